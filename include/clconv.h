@@ -1,0 +1,400 @@
+/* clconv: 3D convolution on any OpenCL device, exactly as torch.nn.Conv3d defines it.
+ *
+ * In one picture:
+ *
+ *     clconv_problem  ──►  clconv_plan  ──►  clconv_plan_enqueue  ──►  the caller's OpenCL queue
+ *     (what to compute)    (how: algorithm,    (only enqueues)
+ *                           programs built)
+ *
+ * Conventions, true of every function below unless it says otherwise:
+ *   - Axes are in the order D, H, W. Layout is NCDHW, C order, dense. All counts are in elements, all sizes
+ * of memory in bytes.
+ *   - It returns CLCONV_SUCCESS or the reason of the failure. `err` may be NULL; if it is not, a failure
+ * fills it. After success *err is untouched. Outputs are written only on success.
+ *   - There is no global state. A context may be used by several threads at once; a plan by one at a time.
+ *   - Option structs are filled by their `_init` function first, so that a later version can add members.
+ *
+ * References: the operator is https://pytorch.org/docs/stable/generated/torch.nn.Conv3d.html.
+ */
+#ifndef CLCONV_H
+#define CLCONV_H
+
+#ifndef CL_TARGET_OPENCL_VERSION
+#define CL_TARGET_OPENCL_VERSION 120
+#endif
+#if defined(__APPLE__)
+#include <OpenCL/opencl.h>
+#else
+#include <CL/cl.h>
+#endif
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CLCONV_VERSION_MAJOR 0
+#define CLCONV_VERSION_MINOR 1
+#define CLCONV_VERSION_PATCH 0
+
+#if defined(CLCONV_STATIC)
+#define CLCONV_API
+#elif defined(_WIN32) && defined(CLCONV_BUILD)
+#define CLCONV_API __declspec(dllexport)
+#elif defined(_WIN32)
+#define CLCONV_API __declspec(dllimport)
+#elif defined(__GNUC__)
+#define CLCONV_API __attribute__((visibility("default")))
+#else
+#define CLCONV_API
+#endif
+
+/* "MAJOR.MINOR.PATCH" of the library that is linked. Never freed. */
+CLCONV_API const char *clconv_version(void);
+
+/* Errors. */
+
+/* X(name, value, text): the one list of statuses. Values are stable. */
+#define CLCONV_STATUS_LIST(X)                                                     \
+    X(CLCONV_SUCCESS, 0, "success")                                               \
+    X(CLCONV_INVALID_ARGUMENT, 1, "an argument of the call is not legal")         \
+    X(CLCONV_INVALID_PROBLEM, 2, "the problem breaks a rule of Conv3d")           \
+    X(CLCONV_UNSUPPORTED, 3, "legal, but this device or this build cannot do it") \
+    X(CLCONV_NO_DEVICE, 4, "no OpenCL device, or none that matches")              \
+    X(CLCONV_OUT_OF_MEMORY, 5, "host memory is exhausted")                        \
+    X(CLCONV_OUT_OF_DEVICE_MEMORY, 6, "the device cannot hold it")                \
+    X(CLCONV_BUILD_FAILED, 7, "an OpenCL program did not build")                  \
+    X(CLCONV_OPENCL_FAILED, 8, "an OpenCL call failed")                           \
+    X(CLCONV_FILE_FAILED, 9, "a file could not be read or written")               \
+    X(CLCONV_INTERNAL, 10, "a defect of clconv: please report it")
+
+#define CLCONV_STATUS_ENUM(name, value, text) name = value,
+typedef enum clconv_status { CLCONV_STATUS_LIST(CLCONV_STATUS_ENUM) CLCONV_STATUS_END_ } clconv_status;
+#undef CLCONV_STATUS_ENUM
+
+enum { CLCONV_MESSAGE_SIZE = 1024 };
+
+/* Owned by the caller. `message` is one line that names the argument, its value and the rule. */
+typedef struct clconv_error {
+    clconv_status status;
+    cl_int opencl_code; /* of the OpenCL call that failed, else CL_SUCCESS */
+    char message[CLCONV_MESSAGE_SIZE];
+} clconv_error;
+
+CLCONV_API const char *
+clconv_status_name(clconv_status status); /* "CLCONV_SUCCESS"; never NULL, never freed */
+CLCONV_API const char *clconv_status_text(clconv_status status); /* "success"; never NULL, never freed */
+
+/* Devices. */
+
+/* What clconv knows of a device. Texts are truncated to fit. */
+typedef struct clconv_device_info {
+    cl_platform_id platform;
+    cl_device_id device;
+    int platform_index; /* as the loader lists platforms, those without devices counted */
+    int device_index;
+    char selector[32]; /* "P:D": the selector that picks exactly this device */
+    char platform_name[128];
+    char platform_version[128];
+    char name[256];
+    char vendor[128];
+    char device_version[128];
+    char driver_version[128];
+    cl_device_type type;
+    int64_t compute_units;
+    int64_t clock_mhz;
+    int64_t global_memory_bytes;
+    int64_t max_allocation_bytes;
+    int64_t local_memory_bytes;
+    int64_t max_work_group_size;
+    int64_t address_alignment_bits; /* CL_DEVICE_MEM_BASE_ADDR_ALIGN */
+    int vector_bits;                /* native vector width of float, in bits: 512, 256, 128 or 32 */
+    int has_fp64;
+    int has_compiler;
+    int is_little_endian;
+} clconv_device_info;
+
+/* Every device of every platform. *devices has *count entries; release it with clconv_free(). A machine
+ * without any is a success with *count = 0. Not thread-safe with respect to the OpenCL loader's first use. */
+CLCONV_API clconv_status clconv_list_devices(clconv_device_info **devices, size_t *count, clconv_error *err);
+CLCONV_API void clconv_free(void *memory);
+
+/* Chooses a device by `selector`, or by the environment variable CLCONV_DEVICE if selector is NULL or empty.
+ *
+ * A selector is a comma-separated list of preferences; the first that matches wins. A preference is
+ *   P:D            indices of platform and device
+ *   TYPE           gpu, cpu or accelerator
+ *   TEXT           a case-insensitive part of a platform's, vendor's or device's name
+ *   A:B            two of TYPE and TEXT, where both must hold
+ *   A:N            the N-th match of A, counted from 0
+ * With neither: GPU, then CPU, then accelerator; within a type more compute units times clock; then order.
+ * No match is CLCONV_NO_DEVICE, and the message lists what there is. */
+CLCONV_API clconv_status clconv_select_device(const char *selector, cl_platform_id *platform,
+                                              cl_device_id *device, clconv_error *err);
+
+/* Context. */
+
+/* One device: its traits and the programs built for it. */
+typedef struct clconv_context clconv_context;
+
+typedef enum clconv_message_level {
+    CLCONV_MESSAGE_WARNING = 1,
+    CLCONV_MESSAGE_VERBOSE = 2
+} clconv_message_level;
+
+/* `text` is one or more lines without a final newline, valid during the call, which may come from any thread
+ * that uses the context. */
+typedef void (*clconv_message_callback)(void *user, clconv_message_level level, const char *text);
+
+typedef struct clconv_context_options {
+    clconv_message_callback message; /* NULL: warnings and verbose text are dropped */
+    void *message_user;
+    int verbose; /* 1: CLCONV_MESSAGE_VERBOSE texts too; as does CLCONV_VERBOSE=1 in the environment */
+} clconv_context_options;
+
+CLCONV_API void clconv_context_options_init(clconv_context_options *options);
+
+/* A context on the caller's own OpenCL objects, which are retained. `options` may be NULL. */
+CLCONV_API clconv_status clconv_context_create(cl_context opencl_context, cl_device_id device,
+                                               const clconv_context_options *options,
+                                               clconv_context **context, clconv_error *err);
+
+/* The short form: selects a device as clconv_select_device() does and makes the OpenCL context itself. */
+CLCONV_API clconv_status clconv_context_create_selected(const char *selector,
+                                                        const clconv_context_options *options,
+                                                        clconv_context **context, clconv_error *err);
+
+/* Plans must be released first. NULL is ignored. */
+CLCONV_API void clconv_context_release(clconv_context *context);
+
+CLCONV_API cl_context clconv_context_opencl(const clconv_context *context); /* not retained for the caller */
+CLCONV_API cl_device_id clconv_context_device(const clconv_context *context);
+CLCONV_API const clconv_device_info *
+clconv_context_device_info(const clconv_context *context); /* context's own */
+
+typedef struct clconv_counters {
+    int64_t programs_built;  /* OpenCL programs compiled from source in this context */
+    int64_t programs_reused; /* requests answered by a program that was there */
+    int64_t kernels_warmed;  /* kernels run once, empty, so that a driver compiles them before the first real
+                                run */
+} clconv_counters;
+
+CLCONV_API void clconv_context_counters(const clconv_context *context, clconv_counters *counters);
+
+/* Problem: what to compute. */
+
+typedef enum clconv_dtype { CLCONV_FLOAT32 = 0, CLCONV_FLOAT64 = 1 } clconv_dtype;
+typedef enum clconv_layout { CLCONV_NCDHW = 0 } clconv_layout;
+typedef enum clconv_padding_mode {
+    CLCONV_PADDING_ZEROS = 0,
+    CLCONV_PADDING_REFLECT = 1,
+    CLCONV_PADDING_REPLICATE = 2,
+    CLCONV_PADDING_CIRCULAR = 3
+} clconv_padding_mode;
+
+/* The operator and its shapes:
+ *   input  (batch, in_channels, D, H, W)          weight (out_channels, in_channels / groups, kD, kH, kW)
+ *   bias   (out_channels)                         output (batch, out_channels, Do, Ho, Wo)
+ * with Xo = floor((X + pad_before + pad_after - dilation * (kernel - 1) - 1) / stride) + 1 on each axis.
+ * Conv2d is D = kD = 1, Conv1d is D = H = kD = kH = 1. An unbatched input is batch = 1. */
+typedef struct clconv_problem {
+    int64_t batch; /* 0 is legal: the output is empty */
+    int64_t groups;
+    int64_t in_channels;
+    int64_t out_channels;
+    int64_t input[3];
+    int64_t kernel[3];
+    int64_t stride[3];
+    int64_t dilation[3]; /* 1 is a dense kernel, as in PyTorch */
+    int64_t pad_before[3];
+    int64_t pad_after[3];
+    clconv_padding_mode padding_mode;
+    clconv_dtype dtype;
+    clconv_layout layout;
+    int has_bias;
+} clconv_problem;
+
+/* batch, groups, channels, stride, dilation, kernel and input 1, padding 0, zeros, float32, no bias. */
+CLCONV_API void clconv_problem_init(clconv_problem *problem);
+
+/* Checks every rule of Conv3d; the message names the first one that is broken. */
+CLCONV_API clconv_status clconv_problem_validate(const clconv_problem *problem, clconv_error *err);
+
+/* PyTorch's padding='same': total = dilation * (kernel - 1), half (rounded down) before, the rest after.
+ * Needs stride 1; sets pad_before and pad_after. */
+CLCONV_API clconv_status clconv_problem_set_same_padding(clconv_problem *problem, clconv_error *err);
+
+/* Do, Ho, Wo of a valid problem. */
+CLCONV_API clconv_status clconv_output_size(const clconv_problem *problem, int64_t output[3],
+                                            clconv_error *err);
+
+typedef struct clconv_tensor_sizes { /* in elements; 0 for a tensor that the problem does not have */
+    int64_t input, weight, bias, output;
+} clconv_tensor_sizes;
+
+CLCONV_API clconv_status clconv_problem_tensor_sizes(const clconv_problem *problem,
+                                                     clconv_tensor_sizes *sizes, clconv_error *err);
+
+/* Problem text is benchdnn's: "mb1ic64id16ih56iw56oc128kd3kh3kw3sd1sh1sw1pd1ph1pw1dd0dh0dw0g1". Dilation
+ * counts from 0 there; ..w defaults to ..h and ..h to ..d, stride and batch and groups to 1, padding and
+ * dilation to 0. od, oh, ow are accepted and must agree. Starts from clconv_problem_init(); the other members
+ * stay as that leaves them. */
+CLCONV_API clconv_status clconv_problem_parse(const char *text, clconv_problem *problem, clconv_error *err);
+
+/* The reverse, for symmetric padding; otherwise pd, ph, pw hold pad_before and the text ends in
+ * "_asymmetric". */
+enum { CLCONV_PROBLEM_TEXT_SIZE = 512 };
+CLCONV_API clconv_status clconv_problem_format(const clconv_problem *problem,
+                                               char text[CLCONV_PROBLEM_TEXT_SIZE], clconv_error *err);
+
+/* Plan: how to compute it. */
+
+typedef struct clconv_plan clconv_plan;
+
+typedef enum clconv_op { CLCONV_FORWARD = 0 } clconv_op;
+
+#define CLCONV_WORKSPACE_UNLIMITED UINT64_MAX
+
+typedef struct clconv_plan_options {
+    const char *algorithm; /* NULL or "auto": chosen by cost; else a name, see clconv_algorithm_name() */
+    uint64_t
+        workspace_limit; /* bytes; CLCONV_WORKSPACE_UNLIMITED by default; 0 is always possible with "auto" */
+    int strict;          /* 1: inf and NaN in weights meet padded zeros as in PyTorch (inf * 0 = NaN) */
+    int packed_weights;  /* 1: runs take weights made by clconv_plan_pack_weight() */
+    const char *parameters; /* NULL, or "name=value,name=value": overrides the algorithm's own choice */
+} clconv_plan_options;
+
+CLCONV_API void clconv_plan_options_init(clconv_plan_options *options);
+
+/* May be slow and may fail: builds programs and warms kernels. `options` may be NULL. The context must
+ * outlive the plan. Strings of the options are not needed after the call. */
+CLCONV_API clconv_status clconv_plan_create(clconv_context *context, clconv_op op,
+                                            const clconv_problem *problem, const clconv_plan_options *options,
+                                            clconv_plan **plan, clconv_error *err);
+
+/* Work already enqueued may still be running: OpenCL keeps what it needs. NULL is ignored. */
+CLCONV_API void clconv_plan_release(clconv_plan *plan);
+
+/* Bytes of workspace that a run needs; 0 if none. */
+CLCONV_API size_t clconv_plan_workspace_size(const clconv_plan *plan);
+
+/* Memory of one tensor: a buffer and where in it the tensor starts, a multiple of the element size. */
+typedef struct clconv_buffer {
+    cl_mem memory;
+    size_t offset; /* bytes */
+} clconv_buffer;
+
+/* Tensors of one run. Those that the problem does not have stay { NULL, 0 }. The output must not overlap
+ * another tensor or the workspace. */
+typedef struct clconv_tensors {
+    clconv_buffer input, weight, bias, output;
+} clconv_tensors;
+
+/* Enqueues one run on `queue` (in order or out of order, of the context's device) and returns at once:
+ * nothing is compiled, allocated or waited for. `workspace` may be NULL if its size is 0. Two runs that may
+ * overlap need two workspaces. The run starts after the `n_wait` events of `wait`; `done` may be NULL, else
+ * it becomes an event that the caller releases. */
+CLCONV_API clconv_status clconv_plan_enqueue(clconv_plan *plan, cl_command_queue queue,
+                                             const clconv_tensors *tensors, const clconv_buffer *workspace,
+                                             cl_uint n_wait, const cl_event *wait, cl_event *done,
+                                             clconv_error *err);
+
+/* Packed weights: do once what every run would otherwise do to the weights. Bytes of the packed form; its
+ * layout id is equal for two plans exactly if they can share it. */
+CLCONV_API size_t clconv_plan_packed_weight_size(const clconv_plan *plan);
+CLCONV_API uint64_t clconv_plan_packed_weight_layout(const clconv_plan *plan);
+CLCONV_API clconv_status clconv_plan_pack_weight(clconv_plan *plan, cl_command_queue queue,
+                                                 clconv_buffer weight, clconv_buffer packed, cl_uint n_wait,
+                                                 const cl_event *wait, cl_event *done, clconv_error *err);
+
+/* What a plan is. */
+
+/* The algorithms of this build, in the order of the registry; NULL past the end. */
+CLCONV_API size_t clconv_algorithm_count(void);
+CLCONV_API const char *clconv_algorithm_name(size_t index);
+
+typedef struct clconv_plan_info {
+    const char *algorithm;     /* texts belong to the plan */
+    const char *parameters;    /* "name=value,..." */
+    double flops;              /* of the definition: 2 * multiply-adds, padding included */
+    double estimated_seconds;  /* the cost by which algorithms were compared */
+    size_t workspace_size;     /* bytes */
+    size_t packed_weight_size; /* bytes */
+    size_t steps;              /* of a run */
+    size_t candidates;         /* algorithms considered */
+} clconv_plan_info;
+
+typedef struct clconv_step_info {
+    const char *name; /* "pad", "direct", "gemm", ... */
+    size_t global[3]; /* in work-items; 0 for a step that is not a kernel of clconv's */
+    size_t local[3];
+    double flops; /* arithmetic of this step */
+    double bytes; /* memory it must move at least */
+} clconv_step_info;
+
+typedef struct clconv_candidate_info {
+    const char *algorithm;
+    const char *rejection;    /* a sentence, or NULL if it could do the problem */
+    double estimated_seconds; /* if it could */
+    size_t workspace_size;    /* if it could */
+} clconv_candidate_info;
+
+CLCONV_API void clconv_plan_get_info(const clconv_plan *plan, clconv_plan_info *info);
+CLCONV_API clconv_status clconv_plan_get_step(const clconv_plan *plan, size_t index, clconv_step_info *info,
+                                              clconv_error *err);
+CLCONV_API clconv_status clconv_plan_get_candidate(const clconv_plan *plan, size_t index,
+                                                   clconv_candidate_info *info, clconv_error *err);
+
+/* The same for people: several lines, terminated, at most `size` bytes. *needed (may be NULL) becomes the
+ * size that holds all of it, the terminator included. */
+CLCONV_API clconv_status clconv_plan_describe(const clconv_plan *plan, char *text, size_t size,
+                                              size_t *needed, clconv_error *err);
+
+/* Runs the plan once on a queue of the context's own, waits, and writes the time of each step to seconds[0 ..
+ * steps - 1]. A GEMM's time is its last kernel's. */
+CLCONV_API clconv_status clconv_plan_profile(clconv_plan *plan, const clconv_tensors *tensors,
+                                             const clconv_buffer *workspace, double *seconds,
+                                             clconv_error *err);
+
+/* Conveniences. */
+
+/* One forward convolution on arrays in host memory, of the problem's dtype, dense. Plans, allocates on the
+ * device, copies, runs, waits. `bias` is ignored unless problem->has_bias; `options` may be NULL
+ * (packed_weights must be 0). */
+CLCONV_API clconv_status clconv_conv3d_host(clconv_context *context, const clconv_problem *problem,
+                                            const clconv_plan_options *options, const void *input,
+                                            const void *weight, const void *bias, void *output,
+                                            clconv_error *err);
+
+/* torch.nn.Conv3d's initialisation, bit for bit, after torch.manual_seed(seed): weight, then bias, from
+ * U(-sqrt(k), sqrt(k)), k = 1 / (weight_shape[1] * kD * kH * kW), which is groups / (in_channels * kD * kH *
+ * kW). weight_shape is (out_channels, in_channels / groups, kD, kH, kW). `bias` (out_channels values) may be
+ * NULL. */
+CLCONV_API clconv_status clconv_init_uniform(const int64_t weight_shape[5], uint64_t seed, float *weight,
+                                             float *bias, clconv_error *err);
+
+/* One case of clconv_check(): an algorithm on a problem, against a double-precision reference on the host. */
+typedef struct clconv_check_result {
+    const char *algorithm;
+    const char *problem; /* text */
+    const char *data;    /* "integer" (must be exact) or "random" (must be within the bound) */
+    clconv_status status;
+    const char *message; /* of the failure, or why it was skipped; "" if passed */
+    double worst;        /* largest error as a share of the bound; above 1 is a failure */
+    int skipped;         /* the algorithm rejects this problem */
+    int passed;
+} clconv_check_result;
+
+typedef void (*clconv_check_callback)(void *user, const clconv_check_result *result);
+
+/* Checks the device: every algorithm on a table of problems. `quick` takes a part of the table. `callback`
+ * may be NULL. *failures becomes the number of cases that failed; a case that fails is not an error of this
+ * call. */
+CLCONV_API clconv_status clconv_check(clconv_context *context, int quick, clconv_check_callback callback,
+                                      void *user, size_t *failures, clconv_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,28 @@
+/* The extents that follow from a problem, and PyTorch's rule for what a padded position reads. */
+#ifndef CLCONV_PROBLEM_GEOMETRY_H
+#define CLCONV_PROBLEM_GEOMETRY_H
+
+#include "clconv.h"
+
+typedef struct geometry {
+    int64_t padded[3]; /* input + pad_before + pad_after */
+    int64_t output[3];
+    int64_t group_in;     /* in_channels / groups */
+    int64_t group_out;    /* out_channels / groups */
+    int64_t taps;         /* kD * kH * kW */
+    int64_t reduction;    /* K = group_in * taps: products summed into one output */
+    int64_t input_plane;  /* D * H * W */
+    int64_t output_plane; /* Do * Ho * Wo */
+    int64_t element_size; /* bytes */
+    clconv_tensor_sizes elements;
+} geometry;
+
+/* Validates every rule (DESIGN.md §4), then computes; all products are checked against 2^63 - 1 bytes. On
+ * failure *g is untouched. */
+clconv_status geometry_compute(const clconv_problem *problem, geometry *g, clconv_error *err);
+
+/* The input index that `position` (an index on the padded axis minus pad_before, so it may be negative or
+ * past the end) reads on an axis of `size` elements; -1 for a padded zero. */
+int64_t geometry_source(clconv_padding_mode mode, int64_t position, int64_t size);
+
+#endif

@@ -1,0 +1,22 @@
+/* The naive double-precision convolution that defines the right answer, and the error bounds of the promises.
+ */
+#ifndef CLCONV_PROBLEM_REFERENCE_H
+#define CLCONV_PROBLEM_REFERENCE_H
+
+#include "problem/geometry.h"
+
+/* output (and, unless NULL, magnitude = |w| * |x| + |b|, the same convolution of absolute values) from
+ * tensors of doubles in the layouts of clconv_problem. Zero padding is multiplied, as PyTorch does: inf * 0 =
+ * NaN. bias may be NULL. */
+void reference_forward(const clconv_problem *problem, const geometry *g, const double *input,
+                       const double *weight, const double *bias, double *output, double *magnitude);
+
+/* |got - exact| of an algorithm that accumulates directly, in any order, with or without FMA:
+ * gamma(K + 1) * magnitude + 2 K eta, gamma(n) = n u / (1 - n u). */
+double bound_direct(clconv_dtype dtype, int64_t reduction, double magnitude);
+
+/* The bound of every default result, Winograd included, on zero-mean data (fp32's constants; fp64 scales u):
+ * 2 u (16 + sqrt(K) / 2) * magnitude + (K + 2) eta. */
+double bound_default(clconv_dtype dtype, int64_t reduction, double magnitude);
+
+#endif
