@@ -10,9 +10,9 @@
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_WRONG_USE = 2 };
 
 #if defined(__GNUC__)
-#define TOOL_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define TOOL_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
-#define TOOL_PRINTF(format, first)
+#define TOOL_PRINTF(text, first)
 #endif
 
 /* Prints "clconv: error: ..." as one line on stderr and returns `exit_status`. */

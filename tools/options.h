@@ -1,0 +1,86 @@
+/* Command lines. Each command has tables of options; one function parses by them (getopt_long) and prints
+ * --help from them, so that what is parsed and what is documented cannot differ. The tables of conv options
+ * and of common options are here. Parsers return an exit status of tool.h and have reported their failure. */
+#ifndef CLCONV_TOOLS_OPTIONS_H
+#define CLCONV_TOOLS_OPTIONS_H
+
+#include "tool.h"
+
+/* Stores `value` (NULL for a flag) in `member`; `name` is the option with its dashes, for messages. */
+typedef int (*option_parser)(void *member, const char *name, const char *value);
+
+/* A table of these ends in one whose name is NULL. */
+typedef struct option_spec {
+    const char *name;     /* without the dashes */
+    const char *argument; /* "FILE"; NULL for a flag */
+    const char *help;     /* one line; a newline goes on in the same column */
+    option_parser parse;
+    size_t offset; /* of the member in the group's struct */
+} option_spec;
+
+/* A table and the struct that it fills. An array of these ends in one whose table is NULL. */
+typedef struct option_group {
+    const char *title; /* of its part of --help */
+    const option_spec *table;
+    void *into;
+} option_group;
+
+typedef struct command_help {
+    const char *name;     /* "run" */
+    const char *synopsis; /* what follows the name; a newline goes on in the same column */
+    const char *summary;  /* a paragraph */
+    int operands;         /* exactly so many arguments that are no options */
+} command_help;
+
+/* What options_parse() returns if the command is to go on; anything else is the command's exit status. */
+enum { OPTIONS_PARSED = -1 };
+
+/* Operands, of which the caller has room for help->operands, go to `operands` (NULL if there are none). */
+int options_parse(const command_help *help, const option_group *groups, int argc, char **argv,
+                  const char **operands);
+
+/* What --padding says. */
+typedef struct conv_padding {
+    int same;
+    int64_t before[3], after[3];
+} conv_padding;
+
+/* Parsers for tables. */
+int option_flag(void *member, const char *name, const char *value);         /* int: 1 */
+int option_text(void *member, const char *name, const char *value);         /* const char *; not empty */
+int option_integer(void *member, const char *name, const char *value);      /* int64_t */
+int option_seed(void *member, const char *name, const char *value);         /* uint64_t */
+int option_seconds(void *member, const char *name, const char *value);      /* double, above 0 */
+int option_bytes(void *member, const char *name, const char *value);        /* uint64_t, with K, M or G */
+int option_extents(void *member, const char *name, const char *value);      /* int64_t[3]: an int or d,h,w */
+int option_shape(void *member, const char *name, const char *value);        /* int64_t[5] */
+int option_padding_mode(void *member, const char *name, const char *value); /* clconv_padding_mode */
+int option_padding(void *member, const char *name, const char *value);      /* conv_padding */
+
+/* --stride, --padding, --dilation, --groups, --padding-mode. */
+typedef struct conv_options {
+    int64_t stride[3], dilation[3], groups;
+    conv_padding padding;
+    clconv_padding_mode mode;
+} conv_options;
+
+extern const option_spec conv_option_table[];
+void conv_options_init(conv_options *options);
+
+/* Puts them into a problem whose shapes are set; reports what breaks a rule of Conv3d. */
+int conv_options_apply(const conv_options *options, clconv_problem *problem);
+
+/* --device, --algorithm, --workspace-limit, --strict, --verbose. */
+typedef struct common_options {
+    const char *device, *algorithm;
+    uint64_t workspace_limit;
+    int strict, verbose;
+} common_options;
+
+extern const option_spec common_option_table[];
+extern const option_spec device_option_table[]; /* --device and --verbose alone, for the same struct */
+void common_options_init(common_options *options);
+int common_options_open(const common_options *options, clconv_context **context);
+void common_options_plan(const common_options *options, clconv_plan_options *plan);
+
+#endif
