@@ -5,6 +5,8 @@
 
 #include "tool.h"
 
+#include <stdbool.h>
+
 enum { TENSOR_MAX_RANK = 8 };
 
 /* Where the voxels of a NIfTI volume lie in the world, kept so that an output can be written with it. */
@@ -27,6 +29,9 @@ int tensor_read(const char *name, const char *path, tensor *t);
 
 /* Allocates zeroed data; checks the product of the shape. */
 int tensor_create(clconv_dtype dtype, int rank, const int64_t *shape, tensor *t);
+
+/* The kind of a file is its name's ending. */
+bool tensor_ends_with(const char *path, const char *ending);
 
 /* Copy of `source`'s geometry for an output whose voxel (0,0,0) lies at `origin` (in source voxels, D, H, W
  * order, may be fractional) and whose voxels are `step` source voxels apart. NULL if source is NULL or memory
