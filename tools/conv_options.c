@@ -42,7 +42,11 @@ const option_spec common_option_table[] = {
 
 void conv_options_init(conv_options *options)
 {
-    *options = (conv_options){.stride = {1, 1, 1}, .dilation = {1, 1, 1}, .groups = 1};
+    memset(options, 0, sizeof *options); /* so that two can be compared as bytes */
+    options->groups = 1;
+    for (int axis = 0; axis < 3; axis++) {
+        options->stride[axis] = options->dilation[axis] = 1;
+    }
 }
 
 int conv_options_apply(const conv_options *options, clconv_problem *problem)

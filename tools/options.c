@@ -175,6 +175,16 @@ int option_integer(void *member, const char *name, const char *value)
     return EXIT_DONE;
 }
 
+int option_positive(void *member, const char *name, const char *value)
+{
+    int64_t number;
+    if (scan_list(value, 1, &number) != 1 || number < 1) {
+        return tool_fail(EXIT_WRONG_USE, "%s is '%s'; it must be a positive integer", name, value);
+    }
+    *(int64_t *)member = number;
+    return EXIT_DONE;
+}
+
 int option_seed(void *member, const char *name, const char *value)
 {
     char *end;

@@ -32,6 +32,9 @@ typedef struct command_help {
     int operands;         /* exactly so many arguments that are no options */
 } command_help;
 
+/* The first extent of a shape that was not given. */
+#define SHAPE_MISSING INT64_MIN
+
 /* What options_parse() returns if the command is to go on; anything else is the command's exit status. */
 enum { OPTIONS_PARSED = -1 };
 
@@ -49,6 +52,7 @@ typedef struct conv_padding {
 int option_flag(void *member, const char *name, const char *value);         /* int: 1 */
 int option_text(void *member, const char *name, const char *value);         /* const char *; not empty */
 int option_integer(void *member, const char *name, const char *value);      /* int64_t */
+int option_positive(void *member, const char *name, const char *value);     /* int64_t, at least 1 */
 int option_seed(void *member, const char *name, const char *value);         /* uint64_t */
 int option_seconds(void *member, const char *name, const char *value);      /* double, above 0 */
 int option_bytes(void *member, const char *name, const char *value);        /* uint64_t, with K, M or G */
@@ -69,6 +73,19 @@ void conv_options_init(conv_options *options);
 
 /* Puts them into a problem whose shapes are set; reports what breaks a rule of Conv3d. */
 int conv_options_apply(const conv_options *options, clconv_problem *problem);
+
+typedef struct shape_view {
+    int rank;
+    const int64_t *extents;
+} shape_view;
+
+/* The problem of tensors of these shapes, batched or not; `bias` may be NULL. Reports shapes that do not fit
+ * each other in PyTorch's words. The problem has been through clconv_problem_init() or has its dtype set. */
+int conv_problem(const conv_options *options, shape_view input, shape_view weight, const shape_view *bias,
+                 clconv_problem *problem);
+
+/* The --op of a command: only "forward" is available now. */
+int check_op(const char *op);
 
 /* --device, --algorithm, --workspace-limit, --strict, --verbose. */
 typedef struct common_options {

@@ -1,0 +1,148 @@
+/* clconv run: a forward convolution of tensors in files. */
+#include "commands.h"
+#include "options.h"
+#include "outputs.h"
+
+typedef struct run_options {
+    const char *input, *weight, *bias, *output;
+    conv_options conv;
+    common_options common;
+} run_options;
+
+static const option_spec run_table[] = {
+    {"input", "FILE", "(N,C,D,H,W), or (C,D,H,W) unbatched; .npy, .nii or .nii.gz", option_text,
+     offsetof(run_options, input)},
+    {"weight", "FILE", "(out_channels, in_channels / groups, kD, kH, kW)", option_text,
+     offsetof(run_options, weight)},
+    {"bias", "FILE", "(out_channels); none unless given", option_text, offsetof(run_options, bias)},
+    {"output", "FILE", "where the result goes; .npy, .nii or .nii.gz", option_text,
+     offsetof(run_options, output)},
+    {NULL, NULL, NULL, NULL, 0}};
+
+static const command_help run_help = {
+    "run",
+    "--input FILE --weight FILE [--bias FILE] [convolution options]\n[device and plan options] --output FILE",
+    "Computes torch.nn.functional.conv3d(input, weight, bias, ...) on the device. The tensors\n"
+    "share a type, float32 or float64, and the output has it too.",
+    0};
+
+typedef struct run_tensors {
+    tensor input, weight, bias, output;
+} run_tensors;
+
+static int check_options(const run_options *o)
+{
+    if (!o->input) return tool_fail(EXIT_WRONG_USE, "run: --input is missing");
+    if (!o->weight) return tool_fail(EXIT_WRONG_USE, "run: --weight is missing");
+    if (!o->output) return tool_fail(EXIT_WRONG_USE, "run: --output is missing");
+    return EXIT_DONE;
+}
+
+static const char *dtype_name(clconv_dtype dtype)
+{
+    return dtype == CLCONV_FLOAT64 ? "float64" : "float32";
+}
+
+static int check_dtype(const char *name, const tensor *t, const tensor *input)
+{
+    if (t->dtype == input->dtype) return EXIT_DONE;
+    return tool_fail(EXIT_WRONG_USE, "input type (%s) and %s type (%s) should be the same",
+                     dtype_name(input->dtype), name, dtype_name(t->dtype));
+}
+
+static int read_tensors(const run_options *o, run_tensors *t)
+{
+    int status = tensor_read("--input", o->input, &t->input);
+    if (!status) status = tensor_read("--weight", o->weight, &t->weight);
+    if (!status && o->bias) status = tensor_read("--bias", o->bias, &t->bias);
+    if (!status) status = check_dtype("weight", &t->weight, &t->input);
+    if (!status && o->bias) status = check_dtype("bias", &t->bias, &t->input);
+    return status;
+}
+
+static int prepare_problem(const run_options *o, const run_tensors *t, clconv_problem *problem)
+{
+    shape_view input = {t->input.rank, t->input.shape}, weight = {t->weight.rank, t->weight.shape};
+    shape_view bias = {t->bias.rank, t->bias.shape};
+    clconv_problem_init(problem);
+    problem->dtype = t->input.dtype;
+    return conv_problem(&o->conv, input, weight, o->bias ? &bias : NULL, problem);
+}
+
+/* Output voxel 0 lies where the middle of its window does, in voxels of the input. */
+static void derive_volume(const clconv_problem *p, run_tensors *t)
+{
+    double origin[3], step[3];
+    for (int axis = 0; axis < 3; axis++) {
+        step[axis] = (double)p->stride[axis];
+        origin[axis] =
+            0.5 * (double)(p->dilation[axis] * (p->kernel[axis] - 1)) - (double)p->pad_before[axis];
+    }
+    t->output.volume = volume_derive(t->input.volume, origin, step);
+}
+
+static int create_output(const clconv_problem *problem, run_tensors *t)
+{
+    clconv_error err;
+    int64_t size[3];
+    if (clconv_output_size(problem, size, &err)) return tool_fail_library(NULL, &err);
+    const int64_t shape[5] = {problem->batch, problem->out_channels, size[0], size[1], size[2]};
+    int unbatched = t->input.rank == 4;
+    int status = tensor_create(problem->dtype, 5 - unbatched, shape + unbatched, &t->output);
+    if (!status && t->input.volume) derive_volume(problem, t);
+    return status;
+}
+
+static int convolve(const run_options *o, const clconv_problem *problem, run_tensors *t)
+{
+    clconv_error err;
+    clconv_plan_options how;
+    clconv_context *context = NULL;
+    int status = common_options_open(&o->common, &context);
+    if (status) return status;
+    common_options_plan(&o->common, &how);
+    if (clconv_conv3d_host(context, problem, &how, t->input.data, t->weight.data,
+                           problem->has_bias ? t->bias.data : NULL, t->output.data, &err)) {
+        status = tool_fail_library(NULL, &err);
+    }
+    clconv_context_release(context);
+    return status;
+}
+
+static int run(const run_options *o, outputs *files, run_tensors *t)
+{
+    clconv_problem problem;
+    int status = outputs_claim(files, "--output", o->output);
+    if (!status) status = read_tensors(o, t);
+    if (!status) status = prepare_problem(o, t, &problem);
+    if (!status) status = create_output(&problem, t);
+    if (!status) status = convolve(o, &problem, t);
+    if (!status) status = outputs_write_tensor(files, o->output, &t->output);
+    if (!status) status = outputs_commit(files);
+    return status;
+}
+
+int cmd_run(int argc, char **argv)
+{
+    run_options options = {0};
+    conv_options_init(&options.conv);
+    common_options_init(&options.common);
+    const option_group groups[] = {{"tensors", run_table, &options},
+                                   {"convolution", conv_option_table, &options.conv},
+                                   {"device and plan", common_option_table, &options.common},
+                                   {NULL, NULL, NULL}};
+    int status = options_parse(&run_help, groups, argc, argv, NULL);
+    if (status != OPTIONS_PARSED) return status;
+    status = check_options(&options);
+    if (status) return status;
+
+    run_tensors t = {0};
+    outputs *files = outputs_create();
+    status = files ? run(&options, files, &t) : tool_fail(EXIT_FAILED, "out of memory");
+    outputs_release(files);
+    tensor_release(&t.input);
+    tensor_release(&t.weight);
+    tensor_release(&t.bias);
+    tensor_release(&t.output);
+    return status;
+}

@@ -1,0 +1,90 @@
+/* A problem from the shapes of tensors and the convolution options: the rules that tie shapes to each other,
+ * in PyTorch's words. What holds for a problem by itself is left to the library. */
+#include "options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* "[1, 3, 8, 8, 8]", as PyTorch prints a size. */
+typedef struct shape_text {
+    char text[256];
+} shape_text;
+
+static shape_text describe(shape_view shape)
+{
+    shape_text d = {"["};
+    size_t used = 1;
+    for (int i = 0; i < shape.rank && used < sizeof d.text; i++) {
+        used += (size_t)snprintf(d.text + used, sizeof d.text - used, i ? ", %lld" : "%lld",
+                                 (long long)shape.extents[i]);
+    }
+    if (used < sizeof d.text) snprintf(d.text + used, sizeof d.text - used, "]");
+    return d;
+}
+
+static int check_ranks(shape_view input, shape_view weight, const shape_view *bias)
+{
+    if (input.rank != 4 && input.rank != 5) {
+        return tool_fail(EXIT_WRONG_USE,
+                         "--input: expected 4D (unbatched) or 5D (batched) input to conv3d, but got input "
+                         "of size %s",
+                         describe(input).text);
+    }
+    if (weight.rank != 5) {
+        return tool_fail(EXIT_WRONG_USE,
+                         "--weight: expected a 5D weight (out_channels, in_channels / groups, kD, kH, kW), "
+                         "but got weight of size %s",
+                         describe(weight).text);
+    }
+    if (bias && (bias->rank != 1 || bias->extents[0] != weight.extents[0])) {
+        return tool_fail(EXIT_WRONG_USE,
+                         "--bias: given weight of size %s, expected bias to be 1-dimensional with %lld "
+                         "elements, but got bias of size %s instead",
+                         describe(weight).text, (long long)weight.extents[0], describe(*bias).text);
+    }
+    return EXIT_DONE;
+}
+
+static int check_channels(int64_t groups, shape_view input, shape_view weight)
+{
+    int64_t channels = input.extents[input.rank - 4], group_in = weight.extents[1];
+    if (groups < 1) return EXIT_DONE; /* the library says what is wrong with it */
+    if (channels / groups == group_in && channels % groups == 0) return EXIT_DONE;
+    if (group_in > INT64_MAX / groups || group_in < 0) {
+        return tool_fail(EXIT_WRONG_USE, "--groups is %lld; weight of size %s leaves no such channel count",
+                         (long long)groups, describe(weight).text);
+    }
+    return tool_fail(EXIT_WRONG_USE,
+                     "--groups is %lld; weight of size %s, expected input %s to have %lld channels, but got "
+                     "%lld channels instead",
+                     (long long)groups, describe(weight).text, describe(input).text,
+                     (long long)(groups * group_in), (long long)channels);
+}
+
+int conv_problem(const conv_options *options, shape_view input, shape_view weight, const shape_view *bias,
+                 clconv_problem *problem)
+{
+    int status = check_ranks(input, weight, bias);
+    if (!status) status = check_channels(options->groups, input, weight);
+    if (status) return status;
+    const int64_t *volume = input.extents + input.rank - 3;
+    problem->batch = input.rank == 5 ? input.extents[0] : 1;
+    problem->in_channels = volume[-1];
+    problem->out_channels = weight.extents[0];
+    problem->has_bias = bias != NULL;
+    memcpy(problem->input, volume, sizeof problem->input);
+    memcpy(problem->kernel, weight.extents + 2, sizeof problem->kernel);
+    return conv_options_apply(options, problem);
+}
+
+int check_op(const char *op)
+{
+    static const char *const later[] = {"backward-input", "backward-weight", "transposed"};
+    if (!strcmp(op, "forward")) return EXIT_DONE;
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
+        if (!strcmp(op, later[i])) {
+            return tool_fail(EXIT_WRONG_USE, "--op %s is not available in this version", op);
+        }
+    }
+    return tool_fail(EXIT_WRONG_USE, "--op is '%s'; it must be 'forward'", op);
+}
