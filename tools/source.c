@@ -68,7 +68,7 @@ int source_refuse(const source *s, const char *format, ...)
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     for (char *c = text; *c != '\0'; c++)
-        if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
+        if (*c < ' ' || *c > '~') *c = '?';
     return tool_fail(EXIT_WRONG_USE, "%s: '%s' %s", s->name, s->path, text);
 }
 

@@ -20,7 +20,7 @@ void source_close(source *s);
 /* Reads exactly `bytes` at the current position; a file that ends before is wrong use. */
 int source_read(source *s, void *to, int64_t bytes);
 
-/* Reports that the contents are wrong. Control characters in the text become '?'. Returns EXIT_WRONG_USE. */
+/* Reports that the contents are wrong. What is not printable ASCII becomes '?'. Returns EXIT_WRONG_USE. */
 int source_refuse(const source *s, const char *format, ...) TOOL_PRINTF(2, 3);
 
 /* Reports that reading failed, by errno. Returns EXIT_FAILED. */
