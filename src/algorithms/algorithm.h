@@ -1,0 +1,37 @@
+/* What an algorithm is: a constant table entry of stateless functions. See registry.h for the table and
+ * CONTRIBUTING.md for how to add one. */
+#ifndef CLCONV_ALGORITHMS_ALGORITHM_H
+#define CLCONV_ALGORITHMS_ALGORITHM_H
+
+#include "base/text.h"
+#include "opencl/traits.h"
+#include "parameters/parameters.h"
+#include "problem/geometry.h"
+#include "steps/step.h"
+
+/* What is asked of an algorithm. The problem is valid; its batch is at least 1. */
+typedef struct request {
+    clconv_op op;
+    const clconv_problem *problem;
+    const geometry *geometry;
+    const device_traits *traits;
+    cl_command_queue queue;  /* for questions to libraries; nothing is enqueued on it */
+    int64_t workspace_limit; /* bytes in all: the caller's limit, and what one allocation can hold */
+    bool packed_weights;     /* the packed weight is the caller's and takes no workspace */
+    bool strict;
+} request;
+
+typedef struct algorithm {
+    const char *name;
+    const parameter_range *ranges; /* ends in a NULL name; values are in this order everywhere */
+
+    /* The algorithm's own choice of parameters, from the kernel's class and the device's traits, never from
+     * the size of the input: so a new input size compiles nothing. */
+    void (*choose)(const request *q, parameter_set *parameters);
+
+    /* Emits the steps as data. An algorithm that cannot do it appends a sentence to `why`, with names and
+     * numbers, and what it has emitted is dropped. */
+    void (*emit)(const request *q, const parameter_set *parameters, recipe *r, text *why);
+} algorithm;
+
+#endif

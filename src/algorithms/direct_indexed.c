@@ -1,0 +1,91 @@
+/* direct_indexed: one kernel, no workspace; padding by index arithmetic (cl/direct_indexed.cl). What is left
+ * when no memory is to be had, and the check of the others. */
+#include "arguments/direct_indexed.clh"
+#include "algorithms/algorithm.h"
+#include "base/arith.h"
+#include "steps/kernel.h"
+
+typedef struct direct_indexed_arguments {
+    DIRECT_INDEXED_ARGUMENTS(ARGUMENT_MEMBER)
+} direct_indexed_arguments;
+
+enum { OUT_CHANNELS, VECTOR_WIDTH, LOCAL_SIZE };
+
+static const parameter_range ranges[] = {
+    [OUT_CHANNELS] = {"out_channels", 1, 16, false},
+    [VECTOR_WIDTH] = {"vector_width", 1, 16, true},
+    [LOCAL_SIZE] = {"local_size", 1, 256, true},
+    {NULL, 0, 0, false},
+};
+
+static void choose(const request *q, parameter_set *p)
+{
+    enum { CHANNELS = 8 }; /* one vector load feeds as many FMAs */
+    p->values[OUT_CHANNELS] = min_i64(CHANNELS, q->geometry->group_out);
+    p->values[VECTOR_WIDTH] = traits_vector_width(q->traits, q->geometry->element_size);
+    p->values[LOCAL_SIZE] = q->traits->local_size;
+}
+
+static direct_indexed_arguments describe(const request *q, const parameter_set *p)
+{
+    const clconv_problem *problem = q->problem;
+    const geometry *g = q->geometry;
+    direct_indexed_arguments a = {
+        .group_blocks = ceil_divide(g->group_out, p->values[OUT_CHANNELS]),
+        .segments = ceil_divide(g->output[2], p->values[LOCAL_SIZE] * p->values[VECTOR_WIDTH]),
+        .rows = problem->batch * g->output[0] * g->output[1],
+        .groups = problem->groups,
+        .group_in = g->group_in,
+        .group_out = g->group_out,
+        .depth = problem->input[0],
+        .height = problem->input[1],
+        .width = problem->input[2],
+        .out_depth = g->output[0],
+        .out_height = g->output[1],
+        .out_width = g->output[2],
+        .kernel_d = problem->kernel[0],
+        .kernel_h = problem->kernel[1],
+        .kernel_w = problem->kernel[2],
+        .stride_d = problem->stride[0],
+        .stride_h = problem->stride[1],
+        .stride_w = problem->stride[2],
+        .dilation_d = problem->dilation[0],
+        .dilation_h = problem->dilation[1],
+        .dilation_w = problem->dilation[2],
+        .pad_depth = problem->pad_before[0],
+        .pad_height = problem->pad_before[1],
+        .pad_width = problem->pad_before[2],
+        .mode = problem->padding_mode,
+        .multiply_zeros = q->strict,
+        .has_bias = problem->has_bias,
+    };
+    a.blocks = a.group_blocks * problem->groups;
+    return a;
+}
+
+static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
+{
+    (void)why;
+    const geometry *g = q->geometry;
+    direct_indexed_arguments a = describe(q, p);
+    step s = kernel_step("direct_indexed", "direct_indexed.cl", "direct_indexed", q->problem->dtype);
+    kernel_define(&s, "OUT_CHANNELS", p->values[OUT_CHANNELS]);
+    kernel_define(&s, "VECTOR_WIDTH", p->values[VECTOR_WIDTH]);
+    kernel_define(&s, "LOCAL_SIZE", p->values[LOCAL_SIZE]);
+    kernel_add_buffer(&s, BUFFER_INPUT, 0);
+    kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
+    kernel_add_buffer(&s, q->problem->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
+    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
+    kernel_set_scalars(&s, &a, sizeof a);
+    kernel_set_range(&s, (const int64_t[]){a.blocks, a.segments, a.rows},
+                     (const int64_t[]){p->values[LOCAL_SIZE], 1, 1});
+    double lanes = (double)(a.segments * p->values[LOCAL_SIZE] * p->values[VECTOR_WIDTH]);
+    s.flops =
+        2 * (double)g->reduction * (double)(a.blocks * p->values[OUT_CHANNELS]) * lanes * (double)a.rows;
+    s.efficiency = 0.15;
+    s.bytes = (double)g->element_size *
+              ((double)g->elements.input + (double)g->elements.weight + (double)g->elements.output);
+    recipe_append_run(r, &s);
+}
+
+const algorithm algorithm_direct_indexed = {"direct_indexed", ranges, choose, emit};

@@ -1,0 +1,21 @@
+/* The few things that C11 leaves to the system (POSIX here): a lock, the process's identity, a monotonic
+ * clock. */
+#ifndef CLCONV_BASE_SYSTEM_H
+#define CLCONV_BASE_SYSTEM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct lock lock;
+
+lock *lock_create(void); /* NULL if memory is out */
+void lock_release(lock *l);
+void lock_acquire(lock *l);
+void lock_leave(lock *l);
+
+int64_t process_id(void);
+
+/* Seconds since some moment. */
+double clock_seconds(void);
+
+#endif

@@ -1,0 +1,23 @@
+/* A growing text. A failed allocation makes it `failed`; appending then does nothing, so only the end needs a
+ * check. */
+#ifndef CLCONV_BASE_TEXT_H
+#define CLCONV_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct text {
+    char *data; /* terminated; NULL while empty */
+    size_t length, capacity;
+    bool failed;
+} text;
+
+#if defined(__GNUC__)
+void text_append(text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#else
+void text_append(text *t, const char *format, ...);
+#endif
+void text_append_bytes(text *t, const char *bytes, size_t count);
+void text_release(text *t);
+
+#endif

@@ -1,0 +1,84 @@
+/* One device's state: see runtime.h. */
+#include "opencl/runtime.h"
+
+#include "base/error.h"
+#include "opencl/devices.h"
+#include "opencl/program.h"
+
+#include <stdlib.h>
+
+static clconv_status open_queue(runtime *rt, clconv_error *err)
+{
+    cl_int code = CL_SUCCESS;
+    rt->queue = clCreateCommandQueue(rt->context, rt->device, CL_QUEUE_PROFILING_ENABLE, &code);
+    return code == CL_SUCCESS ? CLCONV_SUCCESS : error_set_opencl(err, code, "clCreateCommandQueue");
+}
+
+clconv_status runtime_create(cl_context context, cl_device_id device, const clconv_context_options *options,
+                             runtime *rt, clconv_error *err)
+{
+    runtime made = {.device = device, .options = *options, .process = process_id()};
+    clconv_status status = device_info_query_one(device, &made.info, err);
+    if (status != CLCONV_SUCCESS) goto done;
+    traits_derive(&made.info, &made.traits);
+    made.guard = lock_create();
+    if (made.guard == NULL) {
+        status = error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a context");
+        goto done;
+    }
+    cl_int code = clRetainContext(context);
+    if (code != CL_SUCCESS) {
+        status = error_set_opencl(err, code, "clRetainContext");
+        goto done;
+    }
+    made.context = context;
+    status = open_queue(&made, err);
+done:
+    if (status == CLCONV_SUCCESS)
+        *rt = made;
+    else
+        runtime_release(&made);
+    return status;
+}
+
+void runtime_release(runtime *rt)
+{
+    program_release_all(rt->programs);
+    if (rt->queue != NULL) clReleaseCommandQueue(rt->queue);
+    if (rt->context != NULL) clReleaseContext(rt->context);
+    lock_release(rt->guard);
+}
+
+clconv_status runtime_check_process(const runtime *rt, clconv_error *err)
+{
+    if (process_id() == rt->process) return CLCONV_SUCCESS;
+    return error_set(
+        err, CLCONV_INVALID_ARGUMENT,
+        "context was created by process %lld and is used by its child %lld: OpenCL does not survive a fork",
+        (long long)rt->process, (long long)process_id());
+}
+
+void runtime_message(const runtime *rt, clconv_message_level level, const char *text)
+{
+    if (rt->options.message == NULL) return;
+    if (level == CLCONV_MESSAGE_VERBOSE && !rt->options.verbose) return;
+    rt->options.message(rt->options.message_user, level, text);
+}
+
+clconv_status runtime_get_kernel(runtime *rt, const char *source, const char *kernel_name,
+                                 const char *options, cl_kernel *kernel, bool *first_use, clconv_error *err)
+{
+    lock_acquire(rt->guard);
+    program_entry *entry = NULL;
+    clconv_status status = program_find_or_build(rt, source, kernel_name, options, &entry, err);
+    if (status == CLCONV_SUCCESS) status = program_create_kernel(entry, kernel, first_use, err);
+    lock_leave(rt->guard);
+    return status;
+}
+
+void runtime_count_warmed(runtime *rt)
+{
+    lock_acquire(rt->guard);
+    rt->counters.kernels_warmed++;
+    lock_leave(rt->guard);
+}

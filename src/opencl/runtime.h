@@ -1,0 +1,43 @@
+/* One device's state: the OpenCL objects, its traits, and the programs built for it. Shared between threads:
+ * the table of programs is under a lock; kernels are made anew for each caller, since OpenCL kernels may not
+ * be shared. */
+#ifndef CLCONV_OPENCL_RUNTIME_H
+#define CLCONV_OPENCL_RUNTIME_H
+
+#include "base/system.h"
+#include "clconv.h"
+#include "opencl/traits.h"
+
+typedef struct program_entry program_entry;
+
+typedef struct runtime {
+    cl_context context;
+    cl_device_id device;
+    cl_command_queue queue; /* private, in order, profiling: for warming, queries and profiles */
+    clconv_device_info info;
+    device_traits traits;
+    clconv_context_options options;
+    int64_t process; /* the creator: a forked child must not use the device */
+    lock *guard;     /* of everything below */
+    program_entry *programs;
+    clconv_counters counters;
+} runtime;
+
+clconv_status runtime_create(cl_context context, cl_device_id device, const clconv_context_options *options,
+                             runtime *rt, clconv_error *err);
+void runtime_release(runtime *rt);
+
+/* An error in a process that did not create it. */
+clconv_status runtime_check_process(const runtime *rt, clconv_error *err);
+
+/* Sends a text to the message callback, if that is set and wants the level. */
+void runtime_message(const runtime *rt, clconv_message_level level, const char *text);
+
+/* A kernel of the caller's own from cl/`source` built with `options`. *first_use tells that no caller of this
+ * context has had it before: then it should be run once, empty. */
+clconv_status runtime_get_kernel(runtime *rt, const char *source, const char *kernel_name,
+                                 const char *options, cl_kernel *kernel, bool *first_use, clconv_error *err);
+
+void runtime_count_warmed(runtime *rt);
+
+#endif

@@ -1,0 +1,45 @@
+/* Traits by kind of device: see traits.h. The nominal rates are those of a common device of each kind: two
+ * cores of a server CPU, a mid-range GPU. */
+#include "opencl/traits.h"
+
+#include "base/arith.h"
+
+static void derive_cpu(const clconv_device_info *info, device_traits *t)
+{
+    t->vector_bits = info->vector_bits < 128 ? 128 : info->vector_bits;
+    t->registers = t->vector_bits >= 512 ? 32 : 16;
+    t->local_size = 1;
+    t->flops_per_second = 0.5e9 * t->vector_bits;
+    t->bytes_per_second = 20e9;
+    t->launch_seconds = 5e-6;
+}
+
+static void derive_gpu(const clconv_device_info *info, device_traits *t)
+{
+    t->vector_bits = 32;
+    t->registers = 64;
+    t->local_size = info->max_work_group_size >= 64 ? 64 : 1;
+    t->flops_per_second = 10e12;
+    t->bytes_per_second = 400e9;
+    t->launch_seconds = 8e-6;
+}
+
+void traits_derive(const clconv_device_info *info, device_traits *traits)
+{
+    *traits = (device_traits){
+        .is_cpu = (info->type & CL_DEVICE_TYPE_GPU) == 0,
+        .has_fp64 = info->has_fp64 != 0,
+        .max_allocation = info->max_allocation_bytes,
+        .address_alignment = max_i64(info->address_alignment_bits / 8, 8),
+    };
+    if (traits->is_cpu)
+        derive_cpu(info, traits);
+    else
+        derive_gpu(info, traits);
+}
+
+int traits_vector_width(const device_traits *traits, int64_t element_size)
+{
+    int64_t width = traits->vector_bits / (8 * element_size);
+    return width < 1 ? 1 : (int)width;
+}

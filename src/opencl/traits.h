@@ -1,0 +1,29 @@
+/* What the shape of a kernel and its cost depend on, gathered once for a device. Derived from its kind and
+ * its vector width alone, never from how many compute units it has or from a measurement, so that a choice is
+ * reproducible. */
+#ifndef CLCONV_OPENCL_TRAITS_H
+#define CLCONV_OPENCL_TRAITS_H
+
+#include "clconv.h"
+
+#include <stdbool.h>
+
+typedef struct device_traits {
+    bool is_cpu; /* work-items are threads with vector registers, not lanes */
+    bool has_fp64;
+    int vector_bits; /* of the registers that a kernel should use explicitly; 32 where lanes are work-items */
+    int registers;   /* vector registers a work-item may count on */
+    int local_size;  /* work-items of a work-group along positions */
+    int64_t max_allocation;    /* bytes */
+    int64_t address_alignment; /* bytes: of a sub-buffer's origin */
+    double flops_per_second;   /* nominal fp32 rates that turn work into time; only their ratios matter */
+    double bytes_per_second;
+    double launch_seconds;
+} device_traits;
+
+void traits_derive(const clconv_device_info *info, device_traits *traits);
+
+/* Elements of `size` bytes in a vector register; at least 1. */
+int traits_vector_width(const device_traits *traits, int64_t element_size);
+
+#endif

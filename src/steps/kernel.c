@@ -1,0 +1,52 @@
+/* Describing a kernel launch: see kernel.h. */
+#include "steps/kernel.h"
+
+#include "base/arith.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_GROUPS = 65534 };
+
+step kernel_step(const char *name, const char *source, const char *kernel, clconv_dtype dtype)
+{
+    step s = {.kind = STEP_KERNEL, .name = name, .efficiency = 1};
+    s.element_size = dtype == CLCONV_FLOAT64 ? 8 : 4;
+    s.launch.source = source;
+    s.launch.kernel = kernel;
+    snprintf(s.launch.options, sizeof s.launch.options, "-cl-std=CL1.2 -DREAL_BITS=%d",
+             dtype == CLCONV_FLOAT64 ? 64 : 32);
+    return s;
+}
+
+void kernel_add_buffer(step *s, buffer_role role, int64_t offset)
+{
+    assert(s->buffer_count < STEP_BUFFERS);
+    s->buffers[s->buffer_count++] = (step_buffer){role, offset};
+}
+
+void kernel_define(step *s, const char *name, int64_t value)
+{
+    size_t length = strlen(s->launch.options);
+    int written = snprintf(s->launch.options + length, sizeof s->launch.options - length, " -D%s=%lld", name,
+                           (long long)value);
+    assert(written > 0 && (size_t)written < sizeof s->launch.options - length);
+    (void)written;
+}
+
+void kernel_set_scalars(step *s, const void *scalars, size_t size)
+{
+    assert(size <= sizeof s->launch.scalars && size % sizeof s->launch.scalars[0] == 0);
+    memcpy(s->launch.scalars, scalars, size);
+    s->launch.scalar_count = (int)(size / sizeof s->launch.scalars[0]);
+}
+
+void kernel_set_range(step *s, const int64_t counts[3], const int64_t local[3])
+{
+    for (int axis = 0; axis < 3; axis++) {
+        int64_t groups = min_i64(max_i64(counts[axis], 1), MAX_GROUPS);
+        s->launch.global[axis] = (size_t)(groups * local[axis]);
+        s->launch.local[axis] = (size_t)local[axis];
+    }
+}

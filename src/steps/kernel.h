@@ -1,0 +1,29 @@
+/* Describing a kernel launch: compile options, scalar arguments and the index space, by one way for all
+ * kernels. */
+#ifndef CLCONV_STEPS_KERNEL_H
+#define CLCONV_STEPS_KERNEL_H
+
+#include "steps/step.h"
+
+/* A kernel's scalar arguments are declared once, in cl/arguments/NAME.clh, as NAME_ARGUMENTS(X) with X(name)
+ * for each. The host makes a struct of int64_t from the list, the kernel its parameters, so that the two
+ * cannot disagree. */
+#define ARGUMENT_MEMBER(name) int64_t name;
+
+/* A step that runs `kernel` of cl/`source` on elements of the problem's dtype. */
+step kernel_step(const char *name, const char *source, const char *kernel, clconv_dtype dtype);
+
+void kernel_add_buffer(step *s, buffer_role role, int64_t offset);
+
+/* Appends "-DNAME=value" to the compile options. */
+void kernel_define(step *s, const char *name, int64_t value);
+
+/* Copies a struct of int64_t members. */
+void kernel_set_scalars(step *s, const void *scalars, size_t size);
+
+/* A global size of `counts` work-groups of `local` work-items along each axis, each count clipped to a limit:
+ * every kernel steps over what is left with a stride of the global size. The limit keeps to one compiled
+ * variant on PoCL, which makes another for grids of 65,535 work-groups and more. */
+void kernel_set_range(step *s, const int64_t counts[3], const int64_t local[3]);
+
+#endif

@@ -1,0 +1,84 @@
+/* The scratch volume and its step: see scratch.h. */
+#include "steps/scratch.h"
+
+#include "arguments/pad.clh"
+#include "base/arith.h"
+#include "steps/kernel.h"
+
+typedef struct pad_arguments {
+    PAD_ARGUMENTS(ARGUMENT_MEMBER)
+} pad_arguments;
+
+/* Cells of a phase row that some tap of some output reads. */
+static int64_t cells_needed(const clconv_problem *p, const geometry *g, int axis)
+{
+    return g->output[axis] + (p->kernel[axis] - 1) * p->dilation[axis] / p->stride[axis];
+}
+
+/* Zeros on the right of a row may be the next row's zeros on the left; other modes store both. */
+static int64_t row_pitch(const clconv_problem *p, const geometry *g)
+{
+    int64_t needed = cells_needed(p, g, 2);
+    if (p->padding_mode != CLCONV_PADDING_ZEROS) return needed;
+    int64_t data = ceil_divide(p->pad_before[2] + p->input[2], p->stride[2]);
+    int64_t zeros = p->pad_before[2] / p->stride[2];
+    return min_i64(needed, max_i64(data, needed - zeros));
+}
+
+bool scratch_layout_compute(const clconv_problem *problem, const geometry *g, bool store_zeros,
+                            scratch_layout *layout)
+{
+    const clconv_problem *p = problem;
+    bool clip = p->padding_mode == CLCONV_PADDING_ZEROS && !store_zeros;
+    scratch_layout l = {
+        .padded_depth = clip ? p->input[0] : g->padded[0],
+        .clip_depth = clip ? p->pad_before[0] : 0,
+        .rows = cells_needed(p, g, 1),
+        .pitch = row_pitch(p, g),
+    };
+    int64_t cells;
+    if (!size_multiply(l.rows, l.pitch, &cells)) return false;
+    if (!size_add(cells, cells_needed(p, g, 2) - l.pitch, &l.phase_pitch)) return false;
+    if (!size_product((const int64_t[]){p->stride[1], p->stride[2], l.phase_pitch}, 3, &l.plane_size))
+        return false;
+    if (l.plane_size > INT32_MAX) return false;
+    if (!size_multiply(l.plane_size, l.padded_depth, &l.channel_size)) return false;
+    if (!size_multiply(l.channel_size, p->in_channels, &l.sample_size)) return false;
+    if (l.sample_size > INT64_MAX / 64) return false;
+    *layout = l;
+    return true;
+}
+
+void scratch_append_pad(recipe *r, const clconv_problem *problem, const geometry *g,
+                        const scratch_layout *layout, int64_t first, int64_t count, int64_t offset,
+                        int local_size)
+{
+    const clconv_problem *p = problem;
+    enum { ITEM_ELEMENTS = 4096 }; /* enough work to hide a work-group's start, little enough to share out */
+    pad_arguments a = {
+        .planes = count * p->in_channels * layout->padded_depth,
+        .padded_depth = layout->padded_depth,
+        .depth = p->input[0],
+        .height = p->input[1],
+        .width = p->input[2],
+        .pad_depth = p->pad_before[0] - layout->clip_depth,
+        .pad_height = p->pad_before[1],
+        .pad_width = p->pad_before[2],
+        .mode = p->padding_mode,
+        .stride_h = p->stride[1],
+        .stride_w = p->stride[2],
+        .rows = layout->rows,
+        .pitch = layout->pitch,
+        .phase_pitch = layout->phase_pitch,
+        .rows_per_item = max_i64(1, ITEM_ELEMENTS / (layout->pitch * p->stride[2])),
+    };
+    step s = kernel_step("pad", "pad.cl", "pad", p->dtype);
+    kernel_add_buffer(&s, BUFFER_INPUT, first * p->in_channels * g->input_plane * g->element_size);
+    kernel_add_buffer(&s, BUFFER_WORKSPACE, offset);
+    kernel_set_scalars(&s, &a, sizeof a);
+    int64_t blocks = ceil_divide(layout->rows * p->stride[1], a.rows_per_item);
+    kernel_set_range(&s, (const int64_t[]){1, blocks, a.planes}, (const int64_t[]){local_size, 1, 1});
+    s.bytes = (double)g->element_size * (double)count *
+              ((double)layout->sample_size + (double)p->in_channels * (double)g->input_plane);
+    recipe_append_run(r, &s);
+}

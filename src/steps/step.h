@@ -1,0 +1,87 @@
+/* A plan's steps as data: a kernel launch, a GEMM or a copy, on named buffers. Nothing here touches a device:
+ * an algorithm emits steps, the plan builds their kernels, and one loop enqueues them. */
+#ifndef CLCONV_STEPS_STEP_H
+#define CLCONV_STEPS_STEP_H
+
+#include "clconv.h"
+
+#include <stdbool.h>
+
+/* What a buffer is to the plan. BUFFER_PACKED is the caller's packed weight, or a part of the workspace. */
+typedef enum buffer_role {
+    BUFFER_NONE,
+    BUFFER_INPUT,
+    BUFFER_WEIGHT,
+    BUFFER_BIAS,
+    BUFFER_OUTPUT,
+    BUFFER_PACKED,
+    BUFFER_WORKSPACE,
+    BUFFER_ROLES
+} buffer_role;
+
+typedef struct step_buffer {
+    buffer_role role;
+    int64_t offset; /* bytes from where the role's buffer starts */
+} step_buffer;
+
+enum { STEP_BUFFERS = 4, STEP_SCALARS = 40, STEP_OPTIONS = 256 };
+
+/* Arguments of a kernel: for each buffer the cl_mem and its offset in elements, then the scalars, all of them
+ * `long`. A kernel given zero for every scalar does nothing: so it is warmed. */
+typedef struct kernel_launch {
+    const char *source; /* "direct.cl" */
+    const char *kernel;
+    char options[STEP_OPTIONS];
+    size_t global[3], local[3];
+    int scalar_count;
+    int64_t scalars[STEP_SCALARS];
+} kernel_launch;
+
+/* C = A * B + C, row-major: A (m, k) with rows lda apart, B (k, n), C (m, n), in buffers 0, 1, 2; buffer 3 is
+ * the temporary. */
+typedef struct gemm_call {
+    int64_t m, n, k;
+    int64_t lda, ldb, ldc;
+    int64_t temporary_bytes; /* 0: none */
+} gemm_call;
+
+typedef enum step_kind { STEP_KERNEL, STEP_GEMM, STEP_COPY } step_kind;
+
+typedef struct step {
+    step_kind kind;
+    const char *name; /* a literal */
+    int64_t element_size;
+    step_buffer buffers[STEP_BUFFERS];
+    int buffer_count;
+    kernel_launch launch; /* STEP_KERNEL */
+    gemm_call gemm;       /* STEP_GEMM */
+    int64_t copy_bytes;   /* STEP_COPY: buffer 0 to buffer 1 */
+    double flops;         /* arithmetic done, waste included */
+    double efficiency;    /* share of the device's FMA rate that this kernel's shape can reach */
+    double bytes;         /* memory moved at least */
+} step;
+
+/* The steps of a plan: `pack` makes the packed weight, `run` does the rest. Memory is out: `failed`, and
+ * appending does nothing, so only the end needs a check. */
+typedef struct recipe {
+    step *pack, *run;
+    size_t pack_count, run_count;
+    size_t run_capacity, pack_capacity;
+    int64_t packed_bytes;    /* 0: the weight is used as it is */
+    uint64_t packed_layout;  /* identity of the packed form */
+    int64_t workspace_bytes; /* BUFFER_PACKED not included */
+    bool failed;
+} recipe;
+
+void recipe_append_run(recipe *r, const step *s);
+void recipe_append_pack(recipe *r, const step *s);
+void recipe_release(recipe *r);
+
+/* Reserves workspace, aligned for every device, and returns its offset in bytes. */
+int64_t recipe_reserve(recipe *r, int64_t bytes);
+
+/* Workspace is handed out in multiples of this many bytes: CL_DEVICE_MEM_BASE_ADDR_ALIGN of all devices
+ * known. */
+enum { WORKSPACE_ALIGNMENT = 512 };
+
+#endif
