@@ -279,7 +279,8 @@ CLCONV_API void clconv_plan_release(clconv_plan *plan);
 /* Bytes of workspace that a run needs; 0 if none. */
 CLCONV_API size_t clconv_plan_workspace_size(const clconv_plan *plan);
 
-/* Memory of one tensor: a buffer and where in it the tensor starts, a multiple of the element size. */
+/* Memory of one tensor: a buffer and where in it the tensor starts, a multiple of the element size. A
+ * workspace starts at a multiple of the device's address_alignment_bits / 8. */
 typedef struct clconv_buffer {
     cl_mem memory;
     size_t offset; /* bytes */

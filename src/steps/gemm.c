@@ -29,9 +29,9 @@ clconv_status gemm_step(cl_command_queue queue, clconv_dtype dtype, const gemm_c
     CLBlastStatusCode code =
         dtype == CLCONV_FLOAT64
             ? CLBlastDGemmTempBufferSize(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, m, n,
-                                         k, 0, lda, 0, ldb, 0, ldc, &queue, &bytes)
+                                         k, 1, lda, 1, ldb, 1, ldc, &queue, &bytes)
             : CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, m, n,
-                                         k, 0, lda, 0, ldb, 0, ldc, &queue, &bytes);
+                                         k, 1, lda, 1, ldb, 1, ldc, &queue, &bytes);
     clconv_status status = check(code, "CLBlastGemmTempBufferSize", err);
     if (status != CLCONV_SUCCESS) return status;
     *s = (step){.kind = STEP_GEMM, .name = "gemm", .gemm = *call, .efficiency = 1, .buffer_count = 4};

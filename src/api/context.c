@@ -1,0 +1,80 @@
+/* Contexts: argument checks, then one call down. */
+#include "plan/context.h"
+
+#include "base/environment.h"
+#include "base/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void clconv_context_options_init(clconv_context_options *options)
+{
+    *options = (clconv_context_options){0};
+}
+
+clconv_status clconv_context_create(cl_context opencl_context, cl_device_id device,
+                                    const clconv_context_options *options, clconv_context **context,
+                                    clconv_error *err)
+{
+    if (opencl_context == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "opencl_context is NULL");
+    if (device == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "device is NULL");
+    if (context == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "context is NULL");
+    clconv_context_options chosen = {0};
+    if (options != NULL) chosen = *options;
+    const char *verbose = environment_get("CLCONV_VERBOSE");
+    if (verbose != NULL && strcmp(verbose, "0") != 0) chosen.verbose = 1;
+
+    clconv_context *made = calloc(1, sizeof *made);
+    if (made == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a context");
+    clconv_status status = runtime_create(opencl_context, device, &chosen, &made->rt, err);
+    if (status == CLCONV_SUCCESS)
+        *context = made;
+    else
+        free(made);
+    return status;
+}
+
+clconv_status clconv_context_create_selected(const char *selector, const clconv_context_options *options,
+                                             clconv_context **context, clconv_error *err)
+{
+    cl_platform_id platform;
+    cl_device_id device;
+    clconv_status status = clconv_select_device(selector, &platform, &device, err);
+    if (status != CLCONV_SUCCESS) return status;
+    const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)platform, 0};
+    cl_int code = CL_SUCCESS;
+    cl_context opencl_context = clCreateContext(properties, 1, &device, NULL, NULL, &code);
+    if (code != CL_SUCCESS) return error_set_opencl(err, code, "clCreateContext");
+    status = clconv_context_create(opencl_context, device, options, context, err);
+    clReleaseContext(opencl_context);
+    return status;
+}
+
+void clconv_context_release(clconv_context *context)
+{
+    if (context == NULL) return;
+    runtime_release(&context->rt);
+    free(context);
+}
+
+cl_context clconv_context_opencl(const clconv_context *context)
+{
+    return context->rt.context;
+}
+
+cl_device_id clconv_context_device(const clconv_context *context)
+{
+    return context->rt.device;
+}
+
+const clconv_device_info *clconv_context_device_info(const clconv_context *context)
+{
+    return &context->rt.info;
+}
+
+void clconv_context_counters(const clconv_context *context, clconv_counters *counters)
+{
+    lock_acquire(context->rt.guard);
+    *counters = context->rt.counters;
+    lock_leave(context->rt.guard);
+}

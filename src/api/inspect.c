@@ -1,0 +1,90 @@
+/* What a plan is, for callers: the registry's names, a plan's figures, steps, candidates and description. */
+#include "algorithms/registry.h"
+#include "base/error.h"
+#include "plan/plan.h"
+
+#include <string.h>
+
+size_t clconv_algorithm_count(void)
+{
+    size_t count = 0;
+    while (registry_at(count) != NULL)
+        count++;
+    return count;
+}
+
+const char *clconv_algorithm_name(size_t index)
+{
+    const algorithm *a = registry_at(index);
+    return a != NULL ? a->name : NULL;
+}
+
+/* Steps of a run: packing comes first unless the caller has packed. */
+static size_t packing_steps(const clconv_plan *plan)
+{
+    return plan->packed_weights ? 0 : plan->recipe.pack_count;
+}
+
+void clconv_plan_get_info(const clconv_plan *plan, clconv_plan_info *info)
+{
+    *info = (clconv_plan_info){
+        .algorithm = plan->algorithm->name,
+        .parameters = plan->parameters_text,
+        .flops = 2 * (double)plan->geometry.reduction * (double)plan->geometry.elements.output,
+        .estimated_seconds = plan->seconds,
+        .workspace_size = clconv_plan_workspace_size(plan),
+        .packed_weight_size = clconv_plan_packed_weight_size(plan),
+        .steps = packing_steps(plan) + plan->recipe.run_count,
+        .candidates = plan->candidate_count,
+    };
+}
+
+clconv_status clconv_plan_get_step(const clconv_plan *plan, size_t index, clconv_step_info *info,
+                                   clconv_error *err)
+{
+    size_t packing = packing_steps(plan), count = packing + plan->recipe.run_count;
+    if (index >= count)
+        return error_set(err, CLCONV_INVALID_ARGUMENT, "index is %zu; the plan has %zu steps", index, count);
+    const step *s = index < packing ? &plan->recipe.pack[index] : &plan->recipe.run[index - packing];
+    *info = (clconv_step_info){.name = s->name, .flops = s->flops, .bytes = s->bytes};
+    memcpy(info->global, s->launch.global, sizeof info->global);
+    memcpy(info->local, s->launch.local, sizeof info->local);
+    return CLCONV_SUCCESS;
+}
+
+clconv_status clconv_plan_get_candidate(const clconv_plan *plan, size_t index, clconv_candidate_info *info,
+                                        clconv_error *err)
+{
+    if (index >= plan->candidate_count)
+        return error_set(err, CLCONV_INVALID_ARGUMENT, "index is %zu; the plan has %zu candidates", index,
+                         plan->candidate_count);
+    const candidate *c = &plan->candidates[index];
+    *info = (clconv_candidate_info){
+        .algorithm = c->algorithm->name,
+        .rejection = c->rejection,
+        .estimated_seconds = c->rejection != NULL ? 0 : c->seconds,
+        .workspace_size = c->rejection != NULL ? 0 : (size_t)c->workspace,
+    };
+    return CLCONV_SUCCESS;
+}
+
+clconv_status clconv_plan_describe(const clconv_plan *plan, char *buffer, size_t size, size_t *needed,
+                                   clconv_error *err)
+{
+    if (buffer == NULL && size > 0)
+        return error_set(err, CLCONV_INVALID_ARGUMENT, "text is NULL and size is %zu", size);
+    text out = {0};
+    plan_describe(plan, &out);
+    if (out.failed) {
+        text_release(&out);
+        return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a description");
+    }
+    if (size > 0) {
+        size_t count = out.length < size ? out.length : size - 1;
+        memcpy(buffer, out.data, count);
+        buffer[count] = '\0';
+    }
+    if (needed != NULL) *needed = out.length + 1;
+    text_release(&out);
+    return CLCONV_SUCCESS;
+}

@@ -1,0 +1,137 @@
+/* Plans: argument checks, then one call down. */
+#include "plan/plan.h"
+
+#include "algorithms/registry.h"
+#include "base/error.h"
+#include "plan/bind.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void clconv_plan_options_init(clconv_plan_options *options)
+{
+    *options = (clconv_plan_options){.workspace_limit = CLCONV_WORKSPACE_UNLIMITED};
+}
+
+static clconv_status check_device_can(const clconv_context *context, const clconv_problem *problem,
+                                      clconv_error *err)
+{
+    if (problem->dtype == CLCONV_FLOAT64 && !context->rt.traits.has_fp64)
+        return error_set(err, CLCONV_UNSUPPORTED, "dtype is float64; device %s has no double precision",
+                         context->rt.info.name);
+    if (!context->rt.info.has_compiler)
+        return error_set(err, CLCONV_UNSUPPORTED,
+                         "device %s has no compiler; it needs programs compiled beforehand",
+                         context->rt.info.name);
+    return CLCONV_SUCCESS;
+}
+
+clconv_status clconv_plan_create(clconv_context *context, clconv_op op, const clconv_problem *problem,
+                                 const clconv_plan_options *options, clconv_plan **plan, clconv_error *err)
+{
+    if (context == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "context is NULL");
+    if (problem == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "problem is NULL");
+    if (plan == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "plan is NULL");
+    if (op != CLCONV_FORWARD)
+        return error_set(err, CLCONV_INVALID_ARGUMENT, "op is %d; it must be forward", (int)op);
+    clconv_status status = runtime_check_process(&context->rt, err);
+    if (status == CLCONV_SUCCESS) status = clconv_problem_validate(problem, err);
+    if (status == CLCONV_SUCCESS) status = check_device_can(context, problem, err);
+    if (status != CLCONV_SUCCESS) return status;
+    clconv_plan_options defaults;
+    clconv_plan_options_init(&defaults);
+    return plan_create(context, op, problem, options != NULL ? options : &defaults, plan, err);
+}
+
+void clconv_plan_release(clconv_plan *plan)
+{
+    plan_release(plan);
+}
+
+size_t clconv_plan_workspace_size(const clconv_plan *plan)
+{
+    return (size_t)plan->workspace_size;
+}
+
+static clconv_status check_wait_list(cl_uint n_wait, const cl_event *wait, clconv_error *err)
+{
+    if ((n_wait == 0) == (wait == NULL)) return CLCONV_SUCCESS;
+    return error_set(err, CLCONV_INVALID_ARGUMENT,
+                     "n_wait is %u and wait is %s; both or neither must be given", n_wait,
+                     wait == NULL ? "NULL" : "not NULL");
+}
+
+clconv_status clconv_plan_enqueue(clconv_plan *plan, cl_command_queue queue, const clconv_tensors *tensors,
+                                  const clconv_buffer *workspace, cl_uint n_wait, const cl_event *wait,
+                                  cl_event *done, clconv_error *err)
+{
+    if (plan == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "plan is NULL");
+    plan_buffers buffers;
+    clconv_status status = bind_check_queue(plan, queue, err);
+    if (status == CLCONV_SUCCESS) status = check_wait_list(n_wait, wait, err);
+    if (status == CLCONV_SUCCESS) status = bind_run(plan, tensors, workspace, &buffers, err);
+    if (status != CLCONV_SUCCESS) return status;
+    return plan_enqueue_steps(plan, false, queue, &buffers, n_wait, wait, done, NULL, err);
+}
+
+size_t clconv_plan_packed_weight_size(const clconv_plan *plan)
+{
+    const geometry *g = &plan->geometry;
+    return (size_t)(plan->recipe.packed_bytes > 0 ? plan->recipe.packed_bytes
+                                                  : g->elements.weight * g->element_size);
+}
+
+uint64_t clconv_plan_packed_weight_layout(const clconv_plan *plan)
+{
+    return plan->recipe.packed_layout;
+}
+
+clconv_status clconv_plan_pack_weight(clconv_plan *plan, cl_command_queue queue, clconv_buffer weight,
+                                      clconv_buffer packed, cl_uint n_wait, const cl_event *wait,
+                                      cl_event *done, clconv_error *err)
+{
+    if (plan == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "plan is NULL");
+    if (!plan->packed_weights)
+        return error_set(err, CLCONV_INVALID_ARGUMENT, "plan was created without the option packed_weights");
+    plan_buffers buffers;
+    clconv_status status = bind_check_queue(plan, queue, err);
+    if (status == CLCONV_SUCCESS) status = check_wait_list(n_wait, wait, err);
+    if (status == CLCONV_SUCCESS) status = bind_pack(plan, weight, packed, &buffers, err);
+    if (status != CLCONV_SUCCESS) return status;
+    return plan_enqueue_steps(plan, true, queue, &buffers, n_wait, wait, done, NULL, err);
+}
+
+static double seconds_of(cl_event event, clconv_error *err, clconv_status *status)
+{
+    cl_ulong started = 0, ended = 0;
+    cl_int code = clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof started, &started, NULL);
+    if (code == CL_SUCCESS)
+        code = clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof ended, &ended, NULL);
+    if (code != CL_SUCCESS) *status = error_set_opencl(err, code, "clGetEventProfilingInfo");
+    return 1e-9 * (double)(ended - started);
+}
+
+clconv_status clconv_plan_profile(clconv_plan *plan, const clconv_tensors *tensors,
+                                  const clconv_buffer *workspace, double *seconds, clconv_error *err)
+{
+    if (plan == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "plan is NULL");
+    if (seconds == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "seconds is NULL");
+    cl_command_queue queue = plan->context->rt.queue;
+    clconv_plan_info info;
+    clconv_plan_get_info(plan, &info);
+    plan_buffers buffers;
+    clconv_status status = bind_check_queue(plan, queue, err);
+    if (status == CLCONV_SUCCESS) status = bind_run(plan, tensors, workspace, &buffers, err);
+    if (status != CLCONV_SUCCESS) return status;
+    cl_event *events = calloc(info.steps + 1, sizeof *events);
+    if (events == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a profile");
+    status = plan_enqueue_steps(plan, false, queue, &buffers, 0, NULL, NULL, events, err);
+    cl_int code = clFinish(queue);
+    if (status == CLCONV_SUCCESS && code != CL_SUCCESS) status = error_set_opencl(err, code, "clFinish");
+    for (size_t i = 0; i < info.steps && status == CLCONV_SUCCESS; i++)
+        seconds[i] = seconds_of(events[i], err, &status);
+    for (size_t i = 0; i < info.steps; i++)
+        if (events[i] != NULL) clReleaseEvent(events[i]);
+    free(events);
+    return status;
+}

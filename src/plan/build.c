@@ -1,0 +1,144 @@
+/* Building a plan's kernels, and warming what a driver would otherwise compile at the first run. */
+#include "base/arith.h"
+#include "base/error.h"
+#include "plan/plan.h"
+#include "steps/gemm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool same_kernel(const step *a, const step *b)
+{
+    return strcmp(a->launch.source, b->launch.source) == 0 &&
+           strcmp(a->launch.kernel, b->launch.kernel) == 0 &&
+           strcmp(a->launch.options, b->launch.options) == 0;
+}
+
+/* Runs a kernel with zero for every scalar, which does nothing, at the local size that the plan uses: PoCL
+ * compiles a kernel for each local size when it is first enqueued. */
+static clconv_status warm_kernel(runtime *rt, const step *s, cl_kernel kernel, clconv_error *err)
+{
+    cl_uint index = 0;
+    cl_int code = CL_SUCCESS;
+    const cl_long zero = 0;
+    for (int i = 0; i < s->buffer_count && code == CL_SUCCESS; i++) {
+        code = clSetKernelArg(kernel, index++, sizeof(cl_mem), NULL);
+        if (code == CL_SUCCESS) code = clSetKernelArg(kernel, index++, sizeof zero, &zero);
+    }
+    for (int i = 0; i < s->launch.scalar_count && code == CL_SUCCESS; i++)
+        code = clSetKernelArg(kernel, index++, sizeof zero, &zero);
+    if (code != CL_SUCCESS) return error_set_opencl(err, code, "clSetKernelArg");
+    code =
+        clEnqueueNDRangeKernel(rt->queue, kernel, 3, NULL, s->launch.local, s->launch.local, 0, NULL, NULL);
+    if (code == CL_SUCCESS) code = clFinish(rt->queue);
+    if (code != CL_SUCCESS) return error_set_opencl(err, code, "clEnqueueNDRangeKernel");
+    runtime_count_warmed(rt);
+    return CLCONV_SUCCESS;
+}
+
+/* The drivers' limits for this kernel, which they do not all check themselves. */
+static clconv_status check_limits(const runtime *rt, const step *s, cl_kernel kernel, clconv_error *err)
+{
+    size_t most = 0, needed = 1;
+    cl_ulong local_memory = 0;
+    cl_int code =
+        clGetKernelWorkGroupInfo(kernel, rt->device, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL);
+    if (code == CL_SUCCESS)
+        code = clGetKernelWorkGroupInfo(kernel, rt->device, CL_KERNEL_LOCAL_MEM_SIZE, sizeof local_memory,
+                                        &local_memory, NULL);
+    if (code != CL_SUCCESS) return error_set_opencl(err, code, "clGetKernelWorkGroupInfo");
+    for (int axis = 0; axis < 3; axis++)
+        needed *= s->launch.local[axis];
+    if (needed > most)
+        return error_set(err, CLCONV_UNSUPPORTED,
+                         "kernel %s needs work-groups of %zu; this device runs it with %zu", s->launch.kernel,
+                         needed, most);
+    if (local_memory > (cl_ulong)rt->info.local_memory_bytes)
+        return error_set(err, CLCONV_UNSUPPORTED,
+                         "kernel %s needs %llu bytes of local memory; this device has %lld", s->launch.kernel,
+                         (unsigned long long)local_memory, (long long)rt->info.local_memory_bytes);
+    return CLCONV_SUCCESS;
+}
+
+static clconv_status build_kernel(clconv_plan *plan, const step *s, size_t *index, clconv_error *err)
+{
+    for (*index = 0; *index < plan->kernel_count; ++*index)
+        if (same_kernel(plan->kernels[*index].made_for, s)) return CLCONV_SUCCESS;
+    runtime *rt = &plan->context->rt;
+    bool first_use;
+    plan_kernel *k = &plan->kernels[plan->kernel_count];
+    clconv_status status = runtime_get_kernel(rt, s->launch.source, s->launch.kernel, s->launch.options,
+                                              &k->kernel, &first_use, err);
+    if (status != CLCONV_SUCCESS) return status;
+    k->made_for = s;
+    plan->kernel_count++;
+    status = check_limits(rt, s, k->kernel, err);
+    return status == CLCONV_SUCCESS && first_use ? warm_kernel(rt, s, k->kernel, err) : status;
+}
+
+static bool same_product(const gemm_call *a, const gemm_call *b)
+{
+    return a->m == b->m && a->n == b->n && a->k == b->k;
+}
+
+/* Runs a GEMM of the same extents on a zeroed buffer: CLBlast and the driver compile by size. */
+static clconv_status warm_gemm(const runtime *rt, const step *s, clconv_error *err)
+{
+    const gemm_call *g = &s->gemm;
+    int64_t elements = max_i64(max_i64(g->m * g->lda, g->k * g->ldb), g->m * g->ldc);
+    size_t bytes = (size_t)(elements * s->element_size);
+    cl_int code = CL_SUCCESS;
+    clconv_status status = CLCONV_SUCCESS;
+    cl_mem operand = clCreateBuffer(rt->context, CL_MEM_READ_WRITE, bytes, NULL, &code), temporary = NULL;
+    if (code == CL_SUCCESS && g->temporary_bytes > 0)
+        temporary = clCreateBuffer(rt->context, CL_MEM_READ_WRITE, (size_t)g->temporary_bytes, NULL, &code);
+    const double zero = 0;
+    if (code == CL_SUCCESS)
+        code =
+            clEnqueueFillBuffer(rt->queue, operand, &zero, (size_t)s->element_size, 0, bytes, 0, NULL, NULL);
+    if (code != CL_SUCCESS) {
+        status = error_set_opencl(err, code, "clCreateBuffer");
+        goto done;
+    }
+    const cl_mem operands[] = {operand, operand, operand};
+    status = gemm_enqueue(s, rt->queue, operands, (const int64_t[]){0, 0, 0}, temporary, NULL, err);
+    code = clFinish(rt->queue);
+    if (status == CLCONV_SUCCESS && code != CL_SUCCESS) status = error_set_opencl(err, code, "clFinish");
+done:
+    if (temporary != NULL) clReleaseMemObject(temporary);
+    if (operand != NULL) clReleaseMemObject(operand);
+    return status;
+}
+
+/* Most chunks have the size of the first, which the search finds at once. */
+static clconv_status warm_if_new(const clconv_plan *plan, size_t index, clconv_error *err)
+{
+    const step *steps = plan->recipe.run;
+    for (size_t i = 0; i < index; i++)
+        if (steps[i].kind == STEP_GEMM && same_product(&steps[i].gemm, &steps[index].gemm))
+            return CLCONV_SUCCESS;
+    return warm_gemm(&plan->context->rt, &steps[index], err);
+}
+
+static clconv_status build_steps(clconv_plan *plan, const step *steps, size_t count, size_t **kernels,
+                                 clconv_error *err)
+{
+    *kernels = calloc(count + 1, sizeof **kernels);
+    if (*kernels == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a plan");
+    clconv_status status = CLCONV_SUCCESS;
+    for (size_t i = 0; i < count && status == CLCONV_SUCCESS; i++) {
+        if (steps[i].kind == STEP_KERNEL) status = build_kernel(plan, &steps[i], &(*kernels)[i], err);
+        if (steps[i].kind == STEP_GEMM) status = warm_if_new(plan, i, err);
+    }
+    return status;
+}
+
+clconv_status plan_build(clconv_plan *plan, clconv_error *err)
+{
+    const recipe *r = &plan->recipe;
+    plan->kernels = calloc(r->run_count + r->pack_count + 1, sizeof *plan->kernels);
+    if (plan->kernels == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a plan");
+    clconv_status status = build_steps(plan, r->pack, r->pack_count, &plan->pack_kernels, err);
+    if (status == CLCONV_SUCCESS) status = build_steps(plan, r->run, r->run_count, &plan->run_kernels, err);
+    return status;
+}

@@ -1,0 +1,156 @@
+/* Choosing an algorithm: every one in the registry emits its steps or a reason against; the cheapest is
+ * taken. */
+#include "algorithms/registry.h"
+#include "base/arith.h"
+#include "base/error.h"
+#include "plan/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct choice {
+    const algorithm *algorithm;
+    parameter_set parameters;
+    recipe recipe;
+    double seconds;
+    int64_t workspace;
+} choice;
+
+static int64_t total_workspace(const recipe *r, bool packed_weights)
+{
+    return r->workspace_bytes + (packed_weights ? 0 : round_up(r->packed_bytes, WORKSPACE_ALIGNMENT));
+}
+
+/* A packed weight in the workspace must be packed in each run; with none to pack it is the weight itself. */
+static clconv_status try_algorithm(const request *q, const algorithm *a, const char *overrides, choice *c,
+                                   text *why, clconv_error *err)
+{
+    *c = (choice){.algorithm = a};
+    a->choose(q, &c->parameters);
+    clconv_status status = parameters_override(a->ranges, overrides, &c->parameters, err);
+    if (status != CLCONV_SUCCESS) return status;
+    a->emit(q, &c->parameters, &c->recipe, why);
+    if (c->recipe.failed || why->failed)
+        return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the steps of %s", a->name);
+    if (why->length > 0) return CLCONV_SUCCESS;
+    c->workspace = total_workspace(&c->recipe, q->packed_weights);
+    if (c->workspace > q->workspace_limit)
+        text_append(why, "it needs %lld bytes of workspace; the limit is %lld", (long long)c->workspace,
+                    (long long)q->workspace_limit);
+    c->seconds = cost_of_recipe(q->traits, &c->recipe, q->packed_weights);
+    return CLCONV_SUCCESS;
+}
+
+static clconv_status no_choice(const clconv_plan *plan, const char *wanted, clconv_error *err)
+{
+    if (wanted == NULL)
+        return error_set(err, CLCONV_UNSUPPORTED, "no algorithm can do this problem; the first says: %s",
+                         plan->candidates[0].rejection);
+    for (size_t i = 0; i < plan->candidate_count; i++)
+        if (strcmp(plan->candidates[i].algorithm->name, wanted) == 0)
+            return error_set(err, CLCONV_UNSUPPORTED, "algorithm '%s' cannot do this problem: %s", wanted,
+                             plan->candidates[i].rejection);
+    return error_set(err, CLCONV_INTERNAL, "algorithm '%s' was not considered", wanted);
+}
+
+/* Considers one algorithm; it replaces *best if it is cheaper, or the one that is wanted. */
+static clconv_status consider(const request *q, const algorithm *a, const char *wanted, const char *overrides,
+                              clconv_plan *plan, choice *best, clconv_error *err)
+{
+    text why = {0};
+    choice c;
+    bool is_wanted = wanted == NULL || strcmp(wanted, a->name) == 0;
+    clconv_status status = try_algorithm(q, a, wanted != NULL && is_wanted ? overrides : NULL, &c, &why, err);
+    if (status == CLCONV_SUCCESS) {
+        plan->candidates[plan->candidate_count++] = (candidate){a, why.data, c.seconds, c.workspace};
+        if (why.length == 0 && is_wanted && (best->algorithm == NULL || c.seconds < best->seconds)) {
+            recipe_release(&best->recipe);
+            *best = c;
+            c = (choice){0};
+        }
+        why = (text){0};
+    }
+    text_release(&why);
+    recipe_release(&c.recipe);
+    return status;
+}
+
+static clconv_status check_options(const clconv_plan_options *options, const char **wanted, clconv_error *err)
+{
+    *wanted = options->algorithm;
+    if (*wanted != NULL && (strcmp(*wanted, "auto") == 0 || **wanted == '\0')) *wanted = NULL;
+    if (*wanted == NULL && options->parameters != NULL && *options->parameters != '\0')
+        return error_set(err, CLCONV_INVALID_ARGUMENT,
+                         "parameters: they belong to an algorithm, which must be named");
+    size_t index = 0;
+    while (*wanted != NULL && registry_at(index) != NULL && strcmp(registry_at(index)->name, *wanted) != 0)
+        index++;
+    if (registry_at(index) != NULL) return CLCONV_SUCCESS;
+    text names = {0};
+    for (index = 0; registry_at(index) != NULL; index++)
+        text_append(&names, ", %s", registry_at(index)->name);
+    clconv_status status =
+        error_set(err, CLCONV_INVALID_ARGUMENT, "algorithm '%s' is unknown; there are auto%s", *wanted,
+                  names.failed ? "" : names.data);
+    text_release(&names);
+    return status;
+}
+
+static size_t registry_size(void)
+{
+    size_t count = 0;
+    while (registry_at(count) != NULL)
+        count++;
+    return count;
+}
+
+static clconv_status adopt(clconv_plan *plan, choice *best, clconv_error *err)
+{
+    text parameters = {0};
+    text_append(&parameters, "%s", "");
+    parameters_format(best->algorithm->ranges, &best->parameters, &parameters);
+    if (parameters.failed) {
+        text_release(&parameters);
+        return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a plan");
+    }
+    plan->algorithm = best->algorithm;
+    plan->parameters = best->parameters;
+    plan->parameters_text = parameters.data;
+    plan->recipe = best->recipe;
+    plan->seconds = best->seconds;
+    plan->packed_offset = best->recipe.workspace_bytes;
+    plan->workspace_size = best->workspace;
+    best->recipe = (recipe){0};
+    return CLCONV_SUCCESS;
+}
+
+clconv_status plan_choose(clconv_plan *plan, const clconv_plan_options *options, clconv_error *err)
+{
+    const runtime *rt = &plan->context->rt;
+    const char *wanted;
+    clconv_status status = check_options(options, &wanted, err);
+    if (status != CLCONV_SUCCESS) return status;
+    plan->candidates = calloc(registry_size(), sizeof *plan->candidates);
+    if (plan->candidates == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a plan");
+
+    request q = {
+        .op = plan->op,
+        .problem = &plan->problem,
+        .geometry = &plan->geometry,
+        .traits = &rt->traits,
+        .queue = rt->queue,
+        .workspace_limit = rt->traits.max_allocation,
+        .packed_weights = plan->packed_weights,
+        .strict = options->strict != 0,
+    };
+    if (options->workspace_limit < (uint64_t)q.workspace_limit)
+        q.workspace_limit = (int64_t)options->workspace_limit;
+
+    choice best = {0};
+    for (size_t i = 0; registry_at(i) != NULL && status == CLCONV_SUCCESS; i++)
+        status = consider(&q, registry_at(i), wanted, options->parameters, plan, &best, err);
+    if (status == CLCONV_SUCCESS && best.algorithm == NULL) status = no_choice(plan, wanted, err);
+    if (status == CLCONV_SUCCESS) status = adopt(plan, &best, err);
+    recipe_release(&best.recipe);
+    return status;
+}

@@ -1,0 +1,41 @@
+/* A plan in words, for people. */
+#include "plan/plan.h"
+
+static void describe_steps(const char *title, const step *steps, size_t count, size_t first, text *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        const step *s = &steps[i];
+        text_append(out, "%s %zu: %s", title, first + i, s->name);
+        if (s->kind == STEP_KERNEL)
+            text_append(out, ", global %zu x %zu x %zu, local %zu x %zu x %zu", s->launch.global[0],
+                        s->launch.global[1], s->launch.global[2], s->launch.local[0], s->launch.local[1],
+                        s->launch.local[2]);
+        if (s->kind == STEP_GEMM)
+            text_append(out, ", %lld x %lld x %lld", (long long)s->gemm.m, (long long)s->gemm.n,
+                        (long long)s->gemm.k);
+        text_append(out, ", %.4g GFLOP, %.4g MB\n", 1e-9 * s->flops, 1e-6 * s->bytes);
+    }
+}
+
+void plan_describe(const clconv_plan *plan, text *out)
+{
+    const recipe *r = &plan->recipe;
+    text_append(out, "algorithm: %s\n", plan->algorithm->name);
+    text_append(out, "parameters: %s\n", plan->parameters_text);
+    text_append(out, "device: %s\n", plan->context->rt.info.name);
+    text_append(out, "output: %lld, %lld, %lld, %lld, %lld\n", (long long)plan->problem.batch,
+                (long long)plan->problem.out_channels, (long long)plan->geometry.output[0],
+                (long long)plan->geometry.output[1], (long long)plan->geometry.output[2]);
+    text_append(out, "workspace: %lld bytes\n", (long long)plan->workspace_size);
+    text_append(out, "estimate: %.4g ms\n", 1e3 * plan->seconds);
+    describe_steps(plan->packed_weights ? "beforehand" : "step", r->pack, r->pack_count, 0, out);
+    describe_steps("step", r->run, r->run_count, plan->packed_weights ? 0 : r->pack_count, out);
+    for (size_t i = 0; i < plan->candidate_count; i++) {
+        const candidate *c = &plan->candidates[i];
+        if (c->rejection != NULL)
+            text_append(out, "candidate %s: rejected: %s\n", c->algorithm->name, c->rejection);
+        else
+            text_append(out, "candidate %s: %.4g ms estimated, workspace %lld bytes\n", c->algorithm->name,
+                        1e3 * c->seconds, (long long)c->workspace);
+    }
+}

@@ -1,0 +1,82 @@
+/* Creating and releasing plans. An empty batch is planned as a batch of one whose steps are then dropped, so
+ * that it is refused for the same reasons and chooses the same algorithm. */
+#include "plan/plan.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+
+static void drop_steps(clconv_plan *plan)
+{
+    plan->recipe.run_count = 0;
+    plan->recipe.workspace_bytes = 0;
+    if (!plan->packed_weights) plan->recipe.pack_count = 0;
+    plan->packed_offset = 0;
+    plan->workspace_size = 0;
+}
+
+/* A weight without a packed form of its own is "packed" by a copy. */
+static void ensure_pack_step(clconv_plan *plan)
+{
+    recipe *r = &plan->recipe;
+    if (r->packed_bytes > 0 || !plan->packed_weights) return;
+    r->packed_bytes = plan->geometry.elements.weight * plan->geometry.element_size;
+    step copy = {.kind = STEP_COPY, .name = "copy", .buffer_count = 2, .efficiency = 1};
+    copy.element_size = plan->geometry.element_size;
+    copy.buffers[0].role = BUFFER_WEIGHT;
+    copy.buffers[1].role = BUFFER_PACKED;
+    copy.copy_bytes = r->packed_bytes;
+    copy.bytes = 2 * (double)r->packed_bytes;
+    recipe_append_pack(r, &copy);
+}
+
+static clconv_status fill(clconv_plan *plan, const clconv_plan_options *options, clconv_error *err)
+{
+    int64_t batch = plan->problem.batch;
+    if (batch == 0) plan->problem.batch = 1;
+    clconv_status status = geometry_compute(&plan->problem, &plan->geometry, err);
+    if (status == CLCONV_SUCCESS) status = plan_choose(plan, options, err);
+    if (status != CLCONV_SUCCESS) return status;
+    ensure_pack_step(plan);
+    if (plan->recipe.failed) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a plan");
+    if (batch == 0) {
+        drop_steps(plan);
+        plan->problem.batch = 0;
+        status = geometry_compute(&plan->problem, &plan->geometry, err);
+        if (status != CLCONV_SUCCESS) return status;
+    }
+    return plan_build(plan, err);
+}
+
+clconv_status plan_create(clconv_context *context, clconv_op op, const clconv_problem *problem,
+                          const clconv_plan_options *options, clconv_plan **plan, clconv_error *err)
+{
+    clconv_plan *made = calloc(1, sizeof *made);
+    if (made == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a plan");
+    made->context = context;
+    made->op = op;
+    made->problem = *problem;
+    made->packed_weights = options->packed_weights != 0;
+    clconv_status status = fill(made, options, err);
+    if (status == CLCONV_SUCCESS)
+        *plan = made;
+    else
+        plan_release(made);
+    return status;
+}
+
+void plan_release(clconv_plan *plan)
+{
+    if (plan == NULL) return;
+    for (size_t i = 0; i < plan->kernel_count; i++)
+        clReleaseKernel(plan->kernels[i].kernel);
+    for (size_t i = 0; i < plan->candidate_count; i++)
+        free(plan->candidates[i].rejection);
+    free(plan->run_kernels);
+    free(plan->pack_kernels);
+    free(plan->kernels);
+    free(plan->candidates);
+    free(plan->parameters_text);
+    recipe_release(&plan->recipe);
+    free(plan);
+}

@@ -1,0 +1,68 @@
+/* A plan: one algorithm's steps for one problem and device, with the kernels built. Immutable once created
+ * but for the arguments of its kernels, so one thread at a time. */
+#ifndef CLCONV_PLAN_PLAN_H
+#define CLCONV_PLAN_PLAN_H
+
+#include "algorithms/algorithm.h"
+#include "plan/context.h"
+
+typedef struct candidate {
+    const algorithm *algorithm;
+    char *rejection; /* owned; NULL if it could do the problem */
+    double seconds;
+    int64_t workspace;
+} candidate;
+
+typedef struct plan_kernel {
+    const step *made_for; /* the first step that uses it */
+    cl_kernel kernel;
+} plan_kernel;
+
+struct clconv_plan {
+    clconv_context *context;
+    clconv_problem problem;
+    geometry geometry;
+    clconv_op op;
+    bool packed_weights; /* runs take the caller's packed weight */
+    const algorithm *algorithm;
+    parameter_set parameters;
+    char *parameters_text;
+    recipe recipe;
+    int64_t packed_offset; /* of BUFFER_PACKED in the workspace, unless packed_weights */
+    int64_t workspace_size;
+    double seconds; /* the estimate */
+    candidate *candidates;
+    size_t candidate_count;
+    plan_kernel *kernels;
+    size_t kernel_count;
+    size_t *run_kernels, *pack_kernels; /* index into kernels, for each step */
+};
+
+/* The problem is valid; the options are complete. */
+clconv_status plan_create(clconv_context *context, clconv_op op, const clconv_problem *problem,
+                          const clconv_plan_options *options, clconv_plan **plan, clconv_error *err);
+void plan_release(clconv_plan *plan);
+
+/* Seconds that the steps should take, from traits and constants alone. */
+double cost_of_recipe(const device_traits *traits, const recipe *r, bool packed_weights);
+
+/* Fills the plan's algorithm, parameters, recipe, seconds, workspace and candidates. */
+clconv_status plan_choose(clconv_plan *plan, const clconv_plan_options *options, clconv_error *err);
+
+/* Builds the kernels of the chosen recipe and runs each new one once, empty. */
+clconv_status plan_build(clconv_plan *plan, clconv_error *err);
+
+/* The buffers of one run by role; BUFFER_PACKED and BUFFER_WORKSPACE included. */
+typedef struct plan_buffers {
+    clconv_buffer roles[BUFFER_ROLES];
+} plan_buffers;
+
+/* Enqueues the run steps, or the pack steps. `each` (may be NULL) has room for an event for each step, which
+ * the caller releases. The arguments have been checked. */
+clconv_status plan_enqueue_steps(clconv_plan *plan, bool pack, cl_command_queue queue,
+                                 const plan_buffers *buffers, cl_uint n_wait, const cl_event *wait,
+                                 cl_event *done, cl_event *each, clconv_error *err);
+
+void plan_describe(const clconv_plan *plan, text *out);
+
+#endif
