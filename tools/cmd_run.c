@@ -1,4 +1,5 @@
 /* clconv run: a forward convolution of tensors in files. */
+#include "busy.h"
 #include "commands.h"
 #include "options.h"
 #include "outputs.h"
@@ -96,17 +97,18 @@ static int create_output(const clconv_problem *problem, run_tensors *t)
 static int convolve(const run_options *o, const clconv_problem *problem, run_tensors *t)
 {
     clconv_error err;
+    busy progress;
     clconv_plan_options how;
     clconv_context *context = NULL;
     int status = common_options_open(&o->common, &context);
     if (status) return status;
     common_options_plan(&o->common, &how);
-    if (clconv_conv3d_host(context, problem, &how, t->input.data, t->weight.data,
-                           problem->has_bias ? t->bias.data : NULL, t->output.data, &err)) {
-        status = tool_fail_library(NULL, &err);
-    }
+    busy_start(&progress, "convolving");
+    clconv_status result = clconv_conv3d_host(context, problem, &how, t->input.data, t->weight.data,
+                                              problem->has_bias ? t->bias.data : NULL, t->output.data, &err);
+    busy_stop(&progress);
     clconv_context_release(context);
-    return status;
+    return result ? tool_fail_library(NULL, &err) : EXIT_DONE;
 }
 
 static int run(const run_options *o, outputs *files, run_tensors *t)

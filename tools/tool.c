@@ -63,7 +63,9 @@ void tool_progress_show(tool_progress *progress, const char *label, double done)
         if (progress->shown > 0) fputs("\r\033[K", stderr);
         progress->shown = 0;
     } else if (now - progress->started > wait && now - progress->shown > interval) {
-        fprintf(stderr, "\r\033[K%3.0f%% %s", 100 * done, label);
+        fputs("\r\033[K", stderr);
+        if (done >= 0) fprintf(stderr, "%3.0f%% ", 100 * done);
+        fputs(label, stderr);
         progress->shown = now;
     }
     fflush(stderr);

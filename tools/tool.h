@@ -25,8 +25,8 @@ int tool_fail_library(const char *context, const clconv_error *err);
 /* Prints warnings and verbose text of a context on stderr. */
 void tool_message(void *user, clconv_message_level level, const char *text);
 
-/* Progress of work longer than a second: one line on stderr, rewritten, only on a terminal. `done` in 0..1; a
- * call with `label` NULL clears the line. */
+/* Progress of work longer than a second: one line on stderr, rewritten, only on a terminal. `done` in 0..1,
+ * or below 0 if nobody knows; a call with `label` NULL clears the line. */
 typedef struct tool_progress {
     double started, shown; /* zero before the first call */
 } tool_progress;
