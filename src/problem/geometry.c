@@ -1,0 +1,121 @@
+/* Extents and index rules: see geometry.h. Formulas are those of torch.nn.Conv3d's page. */
+#include "problem/geometry.h"
+
+#include "base/arith.h"
+#include "base/error.h"
+#include "problem/problem.h"
+
+int64_t geometry_source(clconv_padding_mode mode, int64_t position, int64_t size)
+{
+    if (position >= 0 && position < size) return position;
+    switch (mode) {
+    case CLCONV_PADDING_REFLECT:
+        return position < 0 ? -position : 2 * (size - 1) - position;
+    case CLCONV_PADDING_REPLICATE:
+        return position < 0 ? 0 : size - 1;
+    case CLCONV_PADDING_CIRCULAR:
+        return position < 0 ? position + size : position - size;
+    default:
+        return -1;
+    }
+}
+
+static clconv_status compute_axis(const clconv_problem *p, int axis, geometry *g, clconv_error *err)
+{
+    static const char names[] = "DHW";
+    int64_t padded, extent;
+    if (!size_add(p->input[axis], p->pad_before[axis], &padded) ||
+        !size_add(padded, p->pad_after[axis], &padded) || padded > INT64_MAX / 4)
+        return error_set(err, CLCONV_INVALID_PROBLEM, "padded input size of %c exceeds 2^61", names[axis]);
+    if (!size_multiply(p->dilation[axis], p->kernel[axis] - 1, &extent) || !size_add(extent, 1, &extent) ||
+        extent > padded)
+        return error_set(err, CLCONV_INVALID_PROBLEM,
+                         "kernel size can't be greater than actual input size: on %c the kernel spans "
+                         "%lld * (%lld - 1) + 1 elements, the padded input has %lld",
+                         names[axis], (long long)p->dilation[axis], (long long)p->kernel[axis],
+                         (long long)padded);
+    g->padded[axis] = padded;
+    g->output[axis] = (padded - extent) / p->stride[axis] + 1;
+    return CLCONV_SUCCESS;
+}
+
+/* A tensor's elements; its bytes must fit int64_t, with room for the sums of offsets that kernels make. */
+static clconv_status count(const char *name, const int64_t *sizes, int rank, int64_t element_size,
+                           int64_t *elements, clconv_error *err)
+{
+    if (size_product(sizes, rank, elements) && *elements <= INT64_MAX / 4 / element_size)
+        return CLCONV_SUCCESS;
+    return error_set(err, CLCONV_INVALID_PROBLEM, "%s would have more than 2^61 bytes", name);
+}
+
+static clconv_status count_elements(const clconv_problem *p, geometry *g, clconv_error *err)
+{
+    const int64_t *x = p->input, *y = g->output, *k = p->kernel, size = g->element_size;
+    clconv_tensor_sizes *n = &g->elements;
+    int64_t unused;
+    /* Counted for one sample at least, so that extents are safe to multiply in an empty batch too. */
+    int64_t samples = max_i64(p->batch, 1);
+    clconv_status status =
+        count("input", (const int64_t[]){samples, p->in_channels, x[0], x[1], x[2]}, 5, size, &n->input, err);
+    if (status == CLCONV_SUCCESS)
+        status = count("output", (const int64_t[]){samples, p->out_channels, y[0], y[1], y[2]}, 5, size,
+                       &n->output, err);
+    if (status == CLCONV_SUCCESS)
+        status = count("weight", (const int64_t[]){p->out_channels, g->group_in, k[0], k[1], k[2]}, 5, size,
+                       &n->weight, err);
+    if (status == CLCONV_SUCCESS)
+        status = count("padded input",
+                       (const int64_t[]){samples, p->in_channels, g->padded[0], g->padded[1], g->padded[2]},
+                       5, size, &unused, err);
+    if (p->batch == 0) n->input = n->output = 0;
+    n->bias = p->has_bias ? p->out_channels : 0;
+    return status;
+}
+
+clconv_status geometry_compute(const clconv_problem *problem, geometry *g, clconv_error *err)
+{
+    const clconv_problem *p = problem;
+    clconv_status status = problem_check_members(p, err);
+    geometry made = {0};
+    for (int axis = 0; axis < 3 && status == CLCONV_SUCCESS; axis++)
+        status = compute_axis(p, axis, &made, err);
+    if (status != CLCONV_SUCCESS) return status;
+    made.group_in = p->in_channels / p->groups;
+    made.group_out = p->out_channels / p->groups;
+    made.element_size = p->dtype == CLCONV_FLOAT64 ? 8 : 4;
+    status = count_elements(p, &made, err);
+    if (status != CLCONV_SUCCESS) return status;
+    made.taps = p->kernel[0] * p->kernel[1] * p->kernel[2];
+    made.reduction = made.group_in * made.taps;
+    made.input_plane = p->input[0] * p->input[1] * p->input[2];
+    made.output_plane = made.output[0] * made.output[1] * made.output[2];
+    *g = made;
+    return CLCONV_SUCCESS;
+}
+
+clconv_status clconv_problem_validate(const clconv_problem *problem, clconv_error *err)
+{
+    geometry g;
+    if (problem == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "problem is NULL");
+    return geometry_compute(problem, &g, err);
+}
+
+clconv_status clconv_output_size(const clconv_problem *problem, int64_t output[3], clconv_error *err)
+{
+    geometry g;
+    if (problem == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "problem is NULL");
+    clconv_status status = geometry_compute(problem, &g, err);
+    for (int axis = 0; axis < 3 && status == CLCONV_SUCCESS; axis++)
+        output[axis] = g.output[axis];
+    return status;
+}
+
+clconv_status clconv_problem_tensor_sizes(const clconv_problem *problem, clconv_tensor_sizes *sizes,
+                                          clconv_error *err)
+{
+    geometry g;
+    if (problem == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "problem is NULL");
+    clconv_status status = geometry_compute(problem, &g, err);
+    if (status == CLCONV_SUCCESS) *sizes = g.elements;
+    return status;
+}

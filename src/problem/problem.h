@@ -1,0 +1,9 @@
+/* The rules that each member of a problem must keep by itself. */
+#ifndef CLCONV_PROBLEM_PROBLEM_H
+#define CLCONV_PROBLEM_PROBLEM_H
+
+#include "clconv.h"
+
+clconv_status problem_check_members(const clconv_problem *problem, clconv_error *err);
+
+#endif

@@ -1,0 +1,74 @@
+/* The answer by its definition: see reference.h. One loop for each index of the formula; plain enough to be
+ * seen right. */
+#include "problem/reference.h"
+
+#include <math.h>
+
+/* One output, and the same sum of absolute values. */
+static double one_output(const clconv_problem *p, const geometry *g, const double *volume,
+                         const double *filter, const int64_t at[3], double *magnitude)
+{
+    double sum = 0;
+    *magnitude = 0;
+    for (int64_t c = 0; c < g->group_in; c++)
+        for (int64_t i = 0; i < p->kernel[0]; i++)
+            for (int64_t j = 0; j < p->kernel[1]; j++)
+                for (int64_t k = 0; k < p->kernel[2]; k++, filter++) {
+                    const int64_t tap[3] = {i, j, k};
+                    int64_t index = c;
+                    for (int axis = 0; axis < 3 && index >= 0; axis++) {
+                        int64_t position = at[axis] * p->stride[axis] + tap[axis] * p->dilation[axis];
+                        int64_t source =
+                            geometry_source(p->padding_mode, position - p->pad_before[axis], p->input[axis]);
+                        index = source < 0 ? -1 : index * p->input[axis] + source;
+                    }
+                    double x = index < 0 ? 0 : volume[index];
+                    sum += *filter * x;
+                    *magnitude += fabs(*filter) * fabs(x);
+                }
+    return sum;
+}
+
+void reference_forward(const clconv_problem *problem, const geometry *g, const double *input,
+                       const double *weight, const double *bias, double *output, double *magnitude)
+{
+    const clconv_problem *p = problem;
+    for (int64_t n = 0; n < p->batch; n++)
+        for (int64_t o = 0; o < p->out_channels; o++) {
+            const double *volume =
+                input + (n * p->in_channels + o / g->group_out * g->group_in) * g->input_plane;
+            double b = bias != NULL ? bias[o] : 0;
+            int64_t at[3];
+            for (at[0] = 0; at[0] < g->output[0]; at[0]++)
+                for (at[1] = 0; at[1] < g->output[1]; at[1]++)
+                    for (at[2] = 0; at[2] < g->output[2]; at[2]++) {
+                        double sum_of_magnitudes;
+                        *output++ =
+                            b + one_output(p, g, volume, weight + o * g->reduction, at, &sum_of_magnitudes);
+                        if (magnitude != NULL) *magnitude++ = fabs(b) + sum_of_magnitudes;
+                    }
+        }
+}
+
+static double unit_roundoff(clconv_dtype dtype)
+{
+    return ldexp(1, dtype == CLCONV_FLOAT64 ? -53 : -24);
+}
+
+/* The least denormal: what underflow can add to an error. */
+static double underflow_unit(clconv_dtype dtype)
+{
+    return ldexp(1, dtype == CLCONV_FLOAT64 ? -1074 : -149);
+}
+
+double bound_direct(clconv_dtype dtype, int64_t reduction, double magnitude)
+{
+    double nu = (double)(reduction + 1) * unit_roundoff(dtype);
+    return nu / (1 - nu) * magnitude + 2 * (double)reduction * underflow_unit(dtype);
+}
+
+double bound_default(clconv_dtype dtype, int64_t reduction, double magnitude)
+{
+    double k = (double)reduction;
+    return 2 * unit_roundoff(dtype) * (16 + sqrt(k) / 2) * magnitude + (k + 2) * underflow_unit(dtype);
+}
