@@ -249,7 +249,7 @@ static int draw_picture(const filter_job *job, outputs *files)
     char volume[256], how[512];
     const picture_row rows[] = {{"input", PICTURE_GREY, job->input.data},
                                 {"smoothed", PICTURE_GREY, channel(job, 0)},
-                                {"gradient", PICTURE_HEAT, channel(job, JET_GRADIENT)},
+                                {"gradient magnitude", PICTURE_HEAT, channel(job, JET_GRADIENT)},
                                 {"Laplacian", PICTURE_SIGNED, channel(job, JET_LAPLACIAN)},
                                 {"sheet", PICTURE_SIGNED, channel(job, JET_SHEET)}};
     picture p = {.title = "clconv filter --bank jet",

@@ -7,15 +7,16 @@
 #include <string.h>
 
 typedef struct ellipsoid {
-    double value, axis[3], centre[3], turn; /* axes and centre x, y, z; degrees about z */
+    double tenths, axis[3], centre[3],
+        turn; /* value, in tenths; half-axes and centre x, y, z; degrees about z */
 } ellipsoid;
 
 static const ellipsoid ellipsoids[] = {
-    {1.0, {0.6900, 0.920, 0.810}, {0, 0, 0}, 0},        {-0.8, {0.6624, 0.874, 0.780}, {0, -0.0184, 0}, 0},
-    {-0.2, {0.1100, 0.310, 0.220}, {0.22, 0, 0}, -18},  {-0.2, {0.1600, 0.410, 0.280}, {-0.22, 0, 0}, 18},
-    {0.1, {0.2100, 0.250, 0.410}, {0, 0.35, -0.15}, 0}, {0.1, {0.0460, 0.046, 0.050}, {0, 0.1, 0.25}, 0},
-    {0.1, {0.0460, 0.046, 0.050}, {0, -0.1, 0.25}, 0},  {0.1, {0.0460, 0.023, 0.050}, {-0.08, -0.605, 0}, 0},
-    {0.1, {0.0230, 0.023, 0.020}, {0, -0.606, 0}, 0},   {0.1, {0.0230, 0.046, 0.020}, {0.06, -0.605, 0}, 0},
+    {10, {0.6900, 0.920, 0.810}, {0, 0, 0}, 0},       {-8, {0.6624, 0.874, 0.780}, {0, -0.0184, 0}, 0},
+    {-2, {0.1100, 0.310, 0.220}, {0.22, 0, 0}, -18},  {-2, {0.1600, 0.410, 0.280}, {-0.22, 0, 0}, 18},
+    {1, {0.2100, 0.250, 0.410}, {0, 0.35, -0.15}, 0}, {1, {0.0460, 0.046, 0.050}, {0, 0.1, 0.25}, 0},
+    {1, {0.0460, 0.046, 0.050}, {0, -0.1, 0.25}, 0},  {1, {0.0460, 0.023, 0.050}, {-0.08, -0.605, 0}, 0},
+    {1, {0.0230, 0.023, 0.020}, {0, -0.606, 0}, 0},   {1, {0.0230, 0.046, 0.020}, {0.06, -0.605, 0}, 0},
 };
 enum { ELLIPSOIDS = sizeof ellipsoids / sizeof ellipsoids[0] };
 
@@ -24,7 +25,7 @@ typedef struct turns {
     double sine[ELLIPSOIDS], cosine[ELLIPSOIDS];
 } turns;
 
-static double value_at(const turns *turned, double x, double y, double z)
+static double tenths_at(const turns *turned, double x, double y, double z)
 {
     double sum = 0;
     for (int i = 0; i < ELLIPSOIDS; i++) {
@@ -33,7 +34,7 @@ static double value_at(const turns *turned, double x, double y, double z)
         double u = (turned->cosine[i] * dx + turned->sine[i] * dy) / e->axis[0];
         double v = (turned->cosine[i] * dy - turned->sine[i] * dx) / e->axis[1];
         double w = (z - e->centre[2]) / e->axis[2];
-        if (u * u + v * v + w * w <= 1) sum += e->value;
+        if (u * u + v * v + w * w <= 1) sum += e->tenths;
     }
     return sum;
 }
@@ -45,9 +46,9 @@ static double voxel_mean(const turns *turned, int64_t size, int64_t z, int64_t y
         double at[3] = {(double)(2 * x + k % 2), (double)(2 * y + k / 2 % 2), (double)(2 * z + k / 4)};
         for (int i = 0; i < 3; i++)
             at[i] = (2 * at[i] + 1) / points - 1;
-        sum += value_at(turned, at[0], at[1], at[2]);
+        sum += tenths_at(turned, at[0], at[1], at[2]);
     }
-    return sum / 8;
+    return sum / 80;
 }
 
 static void fill(float *voxels, int64_t size)

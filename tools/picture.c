@@ -123,8 +123,8 @@ static colour scale_colour(picture_scale scale, double share)
     enum { STOPS = 5 };
     static const uint8_t ramps[3][STOPS][3] = {
         {{0, 0, 0}, {64, 64, 64}, {128, 128, 128}, {191, 191, 191}, {255, 255, 255}},
-        {{6, 6, 12}, {72, 22, 92}, {176, 48, 84}, {243, 128, 54}, {253, 226, 150}},
-        {{150, 228, 255}, {34, 118, 206}, {12, 14, 18}, {222, 92, 32}, {255, 218, 150}}};
+        {{4, 4, 6}, {72, 22, 92}, {176, 48, 84}, {243, 128, 54}, {253, 226, 150}},
+        {{150, 228, 255}, {34, 118, 206}, {4, 4, 6}, {222, 92, 32}, {255, 218, 150}}};
     if (isnan(share)) return background;
     share = fmin(fmax(share, 0), 1) * (STOPS - 1);
     int stop = share >= STOPS - 1 ? STOPS - 2 : (int)share;
@@ -156,7 +156,7 @@ static void draw_label(canvas *c, const picture_row *row, window w, int middle)
     char low[32], high[32];
     snprintf(low, sizeof low, "%.3g", w.low);
     snprintf(high, sizeof high, "%.3g", w.high);
-    font_draw(c, MARGIN, middle - 12, 12, 1.6, bright, row->label);
+    font_draw(c, MARGIN, middle - 12, 11, 1.5, bright, row->label);
     for (int x = 0; x < BAR_WIDTH; x++)
         canvas_fill(c, MARGIN + x, middle, 1, BAR_HEIGHT, scale_colour(row->scale, x / (BAR_WIDTH - 1.0)));
     font_draw(c, MARGIN, middle + BAR_HEIGHT + 16, 9, 1.2, dim, low);
@@ -215,7 +215,7 @@ static layout make_layout(const picture *p)
         longest = fmax(longest, length[i]);
     }
     for (int i = 0; i < p->row_count; i++)
-        labels = fmax(labels, font_width(12, p->rows[i].label));
+        labels = fmax(labels, font_width(11, p->rows[i].label));
     l.pixels_per_unit = PANEL / longest;
     l.column_x[0] = MARGIN + (int)labels + 2 * GAP;
     for (int view = 0; view < COLUMNS; view++) {
