@@ -17,7 +17,10 @@ typedef struct check_case {
     int quick;
 } check_case;
 
-enum { ZEROS = CLCONV_PADDING_ZEROS, REFLECT, REPLICATE, CIRCULAR };
+#define ZEROS CLCONV_PADDING_ZEROS
+#define REFLECT CLCONV_PADDING_REFLECT
+#define REPLICATE CLCONV_PADDING_REPLICATE
+#define CIRCULAR CLCONV_PADDING_CIRCULAR
 
 static const check_case cases[] = {
     {"ic3id5ih7iw20oc5kd3ph1pd1pw1", ZEROS, 0, 1, 1},
