@@ -34,8 +34,8 @@ static const option_spec bench_table[] = {
 
 static const command_help bench_help = {
     "bench",
-    "[--suite FILE | --problem TEXT] [--op OP] [--unpacked] [--runs N | --time SECONDS]\n"
-    "[device and plan options] [--json]",
+    "[--suite FILE | --problem TEXT] [--op OP] [--unpacked]\n"
+    "[--runs N | --time SECONDS] [device and plan options] [--json]",
     "Times layers from the enqueue of one run to its completion, tensors on the device, weights\n"
     "packed beforehand. GFLOP count two for each multiply-add of the definition; 'peak' is the\n"
     "share of the multiply-add rate that the device reaches in a loop of nothing else.",
