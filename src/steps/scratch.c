@@ -15,14 +15,15 @@ static int64_t cells_needed(const clconv_problem *p, const geometry *g, int axis
     return g->output[axis] + (p->kernel[axis] - 1) * p->dilation[axis] / p->stride[axis];
 }
 
-/* Zeros on the right of a row may be the next row's zeros on the left; other modes store both. */
+/* Zeros on the right of a row may be the next row's zeros on the left; other modes store both. Rows of
+ * positions must not overlap, so the pitch holds an output row at least. */
 static int64_t row_pitch(const clconv_problem *p, const geometry *g)
 {
     int64_t needed = cells_needed(p, g, 2);
     if (p->padding_mode != CLCONV_PADDING_ZEROS) return needed;
     int64_t data = ceil_divide(p->pad_before[2] + p->input[2], p->stride[2]);
     int64_t zeros = p->pad_before[2] / p->stride[2];
-    return min_i64(needed, max_i64(data, needed - zeros));
+    return min_i64(needed, max_i64(max_i64(data, g->output[2]), needed - zeros));
 }
 
 bool scratch_layout_compute(const clconv_problem *problem, const geometry *g, bool store_zeros,
