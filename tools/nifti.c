@@ -118,7 +118,8 @@ static int check_voxel_type(volume_file *f)
                              nifti_datatype_string(h->datatype), 8 * f->width);
     f->slope = (double)h->scl_slope;
     f->intercept = (double)h->scl_inter;
-    f->scaled = isfinite(f->slope) && f->slope != 0; /* 0 means that there is no scale */
+    bool absent = !isfinite(f->slope) || f->slope == 0; /* as the format has it */
+    f->scaled = !absent && (f->slope != 1 || f->intercept != 0);
     if (f->scaled && !isfinite(f->intercept))
         return source_refuse(f->source, "has an intercept that is not finite");
     return EXIT_DONE;

@@ -78,6 +78,8 @@ static nifti_1_header *make_header(const tensor *t)
     int64_t dims[8] = {channels > 1 ? 4 : 3, end[-1], end[-2], end[-3], channels, 1, 1, 1};
     nifti_1_header *h = nifti_make_new_n1_header(dims, t->dtype == CLCONV_FLOAT64 ? DT_FLOAT64 : DT_FLOAT32);
     if (h == NULL) return NULL;
+    for (int i = 1; i < 8; i++)
+        h->dim[i] = (short)dims[i]; /* the library leaves 0 behind the last */
     memcpy(h->magic, "n+1", 4);
     h->vox_offset = DATA_START;
     h->scl_slope = 1;
