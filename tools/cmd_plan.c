@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct plan_options {
     int64_t input[5], weight[5];
@@ -40,12 +39,10 @@ static const command_help plan_help = {
 static int problem_from_text(const plan_options *o, clconv_problem *problem)
 {
     clconv_error err;
-    conv_options untouched;
-    conv_options_init(&untouched);
     if (o->input[0] != SHAPE_MISSING || o->weight[0] != SHAPE_MISSING) {
         return tool_fail(EXIT_WRONG_USE, "plan: --problem and shapes exclude each other");
     }
-    if (memcmp(&o->conv, &untouched, sizeof untouched)) {
+    if (!conv_options_are_default(&o->conv)) {
         return tool_fail(EXIT_WRONG_USE, "plan: --problem and convolution options exclude each other");
     }
     clconv_status status = clconv_problem_parse(o->problem, problem, &err);

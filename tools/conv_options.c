@@ -42,11 +42,16 @@ const option_spec common_option_table[] = {
 
 void conv_options_init(conv_options *options)
 {
-    memset(options, 0, sizeof *options); /* so that two can be compared as bytes */
-    options->groups = 1;
+    *options = (conv_options){.stride = {1, 1, 1}, .dilation = {1, 1, 1}, .groups = 1};
+}
+
+int conv_options_are_default(const conv_options *o)
+{
     for (int axis = 0; axis < 3; axis++) {
-        options->stride[axis] = options->dilation[axis] = 1;
+        if (o->stride[axis] != 1 || o->dilation[axis] != 1) return 0;
+        if (o->padding.before[axis] != 0 || o->padding.after[axis] != 0) return 0;
     }
+    return o->groups == 1 && !o->padding.same && o->mode == CLCONV_PADDING_ZEROS;
 }
 
 int conv_options_apply(const conv_options *options, clconv_problem *problem)

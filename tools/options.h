@@ -70,6 +70,7 @@ typedef struct conv_options {
 
 extern const option_spec conv_option_table[];
 void conv_options_init(conv_options *options);
+int conv_options_are_default(const conv_options *options);
 
 /* Puts them into a problem whose shapes are set; reports what breaks a rule of Conv3d. */
 int conv_options_apply(const conv_options *options, clconv_problem *problem);
