@@ -107,33 +107,32 @@ kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real, bias),
        TENSOR(real, output) DIRECT_ARGUMENTS(ARGUMENT))
 {
-    const long channel_size = padded_depth * plane_size;
     const long weight_plane = kernel_h * KERNEL_WIDTH * OUT_CHANNELS;
     for (long plane = get_group_id(2); plane < planes; plane += get_num_groups(2)) {
-        const long n = plane / out_depth, z = plane % out_depth;
+        const long z = plane % out_depth, volume = plane / out_depth; /* volume: a group of a sample */
         const long start = z * stride_d - clip_depth; /* plane of the scratch volume under kd = 0 */
         const long kd_first = start < 0 ? (-start + dilation_d - 1) / dilation_d : 0;
         const long kd_last = min(kernel_d, (padded_depth - start + dilation_d - 1) / dilation_d);
         for (long tile = get_group_id(1); tile < tiles; tile += get_num_groups(1)) {
             const long q = tile * LOCAL_SIZE * TILE;
             for (long block = get_group_id(0); block < blocks; block += get_num_groups(0)) {
-                const long group = block / group_blocks;
-                const long first_out = block % group_blocks * OUT_CHANNELS;
+                const long first_out = block * OUT_CHANNELS, group = volume % groups;
                 const int channels = (int)min((long)OUT_CHANNELS, group_out - first_out);
-                const long out_channel = group * group_out + first_out;
 
                 realv acc[OUT_CHANNELS][VECTORS];
 #pragma unroll
                 for (int o = 0; o < OUT_CHANNELS; o++) {
-                    const real b = has_bias && o < channels ? TENSOR_START(bias)[out_channel + o] : 0;
+                    const real b =
+                        has_bias && o < channels ? TENSOR_START(bias)[group * group_out + first_out + o] : 0;
 #pragma unroll
                     for (int v = 0; v < VECTORS; v++)
                         acc[o][v] = (realv)b;
                 }
 
-                global const real *x = TENSOR_START(padded) + (n * groups + group) * group_in * channel_size +
+                global const real *x = TENSOR_START(padded) + volume * group_in * channel_size +
                                        start * plane_size + q + VECTOR_START(0);
-                global const real *w = TENSOR_START(weight) + block * group_in * kernel_d * weight_plane;
+                global const real *w =
+                    TENSOR_START(weight) + (group * blocks + block) * group_in * kernel_d * weight_plane;
                 for (long c = 0; c < group_in; c++, x += channel_size, w += kernel_d * weight_plane) {
                     for (long kd = kd_first; kd < kd_last; kd++) {
                         global const real *plane_x = x + kd * dilation_d * plane_size;
@@ -152,7 +151,7 @@ direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real
                 }
                 store_tile(acc,
                            TENSOR_START(output) +
-                               (out_channel * out_depth + z + n * groups * group_out * out_depth) * out_plane,
+                               ((volume * group_out + first_out) * out_depth + z) * out_plane,
                            out_depth * out_plane, channels, q, positions, store_pitch, store_width);
             }
         }

@@ -1,0 +1,122 @@
+/* The product step: see product.h. */
+#include "steps/product.h"
+
+#include "arguments/direct.clh"
+#include "base/arith.h"
+#include "steps/kernel.h"
+
+typedef struct direct_arguments {
+    DIRECT_ARGUMENTS(ARGUMENT_MEMBER)
+} direct_arguments;
+
+/* Wider kernels are looped over at run time: unrolled they gain nothing and compile for long. */
+enum { MAX_UNROLLED_WIDTH = 8, MAX_OUT_CHANNELS = 16, MAX_VECTORS = 16 };
+
+/* Share of the FMA rate that a tile reaches: two FMAs or two loads a cycle, eight FMAs in flight. */
+static double tile_efficiency(int64_t out_channels, int64_t vectors)
+{
+    double fmas = (double)(out_channels * vectors), loads = (double)(out_channels + vectors);
+    double busy = fmas > loads ? fmas : loads;
+    return fmas / (busy > 8 ? busy : 8);
+}
+
+/* Share of the output channels of a tile's blocks that exist. */
+static double channel_use(int64_t group_out, int64_t out_channels)
+{
+    return (double)group_out / (double)round_up(group_out, out_channels);
+}
+
+/* Of equal tiles the larger is taken, and of those the one with more channels, which reads the input less
+ * often. */
+product_tile product_choose_tile(const device_traits *traits, int64_t element_size, int64_t group_out)
+{
+    product_tile tile = {.vector_width = traits_vector_width(traits, element_size),
+                         .local_size = traits->local_size};
+    int64_t budget = traits->registers * 3 / 4;
+    double best = -1;
+    for (int64_t o = 1; o <= MAX_OUT_CHANNELS && o <= budget; o++) {
+        for (int64_t v = 1; v <= MAX_VECTORS && o * v <= budget; v++) {
+            double use = tile_efficiency(o, v) * channel_use(group_out, o);
+            if (use < best || (use == best && o * v < tile.out_channels * tile.vectors)) continue;
+            best = use;
+            tile.out_channels = o;
+            tile.vectors = v;
+        }
+    }
+    return tile;
+}
+
+int64_t product_slack(const product_tile *tile)
+{
+    return tile->local_size * tile->vectors * tile->vector_width;
+}
+
+static direct_arguments describe(const product *w, const product_tile *tile)
+{
+    const scratch_layout *l = w->layout;
+    bool has_gutter = l->pitch != w->output[2];
+    direct_arguments a = {
+        .blocks = ceil_divide(w->group_out, tile->out_channels),
+        .planes = w->samples * w->groups * w->output[0],
+        .groups = w->groups,
+        .group_in = w->group_in,
+        .group_out = w->group_out,
+        .out_depth = w->output[0],
+        .out_plane = w->output[1] * w->output[2],
+        .positions = (w->output[1] - 1) * l->pitch + w->output[2],
+        .padded_depth = l->padded_depth,
+        .channel_size = l->channel_size,
+        .plane_size = l->plane_size,
+        .phase_pitch = l->phase_pitch,
+        .pitch = l->pitch,
+        .kernel_d = w->kernel[0],
+        .kernel_h = w->kernel[1],
+        .kernel_w = w->kernel[2],
+        .stride_d = w->stride[0],
+        .dilation_d = w->dilation[0],
+        .dilation_h = w->dilation[1],
+        .clip_depth = l->clip_depth - w->first_depth * w->stride[0],
+        .has_bias = w->bias.role != BUFFER_NONE,
+    };
+    a.tiles = ceil_divide(a.positions, product_slack(tile));
+    a.store_pitch = has_gutter ? l->pitch : a.positions;
+    a.store_width = has_gutter ? w->output[2] : a.positions;
+    return a;
+}
+
+static step program(const product *w, const product_tile *tile)
+{
+    step s = kernel_step(w->name, "direct.cl", "direct", w->dtype);
+    kernel_define(&s, "OUT_CHANNELS", tile->out_channels);
+    kernel_define(&s, "VECTORS", tile->vectors);
+    kernel_define(&s, "VECTOR_WIDTH", tile->vector_width);
+    kernel_define(&s, "LOCAL_SIZE", tile->local_size);
+    kernel_define(&s, "KERNEL_W", w->kernel[2] <= MAX_UNROLLED_WIDTH ? w->kernel[2] : 0);
+    kernel_define(&s, "STRIDE_H", w->stride[1]);
+    kernel_define(&s, "STRIDE_W", w->stride[2]);
+    kernel_define(&s, "DILATION_W", w->kernel[2] > 1 ? w->dilation[2] : 1);
+    s.efficiency = 0.95 * tile_efficiency(tile->out_channels, tile->vectors);
+    return s;
+}
+
+void product_append(recipe *r, const product *w, const product_tile *tile)
+{
+    step s = program(w, tile);
+    direct_arguments a = describe(w, tile);
+    kernel_add_buffer(&s, w->input.role, w->input.offset);
+    kernel_add_buffer(&s, w->weight.role, w->weight.offset);
+    kernel_add_buffer(&s, w->bias.role, w->bias.offset);
+    kernel_add_buffer(&s, w->output_buffer.role, w->output_buffer.offset);
+    kernel_set_scalars(&s, &a, sizeof a);
+    kernel_set_range(&s, (const int64_t[]){a.blocks, a.tiles, a.planes},
+                     (const int64_t[]){tile->local_size, 1, 1});
+    double products = (double)w->group_in * (double)(w->kernel[0] * w->kernel[1] * w->kernel[2]);
+    double outputs =
+        (double)(a.blocks * tile->out_channels) * (double)(a.tiles * product_slack(tile)) * (double)a.planes;
+    double channels = (double)w->samples * (double)w->groups;
+    s.flops = 2 * products * outputs;
+    s.bytes = (double)s.element_size * channels *
+              ((double)w->group_in * (double)w->layout->channel_size +
+               (double)w->group_out * (double)(w->output[0] * w->output[1] * w->output[2]));
+    recipe_append_run(r, &s);
+}

@@ -1,0 +1,34 @@
+/* The convolution of a scratch volume with packed weights (cl/direct.cl), as a step: whoever can lay its data
+ * out so that a register tile reads unit-stride vectors uses it, whatever the extents mean. */
+#ifndef CLCONV_STEPS_PRODUCT_H
+#define CLCONV_STEPS_PRODUCT_H
+
+#include "opencl/traits.h"
+#include "steps/scratch.h"
+
+/* A register tile: see cl/direct.cl for what the values mean and their ranges. */
+typedef struct product_tile {
+    int64_t out_channels, vectors, vector_width, local_size;
+} product_tile;
+
+/* The tile that does the most useful work in three quarters of the registers, for groups of `group_out`
+ * output channels. */
+product_tile product_choose_tile(const device_traits *traits, int64_t element_size, int64_t group_out);
+
+/* Positions of a work-group: what it may read past the end of the scratch volume. */
+int64_t product_slack(const product_tile *tile);
+
+typedef struct product {
+    const char *name;
+    clconv_dtype dtype;
+    int64_t samples, groups, group_in, group_out;
+    int64_t kernel[3], stride[3], dilation[3];
+    int64_t output[3];
+    const scratch_layout *layout; /* of the volume that is read */
+    int64_t first_depth;          /* output plane 0 is this one of the volume's output */
+    step_buffer input, weight, bias, output_buffer;
+} product;
+
+void product_append(recipe *r, const product *what, const product_tile *tile);
+
+#endif
