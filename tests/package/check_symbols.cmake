@@ -1,7 +1,14 @@
-# Fails unless the symbols that LIBRARY exports are exactly the functions that HEADER declares with CLCONV_API.
+# Fails unless the symbols that the library in PREFIX shows, as KIND (shared or static), are exactly the functions that HEADER
+# declares with CLCONV_API.
 cmake_minimum_required(VERSION 3.21)
-execute_process(COMMAND ${NM} --dynamic --defined-only ${LIBRARY} OUTPUT_VARIABLE listing COMMAND_ERROR_IS_FATAL ANY)
-string(REGEX MATCHALL "[^ \n]+\n" exported "${listing}")
+if(KIND STREQUAL "shared")
+  set(listed --dynamic ${PREFIX}/libclconv.so)
+else()
+  set(listed --extern-only ${PREFIX}/libclconv.a)
+endif()
+execute_process(COMMAND ${NM} --defined-only ${listed} OUTPUT_VARIABLE listing COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL " [A-Z] [^ \n]+\n" exported "${listing}")
+list(TRANSFORM exported REPLACE "^ [A-Z] " "")
 list(TRANSFORM exported STRIP)
 
 file(READ ${HEADER} text)
