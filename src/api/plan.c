@@ -53,12 +53,17 @@ size_t clconv_plan_workspace_size(const clconv_plan *plan)
     return (size_t)plan->workspace_size;
 }
 
+/* A NULL event is found here: not every driver does, and what it waits for would never come. */
 static clconv_status check_wait_list(cl_uint n_wait, const cl_event *wait, clconv_error *err)
 {
-    if ((n_wait == 0) == (wait == NULL)) return CLCONV_SUCCESS;
-    return error_set(err, CLCONV_INVALID_ARGUMENT,
-                     "n_wait is %u and wait is %s; both or neither must be given", n_wait,
-                     wait == NULL ? "NULL" : "not NULL");
+    if ((n_wait == 0) != (wait == NULL))
+        return error_set(err, CLCONV_INVALID_ARGUMENT,
+                         "n_wait is %u and wait is %s; both or neither must be given", n_wait,
+                         wait == NULL ? "NULL" : "not NULL");
+    for (cl_uint i = 0; i < n_wait; i++)
+        if (wait[i] == NULL)
+            return error_set(err, CLCONV_INVALID_ARGUMENT, "wait[%u] is NULL; it must be an event", i);
+    return CLCONV_SUCCESS;
 }
 
 clconv_status clconv_plan_enqueue(clconv_plan *plan, cl_command_queue queue, const clconv_tensors *tensors,
