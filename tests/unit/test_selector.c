@@ -120,7 +120,8 @@ static const char *pick(const char *selector, const clconv_device_info *devices,
 static void expect(const char *selector, const char *picked)
 {
     const char *got = pick(selector, machine, DEVICES);
-    if (strcmp(got, picked) != 0) printf("\n  \"%s\" picks %s, not %s", selector, got, picked);
+    if (strcmp(got, picked) != 0)
+        printf("\n  \"%s\" picks %s, not %s", selector != NULL ? selector : "", got, picked);
     CU_ASSERT_STRING_EQUAL(got, picked);
 }
 

@@ -1,0 +1,22 @@
+/* The table of cases (tests/cases/conv3d.txt). A line holds a problem's text as clconv_problem_parse() takes
+ * it, then any of these, in any order:
+ *   mode=zeros|reflect|replicate|circular
+ *   pad=d0,d1,h0,h1,w0,w1                    instead of the text's padding, with which it is legal too
+ *   bias=0|1, strict=0|1, dtype=f32|f64
+ * `#` starts a comment. Every line must be a legal problem: the first that is not is an error. */
+#ifndef CLCONV_TESTS_CASES_H
+#define CLCONV_TESTS_CASES_H
+
+#include "clconv.h"
+
+typedef struct test_case {
+    clconv_problem problem;
+    int strict;
+    int line;
+    char text[160]; /* the line itself */
+} test_case;
+
+/* The cases of the file, to be freed; NULL after a mistake in it, which is printed. */
+test_case *cases_read(const char *path, size_t *count);
+
+#endif

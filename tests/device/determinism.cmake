@@ -1,0 +1,18 @@
+# Runs PROGRAM (determinism_hash) RERUNS times with each number of PoCL threads, and fails unless it prints the
+# same line every time.
+set(first "")
+foreach(threads 1 2 4)
+  set(ENV{POCL_MAX_PTHREAD_COUNT} ${threads})
+  foreach(run RANGE 1 ${RERUNS})
+    execute_process(COMMAND ${PROGRAM} OUTPUT_VARIABLE line RESULT_VARIABLE result OUTPUT_STRIP_TRAILING_WHITESPACE)
+    if(NOT result EQUAL 0)
+      message(FATAL_ERROR "${PROGRAM} failed with ${threads} threads: ${result} ${line}")
+    endif()
+    message(STATUS "${threads} threads, run ${run}: ${line}")
+    if(first STREQUAL "")
+      set(first "${line}")
+    elseif(NOT line STREQUAL first)
+      message(FATAL_ERROR "with ${threads} threads, run ${run}: ${line}; before: ${first}")
+    endif()
+  endforeach()
+endforeach()

@@ -1,0 +1,134 @@
+/* A plan for a new input size of a known kernel class compiles nothing: no new file in a private PoCL cache,
+ * no new program in the context, over 50 sizes, runs included. A program of its own, since PoCL reads the
+ * place of its cache once. im2col_gemm may warm CLBlast, so its files are not counted. */
+#define _XOPEN_SOURCE 700
+#include "harness.h"
+#include "job.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { SIZES = 50 };
+
+static char cache[64] = "/tmp/clconv-test-XXXXXX";
+static int file_count;
+
+static int count_file(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)path, (void)st, (void)at;
+    file_count += type == FTW_F;
+    return 0;
+}
+
+static int remove_file(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st, (void)type, (void)at;
+    return remove(path);
+}
+
+static int files_in_cache(void)
+{
+    file_count = 0;
+    CU_ASSERT_EQUAL(nftw(cache, count_file, 16, FTW_PHYS), 0);
+    return file_count;
+}
+
+static double seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void run_size(const test_device *device, const char *algorithm, int64_t batch, const int64_t size[3])
+{
+    job j;
+    clconv_error err = {.message = ""};
+    char text[128];
+    snprintf(text, sizeof text, "mb%lldic6id%lldih%lldiw%lldoc10kd3pd1", (long long)batch, (long long)size[0],
+             (long long)size[1], (long long)size[2]);
+    CU_ASSERT_FATAL(job_open(device, text, algorithm, 1, &j));
+    CU_ASSERT_EQUAL(job_enqueue(&j, device->queue, 0, NULL, NULL, &err), CLCONV_SUCCESS);
+    CU_ASSERT(job_is_done(&j, device->queue));
+    job_close(&j);
+}
+
+/* The longest time that a plan for a new size takes. */
+static double plan_seconds(const test_device *device, const char *algorithm, const int64_t size[3])
+{
+    clconv_problem p;
+    clconv_plan *plan = NULL;
+    clconv_plan_options options;
+    clconv_problem_init(&p);
+    clconv_plan_options_init(&options);
+    options.algorithm = algorithm;
+    p.in_channels = 6;
+    p.out_channels = 10;
+    for (int axis = 0; axis < 3; axis++) {
+        p.input[axis] = size[axis];
+        p.kernel[axis] = 3;
+        p.pad_before[axis] = p.pad_after[axis] = 1;
+    }
+    p.has_bias = 1;
+    double start = seconds_now();
+    CU_ASSERT_EQUAL(clconv_plan_create(device->context, CLCONV_FORWARD, &p, &options, &plan, NULL),
+                    CLCONV_SUCCESS);
+    double taken = seconds_now() - start;
+    clconv_plan_release(plan);
+    return taken;
+}
+
+static void expect_compiled_once(const test_device *device, const char *algorithm)
+{
+    clconv_counters before, after;
+    run_size(device, algorithm, 1, (const int64_t[]){4, 5, 6});
+    bool counts_files = strcmp(algorithm, "im2col_gemm") != 0;
+    int files = files_in_cache();
+    clconv_context_counters(device->context, &before);
+    double longest = 0;
+    for (int i = 0; i < SIZES; i++) {
+        const int64_t size[3] = {1 + i % 7, 1 + i * 5 % 23, 1 + i * 7 % 61};
+        run_size(device, algorithm, 1 + i % 3, size);
+        const int64_t next[3] = {size[0] + 1, size[1] + 2, size[2] + 3};
+        double taken = plan_seconds(device, algorithm, next);
+        longest = taken > longest ? taken : longest;
+    }
+    clconv_context_counters(device->context, &after);
+    CU_ASSERT_EQUAL(after.programs_built, before.programs_built);
+    CU_ASSERT_EQUAL(after.kernels_warmed, before.kernels_warmed);
+    CU_ASSERT(after.programs_reused > before.programs_reused);
+    if (counts_files) CU_ASSERT_EQUAL(files_in_cache(), files);
+    printf("%s: a plan takes at most %.2f ms; ", algorithm, 1e3 * longest);
+}
+
+static void test_sizes(void)
+{
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(cache));
+    setenv("POCL_CACHE_DIR", cache, 1);
+    test_device device;
+    CU_ASSERT_FATAL(test_device_open(&device));
+    for (size_t a = 0; a < clconv_algorithm_count(); a++)
+        expect_compiled_once(&device, clconv_algorithm_name(a));
+    /* The counting itself: another kernel class does add files, where they are PoCL's. */
+    clconv_counters before, after;
+    clconv_context_counters(device.context, &before);
+    int files = files_in_cache();
+    job j;
+    CU_ASSERT_FATAL(job_open(&device, "ic6id6ih7iw19oc10kd3sd2pd1", "direct", 1, &j));
+    clconv_context_counters(device.context, &after);
+    CU_ASSERT(after.programs_built > before.programs_built);
+    if (strstr(clconv_context_device_info(device.context)->platform_name, "Portable") != NULL)
+        CU_ASSERT(files_in_cache() > files);
+    job_close(&j);
+    test_device_close(&device);
+    nftw(cache, remove_file, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+const char test_suite_name[] = "compile once";
+const test_entry test_suite[] = {
+    {"new sizes compile nothing", test_sizes},
+    {NULL, NULL},
+};

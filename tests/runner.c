@@ -1,0 +1,284 @@
+/* Guarded runs: see runner.h. */
+#include "runner.h"
+
+#include "problem/reference.h"
+#include "random.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Elements before and after each tensor: odd, so that no vector is aligned. */
+enum { GUARD = 33 };
+
+bool test_device_open(test_device *t)
+{
+    clconv_error err = {.message = ""};
+    cl_int code = CL_SUCCESS;
+    *t = (test_device){0};
+    if (clconv_context_create_selected(NULL, NULL, &t->context, &err) != CLCONV_SUCCESS) {
+        printf("\n  no context: %s\n", err.message);
+        return false;
+    }
+    t->opencl = clconv_context_opencl(t->context);
+    t->device = clconv_context_device(t->context);
+    t->queue = clCreateCommandQueue(t->opencl, t->device, 0, &code);
+    if (code == CL_SUCCESS) return true;
+    printf("\n  no queue: %d\n", (int)code);
+    test_device_close(t);
+    return false;
+}
+
+void test_device_close(test_device *t)
+{
+    if (t->queue != NULL) clReleaseCommandQueue(t->queue);
+    clconv_context_release(t->context);
+    *t = (test_device){0};
+}
+
+static bool data_allocate(const clconv_problem *problem, test_data *data, clconv_tensor_sizes *sizes)
+{
+    if (clconv_problem_tensor_sizes(problem, sizes, NULL) != CLCONV_SUCCESS) return false;
+    size_t count = (size_t)(sizes->input + sizes->weight + sizes->bias);
+    double *values = calloc(count + 1, sizeof *values);
+    if (values == NULL) return false;
+    data->input = values;
+    data->weight = values + sizes->input;
+    data->bias = problem->has_bias ? data->weight + sizes->weight : NULL;
+    return true;
+}
+
+bool test_data_integers(const clconv_problem *problem, uint64_t seed, test_data *data)
+{
+    clconv_tensor_sizes sizes;
+    random_state r = {seed};
+    if (!data_allocate(problem, data, &sizes)) return false;
+    double reduction = (double)(sizes.weight / problem->out_channels);
+    int64_t limit = (int64_t)fmin(999, sqrt(((1 << 24) - 1) / (reduction + 1)));
+    random_integers(&r, data->input, sizes.input, limit);
+    random_integers(&r, data->weight, sizes.weight, limit);
+    random_integers(&r, data->bias, sizes.bias, limit * limit);
+    return true;
+}
+
+bool test_data_reals(const clconv_problem *problem, uint64_t seed, test_data *data)
+{
+    clconv_tensor_sizes sizes;
+    random_state r = {seed};
+    if (!data_allocate(problem, data, &sizes)) return false;
+    random_reals(&r, data->input, sizes.input);
+    random_reals(&r, data->weight, sizes.weight);
+    random_reals(&r, data->bias, sizes.bias);
+    return true;
+}
+
+void test_data_release(test_data *data)
+{
+    free(data->input);
+    *data = (test_data){0};
+}
+
+clconv_status test_plan_create(const test_device *t, const clconv_problem *problem, const char *algorithm,
+                               bool strict, bool packed, uint64_t workspace_limit, test_plan *p,
+                               clconv_error *err)
+{
+    clconv_plan_options options;
+    clconv_plan_options_init(&options);
+    options.algorithm = algorithm;
+    options.strict = strict;
+    options.packed_weights = packed;
+    options.workspace_limit = workspace_limit;
+    *p = (test_plan){.problem = *problem, .packed = packed};
+    clconv_status status = geometry_compute(problem, &p->geometry, err);
+    if (status != CLCONV_SUCCESS) return status;
+    return clconv_plan_create(t->context, CLCONV_FORWARD, problem, &options, &p->plan, err);
+}
+
+void test_plan_release(test_plan *p)
+{
+    clconv_plan_release(p->plan);
+    *p = (test_plan){0};
+}
+
+/* A buffer on the device and, in `image`, the bytes that it was made of: guard, content, guard. */
+typedef struct guarded {
+    clconv_buffer at;
+    size_t bytes; /* of the content */
+    unsigned char *image;
+} guarded;
+
+static size_t guarded_size(const guarded *g)
+{
+    return 2 * g->at.offset + g->bytes;
+}
+
+static bool guarded_create(const test_device *t, size_t bytes, size_t guard, size_t element_size,
+                           const double *values, guarded *g)
+{
+    cl_int code = CL_SUCCESS;
+    *g = (guarded){.at = {NULL, guard}, .bytes = bytes};
+    g->image = malloc(guarded_size(g));
+    if (g->image == NULL) return false;
+    memset(g->image, 0xff, guarded_size(g));
+    for (size_t i = 0; values != NULL && i < bytes / element_size; i++) {
+        float narrow = (float)values[i];
+        unsigned char *to = g->image + g->at.offset + i * element_size;
+        memcpy(to, element_size == 8 ? (const void *)&values[i] : (const void *)&narrow, element_size);
+    }
+    g->at.memory =
+        clCreateBuffer(t->opencl, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, guarded_size(g), g->image, &code);
+    return code == CL_SUCCESS;
+}
+
+static void guarded_release(guarded *g)
+{
+    if (g->at.memory != NULL) clReleaseMemObject(g->at.memory);
+    free(g->image);
+    *g = (guarded){0};
+}
+
+/* Whether the guards, and if `is_input` the content too, are as they were. The buffer as it is now goes to
+ * *now, to be freed, unless that is NULL. */
+static bool guarded_intact(const test_device *t, const guarded *g, bool is_input, unsigned char **now)
+{
+    size_t size = guarded_size(g), end = g->at.offset + g->bytes;
+    unsigned char *bytes = malloc(size);
+    bool ok = bytes != NULL && clEnqueueReadBuffer(t->queue, g->at.memory, CL_TRUE, 0, size, bytes, 0, NULL,
+                                                   NULL) == CL_SUCCESS;
+    ok = ok && memcmp(bytes, g->image, g->at.offset) == 0;
+    ok = ok && memcmp(bytes + end, g->image + end, size - end) == 0;
+    ok = ok && (!is_input || memcmp(bytes, g->image, size) == 0);
+    if (now != NULL)
+        *now = bytes;
+    else
+        free(bytes);
+    return ok;
+}
+
+enum { INPUT, WEIGHT, BIAS, PACKED, WORKSPACE, OUTPUT, BUFFERS };
+static const char *const buffer_names[BUFFERS] = {"input",         "weight",    "bias",
+                                                  "packed weight", "workspace", "output"};
+
+/* The workspace starts at a multiple of the device's alignment, as it must. */
+static bool buffers_create(const test_device *t, const test_plan *p, const test_data *data,
+                           guarded buffers[BUFFERS])
+{
+    const clconv_tensor_sizes *e = &p->geometry.elements;
+    size_t size = (size_t)p->geometry.element_size, guard = GUARD * size;
+    size_t alignment = (size_t)clconv_context_device_info(t->context)->address_alignment_bits / 8;
+    const size_t bytes[BUFFERS] = {
+        [INPUT] = (size_t)e->input * size,
+        [WEIGHT] = (size_t)e->weight * size,
+        [BIAS] = (size_t)e->bias * size,
+        [PACKED] = p->packed ? clconv_plan_packed_weight_size(p->plan) : 0,
+        [WORKSPACE] = clconv_plan_workspace_size(p->plan),
+        [OUTPUT] = (size_t)e->output * size,
+    };
+    const double *values[BUFFERS] = {[INPUT] = data->input, [WEIGHT] = data->weight, [BIAS] = data->bias};
+    bool ok = true;
+    for (int b = 0; b < BUFFERS && ok; b++)
+        ok = guarded_create(t, bytes[b], b == WORKSPACE ? alignment : guard, size, values[b], &buffers[b]);
+    return ok;
+}
+
+static clconv_status enqueue_and_wait(const test_device *t, const test_plan *p,
+                                      const guarded buffers[BUFFERS], clconv_error *err)
+{
+    clconv_tensors tensors = {
+        .input = buffers[INPUT].at, .weight = buffers[WEIGHT].at, .output = buffers[OUTPUT].at};
+    if (p->problem.has_bias) tensors.bias = buffers[BIAS].at;
+    clconv_status status = CLCONV_SUCCESS;
+    if (p->packed) {
+        status = clconv_plan_pack_weight(p->plan, t->queue, buffers[WEIGHT].at, buffers[PACKED].at, 0, NULL,
+                                         NULL, err);
+        tensors.weight = buffers[PACKED].at;
+    }
+    cl_event done = NULL;
+    if (status == CLCONV_SUCCESS)
+        status =
+            clconv_plan_enqueue(p->plan, t->queue, &tensors, &buffers[WORKSPACE].at, 0, NULL, &done, err);
+    if (done != NULL) {
+        clWaitForEvents(1, &done);
+        clReleaseEvent(done);
+    }
+    return status;
+}
+
+/* Compares every buffer with what it was, and widens the output. */
+static bool buffers_check(const test_device *t, const test_plan *p, const guarded buffers[BUFFERS],
+                          double *output, char why[TEST_WHY])
+{
+    bool ok = true;
+    for (int b = INPUT; b < OUTPUT; b++) {
+        if (guarded_intact(t, &buffers[b], b <= BIAS, NULL)) continue;
+        snprintf(why, TEST_WHY, "the %s or its guard was overwritten", buffer_names[b]);
+        ok = false;
+    }
+    unsigned char *bytes = NULL;
+    if (!guarded_intact(t, &buffers[OUTPUT], false, &bytes)) {
+        snprintf(why, TEST_WHY, "the guard of the output was overwritten");
+        ok = false;
+    }
+    size_t size = (size_t)p->geometry.element_size;
+    for (size_t i = 0; bytes != NULL && i < buffers[OUTPUT].bytes / size; i++) {
+        float narrow;
+        const unsigned char *from = bytes + buffers[OUTPUT].at.offset + i * size;
+        memcpy(size == 8 ? (void *)&output[i] : (void *)&narrow, from, size);
+        if (size != 8) output[i] = narrow;
+    }
+    free(bytes);
+    return ok;
+}
+
+bool test_plan_run(const test_device *t, const test_plan *p, const test_data *data, double *output,
+                   char why[TEST_WHY])
+{
+    guarded buffers[BUFFERS] = {{{NULL, 0}, 0, NULL}};
+    clconv_error err = {.message = ""};
+    bool ok = buffers_create(t, p, data, buffers);
+    if (!ok) {
+        snprintf(why, TEST_WHY, "the test's buffers could not be made");
+        goto done;
+    }
+    ok = enqueue_and_wait(t, p, buffers, &err) == CLCONV_SUCCESS;
+    if (!ok) {
+        snprintf(why, TEST_WHY, "%s", err.message);
+        goto done;
+    }
+    ok = buffers_check(t, p, buffers, output, why);
+done:
+    for (int b = 0; b < BUFFERS; b++)
+        guarded_release(&buffers[b]);
+    return ok;
+}
+
+bool test_reference_compute(const clconv_problem *problem, const test_data *data, test_reference *r)
+{
+    geometry g;
+    if (geometry_compute(problem, &g, NULL) != CLCONV_SUCCESS) return false;
+    r->count = g.elements.output;
+    r->output = calloc(2 * (size_t)r->count + 1, sizeof *r->output);
+    if (r->output == NULL) return false;
+    r->magnitude = r->output + r->count;
+    reference_forward(problem, &g, data->input, data->weight, data->bias, r->output, r->magnitude);
+    return true;
+}
+
+int64_t first_difference(const double *got, const double *expected, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (got[i] != expected[i] && !(isnan(got[i]) && isnan(expected[i]))) return i;
+    return count;
+}
+
+int64_t first_outside_bound(const clconv_problem *problem, const double *got, const test_reference *r)
+{
+    int64_t reduction =
+        problem->in_channels / problem->groups * problem->kernel[0] * problem->kernel[1] * problem->kernel[2];
+    for (int64_t i = 0; i < r->count; i++) {
+        double bound = bound_direct(problem->dtype, reduction, r->magnitude[i]);
+        if (!(fabs(got[i] - r->output[i]) <= bound)) return i;
+    }
+    return r->count;
+}

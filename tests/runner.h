@@ -1,0 +1,67 @@
+/* Running plans on doubles, for every test of results: tensors lie at offsets in buffers that are too large,
+ * and after a run all that it must not touch is compared with what was there: the inputs, and the guards
+ * around every tensor and the workspace. Guards are NaN, so that what is read by mistake shows. */
+#ifndef CLCONV_TESTS_RUNNER_H
+#define CLCONV_TESTS_RUNNER_H
+
+#include "problem/geometry.h"
+
+#include <stdbool.h>
+
+typedef struct test_device {
+    clconv_context *context;
+    cl_context opencl; /* the context's own */
+    cl_device_id device;
+    cl_command_queue queue; /* in order */
+} test_device;
+
+/* The device that CLCONV_DEVICE chooses. A failure is printed. */
+bool test_device_open(test_device *t);
+void test_device_close(test_device *t);
+
+/* Values of a problem's tensors, each exact in its dtype; bias is NULL without one. */
+typedef struct test_data {
+    double *input, *weight, *bias;
+} test_data;
+
+/* Integers small enough that every sum of |w||x| + |b| stays below 2^24. */
+bool test_data_integers(const clconv_problem *problem, uint64_t seed, test_data *data);
+/* Zero-mean reals. */
+bool test_data_reals(const clconv_problem *problem, uint64_t seed, test_data *data);
+void test_data_release(test_data *data);
+
+/* A plan and how its runs are given their weights. */
+typedef struct test_plan {
+    clconv_plan *plan;
+    clconv_problem problem;
+    geometry geometry;
+    bool packed;
+} test_plan;
+
+clconv_status test_plan_create(const test_device *t, const clconv_problem *problem, const char *algorithm,
+                               bool strict, bool packed, uint64_t workspace_limit, test_plan *p,
+                               clconv_error *err);
+void test_plan_release(test_plan *p);
+
+/* One run; `output` has room for the output's elements. False, with a text in `why`, if a call failed or
+ * something was touched that must not be. */
+enum { TEST_WHY = 1200 };
+bool test_plan_run(const test_device *t, const test_plan *p, const test_data *data, double *output,
+                   char why[TEST_WHY]);
+
+/* The reference's answer and the magnitude of its error bounds, in one allocation to be freed by
+ * free(r->output). */
+typedef struct test_reference {
+    double *output, *magnitude;
+    int64_t count;
+} test_reference;
+
+bool test_reference_compute(const clconv_problem *problem, const test_data *data, test_reference *r);
+
+/* The first element of `got` that differs from `expected`; count if none does. NaN equals NaN. */
+int64_t first_difference(const double *got, const double *expected, int64_t count);
+
+/* The first element that is further from the reference than bound_direct() allows; count if none is. */
+int64_t first_outside_bound(const clconv_problem *problem, const double *got, const test_reference *r);
+
+#endif
