@@ -274,7 +274,7 @@ int option_padding_mode(void *member, const char *name, const char *value)
 {
     static const char *const modes[] = {"zeros", "reflect", "replicate", "circular"};
     for (int mode = 0; mode < 4; mode++) {
-        if (strcmp(value, modes[mode])) continue;
+        if (strcmp(value, modes[mode]) != 0) continue;
         *(clconv_padding_mode *)member = (clconv_padding_mode)mode;
         return EXIT_DONE;
     }

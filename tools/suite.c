@@ -141,7 +141,7 @@ static int csv_header(csv *c)
     for (int i = 0; i < COLUMNS; i++) {
         c->place[i] = -1;
         for (int f = 0; f < c->field_count; f++) {
-            if (strcmp(c->fields[f], columns[i].name)) continue;
+            if (strcmp(c->fields[f], columns[i].name) != 0) continue;
             if (c->place[i] >= 0) {
                 return tool_fail(EXIT_WRONG_USE, "%s:%lld: column '%s' comes twice", c->path,
                                  (long long)c->line_number, columns[i].name);

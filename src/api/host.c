@@ -64,9 +64,9 @@ clconv_status clconv_conv3d_host(clconv_context *context, const clconv_problem *
     if (options != NULL && options->packed_weights)
         return error_set(err, CLCONV_INVALID_ARGUMENT, "packed_weights is %d; on host arrays it must be 0",
                          options->packed_weights);
+    if (problem == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "problem is NULL");
     geometry g;
-    clconv_status status = problem == NULL ? error_set(err, CLCONV_INVALID_ARGUMENT, "problem is NULL")
-                                           : geometry_compute(problem, &g, err);
+    clconv_status status = geometry_compute(problem, &g, err);
     if (status != CLCONV_SUCCESS) return status;
     if (output == NULL && g.elements.output > 0)
         return error_set(err, CLCONV_INVALID_ARGUMENT, "output is NULL");

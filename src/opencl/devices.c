@@ -184,6 +184,7 @@ static clconv_status visit_devices(device_visitor visit, void *user, clconv_erro
         code == CL_SUCCESS ? CLCONV_SUCCESS : error_set_opencl(err, code, "clGetPlatformIDs");
     for (cl_uint p = 0; p < platform_count && status == CLCONV_SUCCESS; p++) {
         cl_device_id *devices = NULL;
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a failure is no success */
         cl_uint device_count = get_devices(platforms[p], &devices);
         for (cl_uint d = 0; d < device_count && status == CLCONV_SUCCESS; d++)
             status = visit(user, platforms[p], (int)p, devices[d], (int)d, err);
@@ -292,6 +293,7 @@ clconv_status clconv_select_device(const char *selector, cl_platform_id *platfor
     clconv_status status = clconv_list_devices(&devices, &count, err);
     if (status == CLCONV_SUCCESS) status = selector_choose(selector, devices, count, &chosen, err);
     if (status == CLCONV_SUCCESS) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): of none, none is chosen */
         *platform = devices[chosen].platform;
         *device = devices[chosen].device;
     }

@@ -67,7 +67,8 @@ static bool span_number(span s, int64_t *value)
 /* ASCII only: the C library's tolower() would depend on the locale. */
 static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c < 'A' || c > 'Z') return c;
+    return (char)(c - 'A' + 'a');
 }
 
 static bool starts_with(const char *text, span s)

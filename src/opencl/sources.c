@@ -70,7 +70,8 @@ static bool mark_seen(expansion *e, const char *name)
     return true;
 }
 
-/* Recursion is bounded: a file is entered once, and there are at most MAX_FILES. */
+/* Recursion is bounded: a file is entered once, and there are at most MAX_FILES.
+ * NOLINTNEXTLINE(misc-no-recursion) */
 static clconv_status expand_file(expansion *e, const char *name, clconv_error *err)
 {
     if (!mark_seen(e, name)) return CLCONV_SUCCESS;

@@ -9,6 +9,7 @@
 
 static bool same_kernel(const step *a, const step *b)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): every kernel is made for a step */
     return strcmp(a->launch.source, b->launch.source) == 0 &&
            strcmp(a->launch.kernel, b->launch.kernel) == 0 &&
            strcmp(a->launch.options, b->launch.options) == 0;

@@ -47,6 +47,7 @@ static clconv_status no_choice(const clconv_plan *plan, const char *wanted, clco
         return error_set(err, CLCONV_UNSUPPORTED, "no algorithm can do this problem; the first says: %s",
                          plan->candidates[0].rejection);
     for (size_t i = 0; i < plan->candidate_count; i++)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): every candidate is an algorithm */
         if (strcmp(plan->candidates[i].algorithm->name, wanted) == 0)
             return error_set(err, CLCONV_UNSUPPORTED, "algorithm '%s' cannot do this problem: %s", wanted,
                              plan->candidates[i].rejection);
@@ -108,6 +109,7 @@ static clconv_status adopt(clconv_plan *plan, choice *best, clconv_error *err)
 {
     text parameters = {0};
     text_append(&parameters, "%s", "");
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without a best one planning has failed */
     parameters_format(best->algorithm->ranges, &best->parameters, &parameters);
     if (parameters.failed) {
         text_release(&parameters);
@@ -130,7 +132,7 @@ clconv_status plan_choose(clconv_plan *plan, const clconv_plan_options *options,
     const char *wanted;
     clconv_status status = check_options(options, &wanted, err);
     if (status != CLCONV_SUCCESS) return status;
-    plan->candidates = calloc(registry_size(), sizeof *plan->candidates);
+    plan->candidates = calloc(registry_size() + 1, sizeof *plan->candidates);
     if (plan->candidates == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a plan");
 
     request q = {
