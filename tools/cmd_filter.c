@@ -9,8 +9,8 @@
 #include "phantom.h"
 #include "picture.h"
 
+#include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,15 +105,17 @@ static const command_help filter_help = {
 /* (D, H, W) of a volume of one channel, whatever dimensions of 1 stand before. */
 static int get_extents(const filter_job *job, int64_t extents[3])
 {
+    static const char rule[] = "(D, H, W), (1, D, H, W) or (1, 1, D, H, W)";
     const tensor *t = &job->input;
     int64_t before = 1;
     for (int i = 0; i + 3 < t->rank; i++)
         before *= t->shape[i];
-    if (t->rank < 3 || t->rank > 5 || before != 1)
-        return tool_fail(EXIT_WRONG_USE,
-                         "IN: '%s' holds a tensor of rank %d with %" PRId64
-                         " elements; it must be one volume, (D, H, W), (1, D, H, W) or (1, 1, D, H, W)",
-                         job->in, t->rank, t->elements);
+    if (t->rank < 3 || t->rank > 5)
+        return tool_fail(EXIT_WRONG_USE, "IN: '%s' has rank %d; it must be a volume, %s", job->in, t->rank,
+                         rule);
+    if (before != 1)
+        return tool_fail(EXIT_WRONG_USE, "IN: '%s' holds %" PRId64 " volumes; it must be one, %s", job->in,
+                         before, rule);
     if (t->elements == 0) return tool_fail(EXIT_WRONG_USE, "IN: '%s' is empty", job->in);
     memcpy(extents, t->shape + t->rank - 3, 3 * sizeof *extents);
     return EXIT_DONE;
@@ -265,8 +267,10 @@ static int draw_picture(const filter_job *job, outputs *files)
     snprintf(how, sizeof how, "sigma %g, %d kernels of size %" PRId64 ", on %s", job->options->sigma,
              (int)JET_FILTERS, job->problem.kernel[0], job->device_name);
     FILE *file = outputs_open(files, path);
+    errno = 0;
     if (file == NULL || !picture_write(&p, file))
-        return tool_fail(EXIT_FAILED, "--png: cannot write '%s'", path);
+        return tool_fail(EXIT_FAILED, "--png: cannot write '%s': %s", path,
+                         errno != 0 ? strerror(errno) : "the picture could not be made");
     return outputs_close(files, path);
 }
 
