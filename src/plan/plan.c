@@ -3,6 +3,7 @@
 #include "plan/plan.h"
 
 #include "base/error.h"
+#include "base/hash.h"
 
 #include <stdlib.h>
 
@@ -15,11 +16,15 @@ static void drop_steps(clconv_plan *plan)
     plan->workspace_size = 0;
 }
 
-/* A weight without a packed form of its own is "packed" by a copy. */
+/* A weight without a packed form of its own is "packed" by a copy, which plans of the same weight share. */
 static void ensure_pack_step(clconv_plan *plan)
 {
     recipe *r = &plan->recipe;
-    if (r->packed_bytes > 0 || !plan->packed_weights) return;
+    if (r->packed_bytes > 0) return;
+    const geometry *g = &plan->geometry;
+    const int64_t identity[] = {0, plan->problem.out_channels, g->group_in, g->taps, g->element_size};
+    r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
+    if (!plan->packed_weights) return;
     r->packed_bytes = plan->geometry.elements.weight * plan->geometry.element_size;
     step copy = {.kind = STEP_COPY, .name = "copy", .buffer_count = 2, .efficiency = 1};
     copy.element_size = plan->geometry.element_size;
