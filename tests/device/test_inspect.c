@@ -1,0 +1,211 @@
+/* What a plan tells of itself: its facts, steps and candidates agree with each other and with the text, and a
+ * profile times each step of a run that is right. */
+#include "harness.h"
+#include "job.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char problem[] = "mb2ic6id6ih7iw18oc8kd3pd1g2";
+
+static test_device device;
+
+static void open_device(void)
+{
+    CU_ASSERT_FATAL(test_device_open(&device));
+}
+
+static void close_device(void)
+{
+    test_device_close(&device);
+}
+
+static void expect_info(const job *j, const char *algorithm)
+{
+    clconv_plan_info info;
+    clconv_plan_get_info(j->plan.plan, &info);
+    CU_ASSERT_STRING_EQUAL(info.algorithm, algorithm);
+    CU_ASSERT_PTR_NOT_NULL(info.parameters);
+    CU_ASSERT_DOUBLE_EQUAL(info.flops, 2.0 * 2 * 8 * 6 * 7 * 18 * 3 * 27, 0);
+    CU_ASSERT(info.estimated_seconds > 0 && info.estimated_seconds < 1);
+    CU_ASSERT_EQUAL(info.workspace_size, clconv_plan_workspace_size(j->plan.plan));
+    CU_ASSERT_EQUAL(info.packed_weight_size, clconv_plan_packed_weight_size(j->plan.plan));
+    CU_ASSERT(info.packed_weight_size >= 8 * 3 * 27 * sizeof(float));
+    CU_ASSERT_EQUAL(info.candidates, clconv_algorithm_count());
+    CU_ASSERT(info.steps >= 1);
+}
+
+static void test_infos(void)
+{
+    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
+        job j;
+        CU_ASSERT_FATAL(job_open(&device, problem, clconv_algorithm_name(a), 1, &j));
+        expect_info(&j, clconv_algorithm_name(a));
+        job_close(&j);
+    }
+}
+
+/* The arithmetic of the steps is at least that of the definition; nothing is told of a step past the last. */
+static void test_steps(void)
+{
+    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
+        job j;
+        clconv_plan_info info;
+        clconv_step_info step;
+        clconv_error err;
+        double flops = 0;
+        CU_ASSERT_FATAL(job_open(&device, problem, clconv_algorithm_name(a), 1, &j));
+        clconv_plan_get_info(j.plan.plan, &info);
+        for (size_t i = 0; i < info.steps; i++) {
+            CU_ASSERT_EQUAL(clconv_plan_get_step(j.plan.plan, i, &step, &err), CLCONV_SUCCESS);
+            CU_ASSERT(strlen(step.name) > 0);
+            CU_ASSERT(step.flops >= 0 && step.bytes > 0);
+            for (int axis = 0; axis < 3 && step.global[0] > 0; axis++) {
+                CU_ASSERT_FATAL(step.local[axis] >= 1);
+                CU_ASSERT_EQUAL(step.global[axis] % step.local[axis], 0);
+            }
+            flops += step.flops;
+        }
+        if (strncmp(info.algorithm, "winograd", 8) != 0) CU_ASSERT(flops >= info.flops);
+        CU_ASSERT_EQUAL(clconv_plan_get_step(j.plan.plan, info.steps, &step, &err), CLCONV_INVALID_ARGUMENT);
+        CU_ASSERT_EQUAL(clconv_plan_get_step(j.plan.plan, SIZE_MAX, &step, &err), CLCONV_INVALID_ARGUMENT);
+        job_close(&j);
+    }
+}
+
+/* "auto" takes the cheapest of those that do not refuse, and each that refuses says why. */
+static void expect_best_candidate(const clconv_problem *p, uint64_t limit)
+{
+    test_plan plan;
+    clconv_plan_info info;
+    clconv_candidate_info c;
+    clconv_error err;
+    double best = INFINITY;
+    bool is_seen = false;
+    CU_ASSERT_EQUAL_FATAL(test_plan_create(&device, p, "auto", false, false, limit, &plan, &err),
+                          CLCONV_SUCCESS);
+    clconv_plan_get_info(plan.plan, &info);
+    for (size_t i = 0; i < info.candidates; i++) {
+        CU_ASSERT_EQUAL_FATAL(clconv_plan_get_candidate(plan.plan, i, &c, &err), CLCONV_SUCCESS);
+        CU_ASSERT_STRING_EQUAL(c.algorithm, clconv_algorithm_name(i));
+        if (c.rejection != NULL) CU_ASSERT(strlen(c.rejection) > 10);
+        if (c.rejection == NULL) CU_ASSERT(c.workspace_size <= limit);
+        if (c.rejection == NULL) best = fmin(best, c.estimated_seconds);
+        bool is_chosen = strcmp(c.algorithm, info.algorithm) == 0;
+        if (is_chosen) CU_ASSERT(c.rejection == NULL && c.workspace_size == info.workspace_size);
+        is_seen |= is_chosen;
+    }
+    CU_ASSERT(is_seen);
+    CU_ASSERT_EQUAL(info.estimated_seconds, best);
+    CU_ASSERT_EQUAL(clconv_plan_get_candidate(plan.plan, info.candidates, &c, &err), CLCONV_INVALID_ARGUMENT);
+    test_plan_release(&plan);
+}
+
+static void test_candidates(void)
+{
+    static const char *const texts[] = {problem, "ic64id4ih8iw8oc64kd1", "ic3id4ih20iw20oc8kd3sd2pd1"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        clconv_problem p;
+        CU_ASSERT_EQUAL_FATAL(clconv_problem_parse(texts[i], &p, NULL), CLCONV_SUCCESS);
+        expect_best_candidate(&p, CLCONV_WORKSPACE_UNLIMITED);
+        expect_best_candidate(&p, 4096);
+        expect_best_candidate(&p, 0);
+    }
+}
+
+/* The text names the algorithm, the steps and every other algorithm; what does not fit is cut, and told. */
+static void test_describe(void)
+{
+    job j;
+    clconv_plan_info info;
+    clconv_error err;
+    size_t needed = 0;
+    char small[10];
+    CU_ASSERT_FATAL(job_open(&device, problem, "direct", 1, &j));
+    clconv_plan_get_info(j.plan.plan, &info);
+    CU_ASSERT_EQUAL(clconv_plan_describe(j.plan.plan, small, sizeof small, &needed, &err), CLCONV_SUCCESS);
+    CU_ASSERT_FATAL(needed > sizeof small);
+    CU_ASSERT_EQUAL(strlen(small), sizeof small - 1);
+    char *text = malloc(needed);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    CU_ASSERT_EQUAL(clconv_plan_describe(j.plan.plan, text, needed, NULL, &err), CLCONV_SUCCESS);
+    CU_ASSERT_EQUAL(strlen(text), needed - 1);
+    CU_ASSERT_EQUAL(strncmp(text, small, sizeof small - 1), 0);
+    for (size_t a = 0; a < clconv_algorithm_count(); a++)
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, clconv_algorithm_name(a)));
+    for (size_t i = 0; i < info.steps; i++) {
+        clconv_step_info step;
+        CU_ASSERT_EQUAL(clconv_plan_get_step(j.plan.plan, i, &step, &err), CLCONV_SUCCESS);
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, step.name));
+    }
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, info.parameters));
+    free(text);
+    job_close(&j);
+}
+
+static void test_profile(void)
+{
+    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
+        job j;
+        clconv_plan_info info;
+        clconv_error err = {.message = ""};
+        CU_ASSERT_FATAL(job_open(&device, problem, clconv_algorithm_name(a), 1, &j));
+        clconv_plan_get_info(j.plan.plan, &info);
+        double *seconds = malloc(info.steps * sizeof *seconds);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(seconds);
+        for (size_t i = 0; i < info.steps; i++)
+            seconds[i] = NAN;
+        const clconv_buffer *workspace = j.workspace.memory != NULL ? &j.workspace : NULL;
+        CU_ASSERT_EQUAL(clconv_plan_profile(j.plan.plan, &j.tensors, workspace, seconds, &err),
+                        CLCONV_SUCCESS);
+        CU_ASSERT(job_is_done(&j, device.queue));
+        for (size_t i = 0; i < info.steps; i++)
+            CU_ASSERT(seconds[i] > 0 && seconds[i] < 10);
+        CU_ASSERT_EQUAL(clconv_plan_profile(j.plan.plan, NULL, workspace, seconds, &err),
+                        CLCONV_INVALID_ARGUMENT);
+        CU_ASSERT_EQUAL(clconv_plan_profile(j.plan.plan, &j.tensors, workspace, NULL, &err),
+                        CLCONV_INVALID_ARGUMENT);
+        free(seconds);
+        job_close(&j);
+    }
+}
+
+/* Plans that share a layout share packed weights: of two input sizes, and of a batch. */
+static void test_packed_layout(void)
+{
+    static const char *const texts[] = {problem, "mb1ic6id4ih9iw30oc8kd3pd1g2",
+                                        "mb2ic6id6ih7iw18oc7kd3pd1g1"};
+    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
+        uint64_t layout[3];
+        size_t size[3];
+        for (int i = 0; i < 3; i++) {
+            clconv_problem p;
+            test_plan plan;
+            clconv_error err;
+            CU_ASSERT_EQUAL_FATAL(clconv_problem_parse(texts[i], &p, NULL), CLCONV_SUCCESS);
+            CU_ASSERT_EQUAL_FATAL(test_plan_create(&device, &p, clconv_algorithm_name(a), false, true,
+                                                   CLCONV_WORKSPACE_UNLIMITED, &plan, &err),
+                                  CLCONV_SUCCESS);
+            layout[i] = clconv_plan_packed_weight_layout(plan.plan);
+            size[i] = clconv_plan_packed_weight_size(plan.plan);
+            test_plan_release(&plan);
+        }
+        CU_ASSERT(layout[0] == layout[1] && size[0] == size[1]);
+        CU_ASSERT(layout[0] != layout[2] || size[0] == size[2]);
+    }
+}
+
+const char test_suite_name[] = "inspection";
+const test_entry test_suite[] = {
+    {"the device is opened", open_device},
+    {"facts of a plan", test_infos},
+    {"its steps", test_steps},
+    {"its candidates", test_candidates},
+    {"its text", test_describe},
+    {"its profile", test_profile},
+    {"its packed weights' layout", test_packed_layout},
+    {"the device is closed", close_device},
+    {NULL, NULL},
+};
