@@ -6,7 +6,7 @@
 
 bool canvas_create(int width, int height, colour background, canvas *c)
 {
-    colour *pixels = malloc((size_t)width * (size_t)height * sizeof *pixels);
+    colour *pixels = calloc((size_t)width * (size_t)height, sizeof *pixels);
     if (pixels == NULL) return false;
     *c = (canvas){width, height, pixels};
     canvas_fill(c, 0, 0, width, height, background);
