@@ -61,7 +61,15 @@ bool test_reference_compute(const clconv_problem *problem, const test_data *data
 /* The first element of `got` that differs from `expected`; count if none does. NaN equals NaN. */
 int64_t first_difference(const double *got, const double *expected, int64_t count);
 
-/* The first element that is further from the reference than bound_direct() allows; count if none is. */
-int64_t first_outside_bound(const clconv_problem *problem, const double *got, const test_reference *r);
+/* Whether the algorithm accumulates directly, so that integers are exact and bound_direct() holds; else
+ * (Winograd) bound_default() holds, and a NaN may reach more than its window. */
+bool algorithm_is_direct(const char *algorithm);
+
+/* The error that the promises allow at an element of this magnitude. */
+double algorithm_bound(const char *algorithm, const clconv_problem *problem, double magnitude);
+
+/* The first element that is further from the reference than that; count if none is. */
+int64_t first_outside_bound(const char *algorithm, const clconv_problem *problem, const double *got,
+                            const test_reference *r);
 
 #endif
