@@ -2,7 +2,7 @@
 #ifndef CLCONV_TESTS_FMA_LOOP_H
 #define CLCONV_TESTS_FMA_LOOP_H
 
-/* GFLOP/s of `threads` threads, or 0 if they could not be started. */
+/* GFLOP/s of `threads` threads together, some 50 ms each; 0 if they could not be started. */
 double fma_loop_measure(int threads);
 
 #endif
