@@ -1,0 +1,61 @@
+"""What PyTorch says: convolutions in double with the error that is allowed against them, and initial parameters."""
+import threading
+
+import numpy as np
+import torch
+
+PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+seeding = threading.Lock()
+
+
+def apply(problem, x, w, b):
+    """PyTorch's convolution of a batched input; asymmetric padding, which nn.Conv3d does not take, is done before."""
+    padding, mode = problem.padding, problem.mode
+    if len(padding) == 6:
+        pads = [(0, 0), (0, 0)] + [padding[i:i + 2] for i in (0, 2, 4)]
+        more = {} if mode == "zeros" else {"mode": PAD_MODES[mode]}
+        x = torch.from_numpy(np.pad(x.numpy(), pads, **more))
+        padding, mode = 0, "zeros"
+    module = torch.nn.Conv3d(x.shape[1], w.shape[0], tuple(w.shape[2:]), problem.stride, padding, problem.dilation,
+                             problem.groups, b is not None, mode, device="meta", dtype=torch.float64)
+    module.weight = torch.nn.Parameter(w, requires_grad=False)
+    if b is not None:
+        module.bias = torch.nn.Parameter(b, requires_grad=False)
+    with torch.no_grad():
+        return module(x)
+
+
+def expected(problem):
+    """The result in double and |w| * |x| + |b|, of the output's shape."""
+    x, w, b = (None if t is None else torch.from_numpy(t.astype(np.float64)) for t in (problem.x, problem.w, problem.b))
+    batched = x if x.dim() == 5 else x[None]
+    samples = batched.shape[0]
+    if samples == 0:  # one sample gives the shape
+        batched = x.new_zeros((1, *x.shape[1:]))
+    exact = apply(problem, batched, w, b)[:samples]
+    magnitude = apply(problem, batched.abs(), w.abs(), None if b is None else b.abs())[:samples]
+    return (exact.numpy(), magnitude.numpy()) if x.dim() == 5 else (exact[0].numpy(), magnitude[0].numpy())
+
+
+def gamma(n, u):
+    return n * u / (1 - n * u)
+
+
+def allowed(problem, magnitude):
+    """How far a result may be from PyTorch's: what `auto` promises, or what a directly accumulating algorithm does; and
+    PyTorch's own rounding, which counts where the result is in double too."""
+    terms = problem.w[0].size
+    u, least = (2.0**-24, 2.0**-149) if problem.x.dtype == np.float32 else (2.0**-53, 2.0**-1074)
+    if problem.algorithm == "auto":
+        bound = 2 * u * (16 + terms**0.5 / 2) * magnitude + (terms + 2) * least
+    else:
+        bound = gamma(terms + 1, u) * magnitude + 2 * terms * least
+    return bound + gamma(terms + 1, 2.0**-53) * magnitude
+
+
+def initial_parameters(shape, groups, seed):
+    """weight and bias of a new torch.nn.Conv3d after torch.manual_seed(seed)."""
+    with seeding:
+        torch.manual_seed(seed)
+        module = torch.nn.Conv3d(shape[1] * groups, shape[0], tuple(shape[2:]), groups=groups)
+    return module.weight.detach().numpy(), module.bias.detach().numpy()
