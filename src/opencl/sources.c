@@ -61,20 +61,22 @@ static bool parse_include(const char *line, size_t length, char name[MAX_NAME])
     return true;
 }
 
-static bool mark_seen(expansion *e, const char *name)
+static bool is_seen(const expansion *e, const char *name)
 {
     for (int i = 0; i < e->seen_count; i++)
-        if (strcmp(e->seen[i], name) == 0) return false;
-    if (e->seen_count == MAX_FILES) return false;
-    snprintf(e->seen[e->seen_count++], MAX_NAME, "%s", name);
-    return true;
+        if (strcmp(e->seen[i], name) == 0) return true;
+    return false;
 }
 
 /* Recursion is bounded: a file is entered once, and there are at most MAX_FILES.
  * NOLINTNEXTLINE(misc-no-recursion) */
 static clconv_status expand_file(expansion *e, const char *name, clconv_error *err)
 {
-    if (!mark_seen(e, name)) return CLCONV_SUCCESS;
+    if (is_seen(e, name)) return CLCONV_SUCCESS;
+    if (e->seen_count == MAX_FILES)
+        return error_set(err, CLCONV_INTERNAL, "cl/%s is the %dth file of an expansion; the most is %d", name,
+                         MAX_FILES + 1, MAX_FILES);
+    snprintf(e->seen[e->seen_count++], MAX_NAME, "%s", name);
     text content = {0};
     clconv_status status = e->folder != NULL ? read_from_folder(e->folder, name, &content, err)
                                              : read_embedded(name, &content, err);
