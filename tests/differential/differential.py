@@ -95,8 +95,8 @@ def random_initial(seed, index):
     shape = [groups * int(rng.integers(1, 9)), int(rng.integers(1, 12)), *(int(n) for n in rng.integers(1, 6, 3))]
     if index % 4 == 0:  # PyTorch could fill fewer than 16 values in another way
         shape = [groups, 1, 1, 1, int(rng.integers(1, 16))]
-    torch_seed = problems.choose(rng, [0, 1, 42, int(rng.integers(2**31)), int(rng.integers(2**63)), 2**32 + 1, 2**64 - 1])
-    return shape, groups, torch_seed, bool(rng.random() < 0.7)
+    seeds = [0, 1, 42, int(rng.integers(2**31)), int(rng.integers(2**63)), 2**32 + 1, 2**64 - 1]
+    return shape, groups, problems.choose(rng, seeds), bool(rng.random() < 0.7)
 
 
 def check_initial(tool, shape, groups, seed, with_bias):

@@ -1,4 +1,4 @@
-"""Random illegal calls: a legal problem with one thing wrong, of every kind that `clconv run` must refuse with status 2."""
+"""Random illegal calls: a legal problem with one thing wrong, of every kind that `clconv run` refuses with status 2."""
 import struct
 
 import numpy as np
