@@ -1,0 +1,188 @@
+/* The layers of the library: a folder of src/ includes only clconv.h, itself and the folders before it;
+ * POSIX and the environment stay in src/base/, CLBlast in src/steps/gemm.c; the tool and the examples see
+ * only clconv.h. */
+#define _POSIX_C_SOURCE 200809L
+#include "harness.h"
+
+#include <glob.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const layers[] = {"base",       "problem", "opencl", "steps", "parameters",
+                                     "algorithms", "plan",    "tuning", "api"};
+
+enum { LAYERS = sizeof layers / sizeof layers[0], MOST_LINE = 1024, MOST_NAME = 256 };
+
+static const char *const c11_headers[] = {"assert.h",  "errno.h",  "float.h",  "inttypes.h", "limits.h",
+                                          "math.h",    "stdarg.h", "stddef.h", "stdint.h",   "stdio.h",
+                                          "stdbool.h", "stdlib.h", "string.h", "stdatomic.h"};
+
+/* The index of the layer whose name the path's first part is; -1 if it is none. */
+static int layer_of(const char *path)
+{
+    size_t length = strcspn(path, "/");
+    for (int i = 0; i < LAYERS; i++)
+        if (path[length] == '/' && strlen(layers[i]) == length && strncmp(path, layers[i], length) == 0)
+            return i;
+    return -1;
+}
+
+static int is_c11(const char *name)
+{
+    for (size_t i = 0; i < sizeof c11_headers / sizeof c11_headers[0]; i++)
+        if (strcmp(name, c11_headers[i]) == 0) return 1;
+    return 0;
+}
+
+/* The name of an #include line and whether it is in quotes; 0 if the line is none. */
+static int parse_include(const char *line, char name[MOST_NAME], int *quoted)
+{
+    char mark;
+    line += strspn(line, " \t");
+    if (sscanf(line, "# include %c%255[^\">]", &mark, name) != 2) return 0;
+    *quoted = mark == '"';
+    return *quoted || mark == '<';
+}
+
+static const char *judge_include(const char *file, const char *name, int quoted)
+{
+    if (quoted) {
+        if (strcmp(name, "clconv.h") == 0 || strncmp(name, "arguments/", 10) == 0) return NULL;
+        if (layer_of(name) < 0) return "includes what is no layer";
+        return layer_of(name) <= layer_of(file) ? NULL : "includes upward";
+    }
+    if (strcmp(name, "clblast_c.h") == 0)
+        return strcmp(file, "steps/gemm.c") == 0 ? NULL : "includes CLBlast outside steps/gemm.c";
+    return is_c11(name) || layer_of(file) == 0 ? NULL : "includes a system header outside base/";
+}
+
+/* What is wrong with a line of `file`, a path within src/; NULL: nothing. */
+static const char *judge_library(const char *file, const char *line)
+{
+    char name[MOST_NAME];
+    int quoted;
+    if (layer_of(file) < 0) return "lies in no layer";
+    if (strstr(line, "getenv") != NULL && strcmp(file, "base/environment.c") != 0)
+        return "reads the environment outside base/environment.c";
+    const char *clblast = strstr(line, "CLBlast");
+    if (clblast != NULL && strchr("SDGCLT", clblast[7]) != NULL && clblast[7] != '\0' &&
+        strcmp(file, "steps/gemm.c") != 0)
+        return "calls CLBlast outside steps/gemm.c";
+    return parse_include(line, name, &quoted) ? judge_include(file, name, quoted) : NULL;
+}
+
+/* Users of the library include what lies beside them, clconv.h and the system's headers. */
+static const char *judge_user(const char *file, const char *line)
+{
+    char name[MOST_NAME];
+    int quoted;
+    (void)file;
+    if (!parse_include(line, name, &quoted) || !quoted) return NULL;
+    return strchr(name, '/') != NULL ? "reaches inside the library" : NULL;
+}
+
+typedef const char *(*judge)(const char *file, const char *line);
+
+static int judge_file(const char *path, const char *file, judge says)
+{
+    char line[MOST_LINE];
+    int faults = 0;
+    FILE *source = fopen(path, "r");
+    CU_ASSERT_FATAL(source != NULL);
+    for (int number = 1; fgets(line, sizeof line, source) != NULL; number++) {
+        const char *fault = says(file, line);
+        if (fault != NULL) printf("%s:%d: %s\n", path, number, fault);
+        faults += fault != NULL;
+    }
+    fclose(source);
+    return faults;
+}
+
+/* The number of files that match; those with a fault fail the test. */
+static size_t judge_all(const char *pattern, size_t root_length, judge says)
+{
+    glob_t found;
+    if (glob(pattern, 0, NULL, &found) != 0) return 0;
+    int faults = 0;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        faults += judge_file(found.gl_pathv[i], found.gl_pathv[i] + root_length, says);
+    CU_ASSERT_EQUAL(faults, 0);
+    size_t count = found.gl_pathc;
+    globfree(&found);
+    return count;
+}
+
+static void test_library(void)
+{
+    static const char root[] = SOURCE_DIR "/src/";
+    size_t length = sizeof root - 1;
+    CU_ASSERT(judge_all(SOURCE_DIR "/src/*/*.c", length, judge_library) > 30);
+    CU_ASSERT(judge_all(SOURCE_DIR "/src/*/*.h", length, judge_library) > 20);
+    CU_ASSERT_EQUAL(judge_all(SOURCE_DIR "/src/*.[ch]", length, judge_library), 0);
+    CU_ASSERT_EQUAL(judge_all(SOURCE_DIR "/src/*/*/*.[ch]", length, judge_library), 0);
+}
+
+static void test_users(void)
+{
+    size_t length = strlen(SOURCE_DIR) + 1;
+    CU_ASSERT(judge_all(SOURCE_DIR "/tools/*.[ch]", length, judge_user) > 20);
+    CU_ASSERT(judge_all(SOURCE_DIR "/tests/examples/*.c", length, judge_user) >= 2);
+    judge_all(SOURCE_DIR "/bench/*.[ch]", length, judge_user);
+}
+
+/* Every header of the library is named with its folder, which users may not write. */
+static void test_names(void)
+{
+    glob_t found;
+    CU_ASSERT_FATAL(glob(SOURCE_DIR "/src/*/*.h", 0, NULL, &found) == 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        char line[MOST_LINE];
+        snprintf(line, sizeof line, "#include \"%s\"", found.gl_pathv[i] + strlen(SOURCE_DIR "/src/"));
+        CU_ASSERT_PTR_NOT_NULL(judge_user("tools/tool.c", line));
+    }
+    globfree(&found);
+}
+
+/* The judges see what they are there for. */
+static void test_judges(void)
+{
+    const struct {
+        const char *file, *line;
+        int fault;
+    } cases[] = {
+        {"steps/pack.c", "#include \"steps/pack.h\"", 0},
+        {"steps/pack.c", "#include \"base/arith.h\"", 0},
+        {"steps/pack.c", "#include \"clconv.h\"", 0},
+        {"steps/pack.c", "#include \"arguments/pad.clh\"", 0},
+        {"steps/pack.c", "#include <stdlib.h>", 0},
+        {"steps/pack.c", "#include \"plan/plan.h\"", 1},
+        {"steps/pack.c", "  #  include \"parameters/parameters.h\"", 1},
+        {"base/text.c", "#include \"problem/geometry.h\"", 1},
+        {"api/plan.c", "#include \"../plan/plan.h\"", 1},
+        {"api/plan.c", "#include \"plan.h\"", 1},
+        {"api/plan.c", "#include <unistd.h>", 1},
+        {"base/system.c", "#include <unistd.h>", 0},
+        {"base/environment.c", "getenv(name)", 0},
+        {"base/system.c", "getenv(\"HOME\")", 1},
+        {"steps/gemm.c", "#include <clblast_c.h>", 0},
+        {"algorithms/im2col_gemm.c", "#include <clblast_c.h>", 1},
+        {"algorithms/im2col_gemm.c", "CLBlastSgemm(m, n, k)", 1},
+        {"algorithms/im2col_gemm.c", "/* by CLBlast's GEMM */", 0},
+        {"winograd/tile.c", "int x;", 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        CU_ASSERT_EQUAL(judge_library(cases[i].file, cases[i].line) != NULL, cases[i].fault);
+    CU_ASSERT_PTR_NULL(judge_user("tools/tool.c", "#include \"clconv.h\""));
+    CU_ASSERT_PTR_NULL(judge_user("tools/tool.c", "#include <sys/stat.h>"));
+    CU_ASSERT_PTR_NOT_NULL(judge_user("tools/tool.c", "#include \"base/text.h\""));
+    CU_ASSERT_PTR_NOT_NULL(judge_user("tools/tool.c", "#include \"../src/plan/plan.h\""));
+}
+
+const char test_suite_name[] = "layers";
+const test_entry test_suite[] = {
+    {"the library's folders", test_library},
+    {"the tool and the examples", test_users},
+    {"each of the library's headers is out of reach", test_names},
+    {"what a fault is", test_judges},
+    {NULL, NULL},
+};

@@ -1,0 +1,363 @@
+/* Steps as data. Most of it is the scratch volume: a host model fills it as cl/pad.cl describes it, reads it
+ * as cl/direct.cl does, and every tap of every output must meet the element that PyTorch's padding says. */
+#include "harness.h"
+
+#include "base/arith.h"
+#include "random.h"
+#include "steps/kernel.h"
+#include "steps/pack.h"
+#include "steps/product.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void test_lists(void)
+{
+    recipe r = {0};
+    for (int i = 0; i < 100; i++) {
+        step s = {.kind = STEP_COPY, .copy_bytes = i};
+        recipe_append_run(&r, &s);
+        if (i % 3 == 0) recipe_append_pack(&r, &s);
+    }
+    CU_ASSERT_FATAL(!r.failed && r.run_count == 100 && r.pack_count == 34);
+    for (int i = 0; i < 100; i++)
+        CU_ASSERT(r.run[i].copy_bytes == i && r.pack[i / 3].copy_bytes == i / 3 * 3);
+    recipe_release(&r);
+    CU_ASSERT(r.run == NULL && r.pack == NULL && r.run_count == 0 && r.workspace_bytes == 0);
+    recipe_release(&r);
+}
+
+static void test_failed_list(void)
+{
+    recipe r = {.failed = true};
+    step s = {.kind = STEP_COPY};
+    recipe_append_run(&r, &s);
+    CU_ASSERT(r.run_count == 0 && r.run == NULL);
+    recipe_release(&r);
+}
+
+static void test_reserve(void)
+{
+    recipe r = {0};
+    CU_ASSERT_EQUAL(recipe_reserve(&r, 1), 0);
+    CU_ASSERT_EQUAL(recipe_reserve(&r, WORKSPACE_ALIGNMENT), WORKSPACE_ALIGNMENT);
+    CU_ASSERT_EQUAL(recipe_reserve(&r, WORKSPACE_ALIGNMENT + 1), 2 * WORKSPACE_ALIGNMENT);
+    CU_ASSERT_EQUAL(recipe_reserve(&r, 0), 4 * WORKSPACE_ALIGNMENT);
+    CU_ASSERT_EQUAL(r.workspace_bytes, 4 * WORKSPACE_ALIGNMENT);
+}
+
+static void test_kernel(void)
+{
+    step s = kernel_step("name", "file.cl", "entry", CLCONV_FLOAT64);
+    kernel_define(&s, "WIDTH", -3);
+    kernel_define(&s, "HEIGHT", INT64_C(1) << 40);
+    CU_ASSERT_EQUAL(s.kind, STEP_KERNEL);
+    CU_ASSERT_EQUAL(s.element_size, 8);
+    CU_ASSERT_STRING_EQUAL(s.name, "name");
+    CU_ASSERT_STRING_EQUAL(s.launch.source, "file.cl");
+    CU_ASSERT_STRING_EQUAL(s.launch.kernel, "entry");
+    CU_ASSERT_STRING_EQUAL(s.launch.options,
+                           "-cl-std=CL1.2 -DREAL_BITS=64 -DWIDTH=-3 -DHEIGHT=1099511627776");
+    kernel_add_buffer(&s, BUFFER_INPUT, 24);
+    kernel_add_buffer(&s, BUFFER_NONE, 0);
+    CU_ASSERT_EQUAL(s.buffer_count, 2);
+    CU_ASSERT(s.buffers[0].role == BUFFER_INPUT && s.buffers[0].offset == 24);
+    const struct {
+        int64_t a, b, c;
+    } scalars = {5, -6, INT64_MAX};
+    kernel_set_scalars(&s, &scalars, sizeof scalars);
+    CU_ASSERT_EQUAL(s.launch.scalar_count, 3);
+    CU_ASSERT(s.launch.scalars[0] == 5 && s.launch.scalars[1] == -6 && s.launch.scalars[2] == INT64_MAX);
+    s = kernel_step("name", "file.cl", "entry", CLCONV_FLOAT32);
+    CU_ASSERT_EQUAL(s.element_size, 4);
+    CU_ASSERT_STRING_EQUAL(s.launch.options, "-cl-std=CL1.2 -DREAL_BITS=32");
+}
+
+/* At least one work-group, never 65,535 (PoCL compiles another variant), and whole ones. */
+static void test_range(void)
+{
+    step s = kernel_step("name", "file.cl", "entry", CLCONV_FLOAT32);
+    kernel_set_range(&s, (const int64_t[]){0, 65534, 65535}, (const int64_t[]){64, 1, 3});
+    CU_ASSERT(s.launch.global[0] == 64 && s.launch.global[1] == 65534 && s.launch.global[2] == 3 * 65534);
+    CU_ASSERT(s.launch.local[0] == 64 && s.launch.local[1] == 1 && s.launch.local[2] == 3);
+    kernel_set_range(&s, (const int64_t[]){INT64_MAX, 1, 7}, (const int64_t[]){256, 1, 1});
+    CU_ASSERT(s.launch.global[0] == (size_t)65534 * 256 && s.launch.global[1] == 1 &&
+              s.launch.global[2] == 7);
+}
+
+static clconv_problem random_problem(random_state *r)
+{
+    clconv_problem p;
+    clconv_problem_init(&p);
+    p.padding_mode = (clconv_padding_mode)random_between(r, 0, 3);
+    p.in_channels = random_between(r, 1, 3);
+    for (int axis = 0; axis < 3; axis++) {
+        p.input[axis] = random_between(r, 1, 9);
+        p.kernel[axis] = random_between(r, 1, 5);
+        p.stride[axis] = random_between(r, 1, 4);
+        p.dilation[axis] = random_between(r, 1, 3);
+        int64_t most = p.padding_mode == CLCONV_PADDING_REFLECT    ? p.input[axis] - 1
+                       : p.padding_mode == CLCONV_PADDING_CIRCULAR ? p.input[axis]
+                                                                   : 12;
+        p.pad_before[axis] = random_between(r, 0, most);
+        p.pad_after[axis] = random_between(r, 0, most);
+    }
+    return p;
+}
+
+/* What a cell of the model holds: a source index, or one of these. */
+enum { ZERO = -1, PAST_PADDED = -2, NEVER_WRITTEN = -3 };
+
+typedef struct model {
+    const clconv_problem *p;
+    const geometry *g;
+    scratch_layout l;
+    int64_t *plane; /* of each cell the index h * W + w that it holds */
+    int64_t twice;  /* cells written more than once */
+} model;
+
+static int64_t padded_content(const clconv_problem *p, const geometry *g, int64_t row, int64_t column)
+{
+    if (row >= g->padded[1] || column >= g->padded[2]) return PAST_PADDED;
+    int64_t h = geometry_source(p->padding_mode, row - p->pad_before[1], p->input[1]);
+    int64_t w = geometry_source(p->padding_mode, column - p->pad_before[2], p->input[2]);
+    return h < 0 || w < 0 ? ZERO : h * p->input[2] + w;
+}
+
+static void write_row(model *m, int64_t phase_h, int64_t phase_w, int64_t y)
+{
+    const scratch_layout *l = &m->l;
+    const int64_t *stride = m->p->stride;
+    int64_t cells = y == l->rows - 1 ? l->phase_pitch - y * l->pitch : l->pitch;
+    int64_t *row = m->plane + (phase_h * stride[2] + phase_w) * l->phase_pitch + y * l->pitch;
+    for (int64_t x = 0; x < cells; x++) {
+        m->twice += row[x] != NEVER_WRITTEN;
+        row[x] = padded_content(m->p, m->g, y * stride[1] + phase_h, x * stride[2] + phase_w);
+    }
+}
+
+static void fill(model *m)
+{
+    for (int64_t i = 0; i < m->l.plane_size; i++)
+        m->plane[i] = NEVER_WRITTEN;
+    for (int64_t phase_h = 0; phase_h < m->p->stride[1]; phase_h++)
+        for (int64_t phase_w = 0; phase_w < m->p->stride[2]; phase_w++)
+            for (int64_t y = 0; y < m->l.rows; y++)
+                write_row(m, phase_h, phase_w, y);
+}
+
+/* A padded zero may be read from another row's padding, or from cells past the padded extent, which pad.cl
+ * zeroes in this mode. */
+static int is_right(const model *m, int64_t found, int64_t right)
+{
+    if (found == PAST_PADDED) return right == ZERO && m->p->padding_mode == CLCONV_PADDING_ZEROS;
+    return found == right;
+}
+
+/* Taps of the output at row oh, column ow that read a wrong element, or outside the plane. */
+static int64_t wrong_taps(const model *m, int64_t oh, int64_t ow)
+{
+    const clconv_problem *p = m->p;
+    const scratch_layout *l = &m->l;
+    int64_t wrong = 0;
+    for (int64_t kh = 0; kh < p->kernel[1]; kh++)
+        for (int64_t kw = 0; kw < p->kernel[2]; kw++) {
+            int64_t row = kh * p->dilation[1], column = kw * p->dilation[2];
+            int64_t at = row % p->stride[1] * p->stride[2] * l->phase_pitch + row / p->stride[1] * l->pitch +
+                         column % p->stride[2] * l->phase_pitch + column / p->stride[2] + oh * l->pitch + ow;
+            int64_t right = padded_content(p, m->g, oh * p->stride[1] + row, ow * p->stride[2] + column);
+            wrong += at < 0 || at >= l->plane_size || !is_right(m, m->plane[at], right);
+        }
+    return wrong;
+}
+
+static void check_plane(const clconv_problem *p, const geometry *g, bool strict)
+{
+    model m = {.p = p, .g = g};
+    CU_ASSERT_FATAL(scratch_layout_compute(p, g, strict, &m.l));
+    m.plane = malloc((size_t)m.l.plane_size * sizeof *m.plane);
+    CU_ASSERT_FATAL(m.plane != NULL);
+    fill(&m);
+    CU_ASSERT_EQUAL(m.twice, 0);
+    CU_ASSERT(m.l.pitch >= g->output[2]);
+    int64_t wrong = 0;
+    for (int64_t oh = 0; oh < g->output[1]; oh++)
+        for (int64_t ow = 0; ow < g->output[2]; ow++)
+            wrong += wrong_taps(&m, oh, ow);
+    if (wrong != 0) {
+        char text[CLCONV_PROBLEM_TEXT_SIZE] = "";
+        clconv_problem_format(p, text, NULL);
+        printf("%s mode %d: %lld taps are wrong\n", text, (int)p->padding_mode, (long long)wrong);
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+    free(m.plane);
+}
+
+/* Planes of the volume: a tap that direct.cl visits must find its source plane, one that it clips must be a
+ * padded zero. */
+static void check_depth(const clconv_problem *p, const geometry *g, bool strict)
+{
+    scratch_layout l;
+    CU_ASSERT_FATAL(scratch_layout_compute(p, g, strict, &l));
+    int64_t wrong = 0, clipped = 0;
+    for (int64_t z = 0; z < g->output[0]; z++) {
+        int64_t start = z * p->stride[0] - l.clip_depth, dilation = p->dilation[0];
+        int64_t first = start < 0 ? ceil_divide(-start, dilation) : 0;
+        int64_t last = min_i64(p->kernel[0], (l.padded_depth - start + dilation - 1) / dilation);
+        for (int64_t kd = 0; kd < p->kernel[0]; kd++) {
+            int64_t plane = start + kd * dilation;
+            int64_t position = z * p->stride[0] + kd * dilation - p->pad_before[0];
+            int64_t right = geometry_source(p->padding_mode, position, p->input[0]);
+            int64_t found =
+                geometry_source(p->padding_mode, plane - (p->pad_before[0] - l.clip_depth), p->input[0]);
+            bool visited = kd >= first && kd < last;
+            clipped += !visited;
+            wrong += visited ? found != right || plane < 0 || plane >= l.padded_depth : right >= 0;
+        }
+    }
+    CU_ASSERT_EQUAL(wrong, 0);
+    if (strict) CU_ASSERT_EQUAL(clipped, 0);
+}
+
+static void test_scratch(void)
+{
+    random_state r = {7};
+    int legal = 0;
+    for (int i = 0; i < 4000; i++) {
+        geometry g;
+        clconv_problem p = random_problem(&r);
+        if (geometry_compute(&p, &g, NULL) != CLCONV_SUCCESS) continue;
+        legal++;
+        for (int strict = 0; strict < 2; strict++) {
+            check_plane(&p, &g, strict != 0);
+            check_depth(&p, &g, strict != 0);
+        }
+    }
+    CU_ASSERT(legal > 1000);
+}
+
+static void test_scratch_sizes(void)
+{
+    random_state r = {8};
+    for (int i = 0; i < 500; i++) {
+        geometry g;
+        scratch_layout l;
+        clconv_problem p = random_problem(&r);
+        if (geometry_compute(&p, &g, NULL) != CLCONV_SUCCESS) continue;
+        CU_ASSERT_FATAL(scratch_layout_compute(&p, &g, false, &l));
+        CU_ASSERT_EQUAL(l.plane_size, p.stride[1] * p.stride[2] * l.phase_pitch);
+        CU_ASSERT_EQUAL(l.channel_size, l.padded_depth * l.plane_size);
+        CU_ASSERT_EQUAL(l.sample_size, p.in_channels * l.channel_size);
+        CU_ASSERT(l.phase_pitch >= (l.rows - 1) * l.pitch + g.output[2]);
+    }
+}
+
+/* Kernels count the elements of a plane in 32 bits, and no size may overflow. */
+static void test_scratch_limits(void)
+{
+    clconv_problem p;
+    geometry g;
+    scratch_layout l;
+    clconv_problem_init(&p);
+    p.input[1] = p.input[2] = 1 << 15;
+    p.stride[1] = p.stride[2] = 1;
+    CU_ASSERT_EQUAL_FATAL(geometry_compute(&p, &g, NULL), CLCONV_SUCCESS);
+    CU_ASSERT_TRUE(scratch_layout_compute(&p, &g, false, &l));
+    p.input[1] = p.input[2] = 46341; /* its square is just above 2^31 */
+    CU_ASSERT_EQUAL_FATAL(geometry_compute(&p, &g, NULL), CLCONV_SUCCESS);
+    CU_ASSERT_FALSE(scratch_layout_compute(&p, &g, false, &l));
+    p.input[1] = p.input[2] = 1;
+    p.stride[1] = INT64_MAX;
+    p.stride[2] = 2;
+    CU_ASSERT_EQUAL_FATAL(geometry_compute(&p, &g, NULL), CLCONV_SUCCESS);
+    CU_ASSERT_FALSE(scratch_layout_compute(&p, &g, false, &l));
+}
+
+static uint64_t layout_of(int64_t groups, int64_t in, int64_t out, int64_t kernel, clconv_dtype dtype,
+                          int64_t block, int64_t *bytes)
+{
+    clconv_problem p;
+    geometry g;
+    recipe r = {0};
+    clconv_problem_init(&p);
+    p.groups = groups;
+    p.in_channels = in;
+    p.out_channels = out;
+    p.input[0] = p.kernel[0] = kernel;
+    p.dtype = dtype;
+    CU_ASSERT_EQUAL_FATAL(geometry_compute(&p, &g, NULL), CLCONV_SUCCESS);
+    CU_ASSERT_TRUE(pack_append(&r, &p, &g, block, 1));
+    CU_ASSERT_EQUAL(r.pack_count, 1);
+    uint64_t layout = r.packed_layout;
+    *bytes = r.packed_bytes;
+    recipe_release(&r);
+    return layout;
+}
+
+/* Blocks of output channels are padded within each group; two plans share a packed weight exactly if all that
+ * its form depends on is equal. */
+static void test_pack(void)
+{
+    int64_t bytes;
+    uint64_t layout = layout_of(2, 6, 10, 3, CLCONV_FLOAT32, 4, &bytes);
+    CU_ASSERT_EQUAL(bytes, 2 * (2 * 4) * 3 * 3 * 4);
+    CU_ASSERT_EQUAL(layout_of(2, 6, 10, 3, CLCONV_FLOAT32, 4, &bytes), layout);
+    CU_ASSERT_NOT_EQUAL(layout_of(1, 6, 10, 3, CLCONV_FLOAT32, 4, &bytes), layout);
+    CU_ASSERT_NOT_EQUAL(layout_of(2, 4, 10, 3, CLCONV_FLOAT32, 4, &bytes), layout);
+    CU_ASSERT_NOT_EQUAL(layout_of(2, 6, 12, 3, CLCONV_FLOAT32, 4, &bytes), layout);
+    CU_ASSERT_NOT_EQUAL(layout_of(2, 6, 10, 2, CLCONV_FLOAT32, 4, &bytes), layout);
+    CU_ASSERT_NOT_EQUAL(layout_of(2, 6, 10, 3, CLCONV_FLOAT32, 5, &bytes), layout);
+    CU_ASSERT_EQUAL(bytes, 2 * 5 * 3 * 3 * 4);
+    CU_ASSERT_NOT_EQUAL(layout_of(2, 6, 10, 3, CLCONV_FLOAT64, 4, &bytes), layout);
+    CU_ASSERT_EQUAL(bytes, 2 * (2 * 4) * 3 * 3 * 8);
+}
+
+/* A packed weight may exceed 63 bits where the weight does not: a block for each group of one channel. */
+static void test_pack_overflow(void)
+{
+    clconv_problem p;
+    geometry g;
+    recipe r = {0};
+    clconv_problem_init(&p);
+    p.groups = p.in_channels = p.out_channels = INT64_C(1) << 58;
+    CU_ASSERT_EQUAL_FATAL(geometry_compute(&p, &g, NULL), CLCONV_SUCCESS);
+    CU_ASSERT_FALSE(pack_append(&r, &p, &g, 16, 1));
+    CU_ASSERT_EQUAL(r.pack_count, 0);
+    recipe_release(&r);
+}
+
+/* A tile keeps a quarter of the registers free, and wastes no block on channels that a smaller one would
+ * serve as well. */
+static void test_tiles(void)
+{
+    for (int registers = 8; registers <= 128; registers *= 2)
+        for (int64_t group_out = 1; group_out <= 64; group_out++) {
+            device_traits traits = {.vector_bits = 256, .registers = registers, .local_size = 1};
+            product_tile tile = product_choose_tile(&traits, 4, group_out);
+            CU_ASSERT(tile.out_channels >= 1 && tile.out_channels <= 16);
+            CU_ASSERT(tile.vectors >= 1 && tile.vectors <= 16);
+            CU_ASSERT(tile.out_channels * tile.vectors <= registers * 3 / 4);
+            CU_ASSERT(tile.out_channels <= group_out);
+            CU_ASSERT(tile.vector_width == 8 && tile.local_size == 1);
+            CU_ASSERT_EQUAL(product_slack(&tile), tile.vectors * 8);
+            tile = product_choose_tile(&traits, 8, group_out);
+            CU_ASSERT_EQUAL(tile.vector_width, 4);
+        }
+}
+
+const char test_suite_name[] = "steps";
+const test_entry test_suite[] = {
+    {"lists", test_lists},
+    {"a list after memory was out", test_failed_list},
+    {"workspace is aligned", test_reserve},
+    {"a kernel launch", test_kernel},
+    {"an index space", test_range},
+    {"every tap reads the right cell of the scratch volume", test_scratch},
+    {"sizes of the scratch volume", test_scratch_sizes},
+    {"limits of the scratch volume", test_scratch_limits},
+    {"packed weights", test_pack},
+    {"packed weights that overflow", test_pack_overflow},
+    {"register tiles", test_tiles},
+    {NULL, NULL},
+};
