@@ -104,9 +104,9 @@ def random_channels(rng, group_out):
     return groups, group_in
 
 
-def random_more(rng, algorithm):
+def random_more(rng):
     more = []
-    if algorithm in ("auto", "direct_indexed") and rng.random() < 0.25:
+    if rng.random() < 0.25:
         more += ["--workspace-limit", choose(rng, ["0", "1", "4K", "64K", "300K", "1M", "2G"])]
     if rng.random() < 0.15:
         more += ["--strict"]
@@ -137,7 +137,7 @@ def random_problem(seed, index):
                    w=random_values(rng, (groups * k["out"], group_in, *kernel), k["dtype"]),
                    b=random_values(rng, groups * k["out"], k["dtype"]) if rng.random() < 0.5 else None,
                    stride=stride, padding=padding, dilation=dilation, groups=groups, mode=mode, algorithm=algorithm,
-                   more=random_more(rng, algorithm), short=bool(rng.random() < 0.5))
+                   more=random_more(rng), short=bool(rng.random() < 0.5))
 
 
 def page_examples(seed):
