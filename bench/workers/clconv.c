@@ -1,0 +1,163 @@
+/* The worker of clconv: a forward plan chosen by clconv itself, run on tensors that are on the device, with
+ * weights packed beforehand. The device is CLCONV_DEVICE's. */
+#include "worker.h"
+
+#include <clconv.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct convolution {
+    clconv_context *context;
+    cl_command_queue queue;
+    clconv_plan *plan;
+    clconv_tensors tensors; /* the weight is the packed one */
+    clconv_buffer workspace;
+} convolution;
+
+static int check(worker *w, clconv_status status, const clconv_error *err)
+{
+    return status ? worker_fail(w, "%s", err->message) : 0;
+}
+
+static int create_buffer(worker *w, size_t bytes, cl_mem *buffer)
+{
+    const convolution *c = w->state;
+    cl_int code;
+    *buffer =
+        clCreateBuffer(clconv_context_opencl(c->context), CL_MEM_READ_WRITE, bytes ? bytes : 1, NULL, &code);
+    return code ? worker_fail(w, "clCreateBuffer of %zu bytes: error %d", bytes, code) : 0;
+}
+
+static int create_filled(worker *w, int64_t count, uint32_t seed, cl_mem *buffer)
+{
+    const convolution *c = w->state;
+    size_t bytes = (size_t)count * sizeof(float);
+    float *data = malloc(bytes);
+    if (!data) return worker_fail(w, "host memory is exhausted");
+    worker_fill(data, count, seed);
+    int failed = create_buffer(w, bytes, buffer);
+    if (!failed && clEnqueueWriteBuffer(c->queue, *buffer, CL_TRUE, 0, bytes, data, 0, NULL, NULL)) {
+        failed = worker_fail(w, "clEnqueueWriteBuffer failed");
+    }
+    free(data);
+    return failed;
+}
+
+static int pack_weight(worker *w, int64_t count)
+{
+    convolution *c = w->state;
+    clconv_error err;
+    cl_mem weight = NULL;
+    int failed = create_filled(w, count, WEIGHT_SEED, &weight) ||
+                 create_buffer(w, clconv_plan_packed_weight_size(c->plan), &c->tensors.weight.memory);
+    if (!failed) {
+        clconv_status status = clconv_plan_pack_weight(c->plan, c->queue, (clconv_buffer){weight, 0},
+                                                       c->tensors.weight, 0, NULL, NULL, &err);
+        failed = check(w, status, &err);
+    }
+    if (clFinish(c->queue) && !failed) failed = worker_fail(w, "clFinish failed after packing");
+    if (weight) clReleaseMemObject(weight);
+    return failed;
+}
+
+static void set_problem(const bench_layer *l, clconv_problem *p)
+{
+    clconv_problem_init(p);
+    p->batch = l->batch;
+    p->groups = l->groups;
+    p->in_channels = l->in_channels;
+    p->out_channels = l->out_channels;
+    for (int a = 0; a < 3; a++) {
+        p->input[a] = l->input[a];
+        p->kernel[a] = l->kernel[a];
+        p->stride[a] = l->stride[a];
+        p->dilation[a] = l->dilation[a];
+        p->pad_before[a] = p->pad_after[a] = l->padding[a];
+    }
+}
+
+static int create_plan(worker *w, const bench_layer *l)
+{
+    convolution *c = w->state;
+    clconv_error err;
+    clconv_problem problem;
+    clconv_plan_options options;
+    clconv_plan_info info;
+    set_problem(l, &problem);
+    clconv_plan_options_init(&options);
+    options.packed_weights = 1;
+    if (check(w, clconv_plan_create(c->context, CLCONV_FORWARD, &problem, &options, &c->plan, &err), &err))
+        return 1;
+    clconv_plan_get_info(c->plan, &info);
+    snprintf(w->note, sizeof w->note, "%s", info.algorithm);
+    return 0;
+}
+
+static int prepare(worker *w, const bench_layer *l)
+{
+    convolution *c = w->state;
+    if (create_plan(w, l)) return 1;
+    size_t workspace = clconv_plan_workspace_size(c->plan);
+    return create_filled(w, l->input_size, INPUT_SEED, &c->tensors.input.memory) ||
+           create_buffer(w, (size_t)l->output_size * sizeof(float), &c->tensors.output.memory) ||
+           (workspace && create_buffer(w, workspace, &c->workspace.memory)) || pack_weight(w, l->weight_size);
+}
+
+static int run(worker *w)
+{
+    convolution *c = w->state;
+    clconv_error err;
+    const clconv_buffer *workspace = c->workspace.memory ? &c->workspace : NULL;
+    clconv_status status =
+        clconv_plan_enqueue(c->plan, c->queue, &c->tensors, workspace, 0, NULL, NULL, &err);
+    cl_int code = clFinish(c->queue);
+    if (check(w, status, &err)) return 1;
+    return code ? worker_fail(w, "clFinish: error %d", code) : 0;
+}
+
+static int read_output(worker *w, float *output, size_t count)
+{
+    const convolution *c = w->state;
+    cl_int code = clEnqueueReadBuffer(c->queue, c->tensors.output.memory, CL_TRUE, 0, count * sizeof *output,
+                                      output, 0, NULL, NULL);
+    return code ? worker_fail(w, "clEnqueueReadBuffer: error %d", code) : 0;
+}
+
+static void release(worker *w)
+{
+    convolution *c = w->state;
+    const cl_mem buffers[] = {c->tensors.input.memory, c->tensors.weight.memory, c->tensors.output.memory,
+                              c->workspace.memory};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) {
+        if (buffers[i]) clReleaseMemObject(buffers[i]);
+    }
+    memset(&c->tensors, 0, sizeof c->tensors);
+    memset(&c->workspace, 0, sizeof c->workspace);
+    clconv_plan_release(c->plan);
+    c->plan = NULL;
+}
+
+int main(void)
+{
+    clconv_error err;
+    convolution c = {0};
+    worker w = {clconv_version(), &c, "", "", 0, prepare, run, read_output, release};
+    int status = EXIT_FAILURE;
+    if (clconv_context_create_selected(NULL, NULL, &c.context, &err)) {
+        fprintf(stderr, "%s\n", err.message);
+        goto done;
+    }
+    cl_int code;
+    c.queue = clCreateCommandQueue(clconv_context_opencl(c.context),
+                                   clconv_context_device_info(c.context)->device, 0, &code);
+    if (code) {
+        fprintf(stderr, "clCreateCommandQueue: error %d\n", code);
+        goto done;
+    }
+    status = worker_serve(&w);
+done:
+    if (c.queue) clReleaseCommandQueue(c.queue);
+    clconv_context_release(c.context);
+    return status;
+}
