@@ -21,21 +21,15 @@
  * scratch volume once for each block that does not find it in cache, writes the output once.
  */
 #include "arguments/direct.clh"
-#include "common/types.clh"
 
-#define TILE (VECTORS * VECTOR_WIDTH)
+#define TILE_ROWS OUT_CHANNELS
+#include "common/tile.clh"
 
 #if KERNEL_W > 0
 #define KERNEL_WIDTH KERNEL_W
 #else
 #define KERNEL_WIDTH ((int)kernel_w)
 #endif
-
-/* Where the lanes of vector v start within the work-group's positions. */
-#define VECTOR_START(v) (((v)*LOCAL_SIZE + (int)get_local_id(0)) * VECTOR_WIDTH)
-
-/* Column kw of a row of the phase-split scratch volume. */
-#define COLUMN(kw) ((kw)*DILATION_W % STRIDE_W * phase_pitch + (kw)*DILATION_W / STRIDE_W)
 
 static inline void accumulate(realv acc[OUT_CHANNELS][VECTORS], global const real *x, global const real *w)
 {
@@ -51,57 +45,6 @@ static inline void accumulate(realv acc[OUT_CHANNELS][VECTORS], global const rea
             acc[o][v] = weight * column[v] + acc[o][v];
     }
 }
-
-/* Copies what lies inside the output's rows; `q` is the position of the work-group's first lane. */
-#if VECTOR_WIDTH == 1
-static inline void store_tile(realv acc[OUT_CHANNELS][VECTORS], global real *out, const long out_stride,
-                              const int channels, const long q, const long positions, const long pitch,
-                              const long width)
-{
-#pragma unroll
-    for (int v = 0; v < VECTORS; v++) {
-        const long p = q + VECTOR_START(v);
-        const long y = p / pitch, x = p - y * pitch;
-        if (p >= positions || x >= width) continue;
-#pragma unroll
-        for (int o = 0; o < OUT_CHANNELS; o++)
-            if (o < channels) out[o * out_stride + y * width + x] = acc[o][v];
-    }
-}
-#else
-static inline void store_segment(const real *from, global real *to, const int count)
-{
-    int i = 0;
-    for (; i + VECTOR_WIDTH <= count; i += VECTOR_WIDTH)
-        vector_store(vector_load(from + i), to + i);
-    for (; i < count; i++)
-        to[i] = from[i];
-}
-
-static inline void store_tile(realv acc[OUT_CHANNELS][VECTORS], global real *out, const long out_stride,
-                              const int channels, const long q, const long positions, const long pitch,
-                              const long width)
-{
-#if LOCAL_SIZE > 1
-#error "a work-item with vectors of its own is a work-group of one"
-#endif
-    real tile[OUT_CHANNELS][TILE];
-#pragma unroll
-    for (int o = 0; o < OUT_CHANNELS; o++)
-#pragma unroll
-        for (int v = 0; v < VECTORS; v++)
-            vector_store(acc[o][v], &tile[o][v * VECTOR_WIDTH]);
-    const int end = (int)min((long)TILE, positions - q);
-    long y = q / pitch, x = q - y * pitch;
-    for (int start = 0; start < end; y++, x = 0) {
-        const int count = (int)min((long)(end - start), width - x);
-        if (count > 0)
-            for (int o = 0; o < channels; o++)
-                store_segment(&tile[o][start], out + o * out_stride + y * width + x, count);
-        start += (int)(pitch - x);
-    }
-}
-#endif
 
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real, bias),
@@ -129,8 +72,8 @@ direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real
                         acc[o][v] = (realv)b;
                 }
 
-                global const real *x = TENSOR_START(padded) + volume * group_in * channel_size +
-                                       start * plane_size + q + VECTOR_START(0);
+                global const real *x =
+                    TENSOR_START(padded) + volume * group_size + start * plane_size + q + VECTOR_START(0);
                 global const real *w =
                     TENSOR_START(weight) + (group * blocks + block) * group_in * kernel_d * weight_plane;
                 for (long c = 0; c < group_in; c++, x += channel_size, w += kernel_d * weight_plane) {
@@ -149,10 +92,9 @@ direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real
                         }
                     }
                 }
-                store_tile(acc,
-                           TENSOR_START(output) +
-                               ((volume * group_out + first_out) * out_depth + z) * out_plane,
-                           out_depth * out_plane, channels, q, positions, store_pitch, store_width);
+                store_tile(
+                    acc, TENSOR_START(output) + volume * out_group + (first_out * out_depth + z) * out_plane,
+                    out_depth * out_plane, channels, q, positions, store_pitch, store_width);
             }
         }
     }

@@ -16,44 +16,8 @@
  * padded elements once; no arithmetic.
  */
 #include "arguments/pad.clh"
-#include "common/padding.clh"
+#include "common/pad_rows.clh"
 #include "common/types.clh"
-
-/* Columns [first, last) of a phase whose source lies inside the row. */
-static inline long first_inside(const long pad, const long phase, const long stride)
-{
-    const long distance = pad - phase;
-    return distance <= 0 ? 0 : (distance + stride - 1) / stride;
-}
-
-static inline void pad_row(global const real *row, global real *out, const long cells, const long phase,
-                           const long stride, const long pad, const long width, const long mode)
-{
-    const long first = min(first_inside(pad, phase, stride), cells);
-    const long last = clamp(first_inside(pad + width, phase, stride), first, cells);
-    const long lane = get_local_id(0), lanes = get_local_size(0);
-    global const real *source = row + phase - pad;
-    for (long i = lane; i < first; i += lanes) {
-        const long x = padding_source(mode, i * stride + phase - pad, width);
-        out[i] = x < 0 ? 0 : row[x];
-    }
-    if (stride == 1)
-        for (long i = first + lane; i < last; i += lanes)
-            out[i] = source[i];
-    else
-        for (long i = first + lane; i < last; i += lanes)
-            out[i] = source[i * stride];
-    for (long i = last + lane; i < cells; i += lanes) {
-        const long x = padding_source(mode, i * stride + phase - pad, width);
-        out[i] = x < 0 || x >= width ? 0 : row[x];
-    }
-}
-
-static inline void zero_row(global real *out, const long cells)
-{
-    for (long i = get_local_id(0); i < cells; i += get_local_size(0))
-        out[i] = 0;
-}
 
 kernel void pad(TENSOR(const real, input), TENSOR(real, padded) PAD_ARGUMENTS(ARGUMENT))
 {
@@ -67,17 +31,10 @@ kernel void pad(TENSOR(const real, input), TENSOR(real, padded) PAD_ARGUMENTS(AR
         {
             const long end = min((block + 1) * rows_per_item, all_rows);
             for (long r = block * rows_per_item; r < end; r++) {
-                const long phase_h = r / rows, y = r % rows;
-                const long h = z < 0 ? -1 : padding_source(mode, y * stride_h + phase_h - pad_height, height);
-                const long cells = y == rows - 1 ? phase_pitch - y * pitch : pitch;
-                for (long phase_w = 0; phase_w < stride_w; phase_w++) {
-                    global real *to = out + (phase_h * stride_w + phase_w) * phase_pitch + y * pitch;
-                    if (h < 0 || h >= height)
-                        zero_row(to, cells);
-                    else
-                        pad_row(TENSOR_START(input) + ((channel * depth + z) * height + h) * width, to, cells,
-                                phase_w, stride_w, pad_width, width, mode);
-                }
+                const long h =
+                    z < 0 ? -1 : padding_source(mode, r % rows * stride_h + r / rows - pad_height, height);
+                pad_phases(TENSOR_START(input) + (channel * depth + max(z, 0L)) * height * width, out, r, h,
+                           stride_w, rows, pitch, phase_pitch, pad_width, height, width, mode);
             }
         }
     }

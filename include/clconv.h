@@ -315,6 +315,10 @@ CLCONV_API clconv_status clconv_plan_pack_weight(clconv_plan *plan, cl_command_q
 CLCONV_API size_t clconv_algorithm_count(void);
 CLCONV_API const char *clconv_algorithm_name(size_t index);
 
+/* 1 if each output of the algorithm is a plain sum of products, exact on small integers; 0 if it works on
+ * transforms. */
+CLCONV_API int clconv_algorithm_accumulates_directly(size_t index);
+
 typedef struct clconv_plan_info {
     const char *algorithm;     /* texts belong to the plan */
     const char *parameters;    /* "name=value,..." */

@@ -274,7 +274,10 @@ int64_t first_difference(const double *got, const double *expected, int64_t coun
 
 bool algorithm_is_direct(const char *algorithm)
 {
-    return strncmp(algorithm, "winograd", 8) != 0;
+    for (size_t i = 0; i < clconv_algorithm_count(); i++)
+        if (strcmp(clconv_algorithm_name(i), algorithm) == 0)
+            return clconv_algorithm_accumulates_directly(i) != 0;
+    return true;
 }
 
 double algorithm_bound(const char *algorithm, const clconv_problem *problem, double magnitude)

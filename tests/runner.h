@@ -62,7 +62,7 @@ bool test_reference_compute(const clconv_problem *problem, const test_data *data
 int64_t first_difference(const double *got, const double *expected, int64_t count);
 
 /* Whether the algorithm accumulates directly, so that integers are exact and bound_direct() holds; else
- * (Winograd) bound_default() holds, and a NaN may reach more than its window. */
+ * bound_default() holds, and a NaN may reach more than its window. */
 bool algorithm_is_direct(const char *algorithm);
 
 /* The error that the promises allow at an element of this magnitude. */

@@ -23,6 +23,8 @@ typedef struct request {
 
 typedef struct algorithm {
     const char *name;
+    bool accumulates_directly;     /* each output is a sum of products of inputs and weights: exact on small
+                                      integers */
     const parameter_range *ranges; /* ends in a NULL name; values are in this order everywhere */
 
     /* The algorithm's own choice of parameters, from the kernel's class and the device's traits, never from

@@ -79,4 +79,4 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         append_chunk(q, &tile, &layout, first, min_i64(samples, problem->batch - first), scratch, r);
 }
 
-const algorithm algorithm_direct = {"direct", ranges, choose, emit};
+const algorithm algorithm_direct = {"direct", true, ranges, choose, emit};

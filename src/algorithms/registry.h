@@ -8,6 +8,8 @@
 #define ALGORITHM_LIST(X)       \
     X(algorithm_direct)         \
     X(algorithm_direct_indexed) \
+    X(algorithm_depthwise)      \
+    X(algorithm_winograd)       \
     X(algorithm_im2col_gemm)
 
 #define ALGORITHM_DECLARE(variable) extern const algorithm variable;

@@ -20,14 +20,19 @@ static inline void tile_to_parameters(product_tile tile, parameter_set *p)
 }
 
 /* False, with the reason, for values that are legal one by one but not together. */
-static inline bool tile_from_parameters(const parameter_set *p, product_tile *tile, text *why)
+static inline bool tile_is_legal(const product_tile *tile, text *why)
 {
-    *tile = (product_tile){p->values[TILE_OUT_CHANNELS], p->values[TILE_VECTORS],
-                           p->values[TILE_VECTOR_WIDTH], p->values[TILE_LOCAL_SIZE]};
     if (tile->local_size == 1 || tile->vector_width == 1) return true;
     text_append(why, "local_size is %lld and vector_width %lld; one of them must be 1",
                 (long long)tile->local_size, (long long)tile->vector_width);
     return false;
+}
+
+static inline bool tile_from_parameters(const parameter_set *p, product_tile *tile, text *why)
+{
+    *tile = (product_tile){p->values[TILE_OUT_CHANNELS], p->values[TILE_VECTORS],
+                           p->values[TILE_VECTOR_WIDTH], p->values[TILE_LOCAL_SIZE]};
+    return tile_is_legal(tile, why);
 }
 
 #endif

@@ -19,6 +19,12 @@ const char *clconv_algorithm_name(size_t index)
     return a != NULL ? a->name : NULL;
 }
 
+int clconv_algorithm_accumulates_directly(size_t index)
+{
+    const algorithm *a = registry_at(index);
+    return a != NULL && a->accumulates_directly;
+}
+
 /* Steps of a run: packing comes first unless the caller has packed. */
 static size_t packing_steps(const clconv_plan *plan)
 {

@@ -62,7 +62,8 @@ static direct_arguments describe(const product *w, const product_tile *tile)
         .group_in = w->group_in,
         .group_out = w->group_out,
         .out_depth = w->output[0],
-        .out_plane = w->output[1] * w->output[2],
+        .out_plane = w->output_plane > 0 ? w->output_plane : w->output[1] * w->output[2],
+        .group_size = w->input_group > 0 ? w->input_group : w->group_in * l->channel_size,
         .positions = (w->output[1] - 1) * l->pitch + w->output[2],
         .padded_depth = l->padded_depth,
         .channel_size = l->channel_size,
@@ -78,6 +79,7 @@ static direct_arguments describe(const product *w, const product_tile *tile)
         .clip_depth = l->clip_depth - w->first_depth * w->stride[0],
         .has_bias = w->bias.role != BUFFER_NONE,
     };
+    a.out_group = w->output_group > 0 ? w->output_group : w->group_out * w->output[0] * a.out_plane;
     a.tiles = ceil_divide(a.positions, product_slack(tile));
     a.store_pitch = has_gutter ? l->pitch : a.positions;
     a.store_width = has_gutter ? w->output[2] : a.positions;

@@ -25,6 +25,9 @@ typedef struct product {
     int64_t kernel[3], stride[3], dilation[3];
     int64_t output[3];
     const scratch_layout *layout; /* of the volume that is read */
+    int64_t input_group;          /* elements from group to group of the volume; 0: dense */
+    int64_t output_plane;         /* elements from plane to plane of the output; 0: dense */
+    int64_t output_group;         /* elements from group to group of the output; 0: dense */
     int64_t first_depth;          /* output plane 0 is this one of the volume's output */
     step_buffer input, weight, bias, output_buffer;
 } product;

@@ -7,12 +7,19 @@
 
 typedef struct job {
     const test_device *device;
+    const char *algorithm;
     test_plan plan;
     test_data data;
     test_reference expected;
     clconv_tensors tensors;
     clconv_buffer workspace; /* {NULL, 0} if none is needed */
 } job;
+
+/* A problem that the algorithm does: small, with a batch, padding, a bias and more than one group or none. */
+const char *job_problem(const test_device *device, const char *algorithm);
+
+/* Whether the algorithm does this problem. */
+bool job_is_possible(const test_device *device, const char *problem, const char *algorithm);
 
 /* `seed` makes the data. False after a failure, which is printed. */
 bool job_open(const test_device *device, const char *problem, const char *algorithm, uint64_t seed, job *j);

@@ -43,13 +43,26 @@ static double seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* A kernel class that the algorithm does: the problem text but for batch and size. */
+static const char *kernel_class(const test_device *device, const char *algorithm)
+{
+    static const char *const classes[] = {"ic6oc10kd3pd1", "ic6oc12kd3pd1g6", "ic6oc10kd1",
+                                          "ic6oc10kd2sd2pd1", "ic6oc10kd3kh1kw1pd1ph0pw0"};
+    char text[128];
+    for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
+        snprintf(text, sizeof text, "id6ih7iw18%s", classes[i]);
+        if (job_is_possible(device, text, algorithm)) return classes[i];
+    }
+    return "no class suits the algorithm";
+}
+
 static void run_size(const test_device *device, const char *algorithm, int64_t batch, const int64_t size[3])
 {
     job j;
     clconv_error err = {.message = ""};
     char text[128];
-    snprintf(text, sizeof text, "mb%lldic6id%lldih%lldiw%lldoc10kd3pd1", (long long)batch, (long long)size[0],
-             (long long)size[1], (long long)size[2]);
+    snprintf(text, sizeof text, "mb%lldid%lldih%lldiw%lld%s", (long long)batch, (long long)size[0],
+             (long long)size[1], (long long)size[2], kernel_class(device, algorithm));
     CU_ASSERT_FATAL(job_open(device, text, algorithm, 1, &j));
     CU_ASSERT_EQUAL(job_enqueue(&j, device->queue, 0, NULL, NULL, &err), CLCONV_SUCCESS);
     CU_ASSERT(job_is_done(&j, device->queue));
@@ -62,16 +75,12 @@ static double plan_seconds(const test_device *device, const char *algorithm, con
     clconv_problem p;
     clconv_plan *plan = NULL;
     clconv_plan_options options;
-    clconv_problem_init(&p);
     clconv_plan_options_init(&options);
     options.algorithm = algorithm;
-    p.in_channels = 6;
-    p.out_channels = 10;
-    for (int axis = 0; axis < 3; axis++) {
-        p.input[axis] = size[axis];
-        p.kernel[axis] = 3;
-        p.pad_before[axis] = p.pad_after[axis] = 1;
-    }
+    char text[128];
+    snprintf(text, sizeof text, "id%lldih%lldiw%lld%s", (long long)size[0], (long long)size[1],
+             (long long)size[2], kernel_class(device, algorithm));
+    CU_ASSERT_EQUAL_FATAL(clconv_problem_parse(text, &p, NULL), CLCONV_SUCCESS);
     p.has_bias = 1;
     double start = seconds_now();
     CU_ASSERT_EQUAL(clconv_plan_create(device->context, CLCONV_FORWARD, &p, &options, &plan, NULL),

@@ -72,12 +72,19 @@ static void expect_gated(job *j, cl_command_queue queue, cl_command_queue other)
     clReleaseEvent(gates[1]);
 }
 
+/* A job of the algorithm at `index`, on a problem that it does. */
+static bool open_job(const test_device *on, size_t index, uint64_t seed, job *j)
+{
+    const char *algorithm = clconv_algorithm_name(index);
+    return job_open(on, job_problem(&device, algorithm), algorithm, seed, j);
+}
+
 static void test_wait_lists(void)
 {
     cl_command_queue other = make_queue(0), unordered = make_unordered_queue();
     for (size_t a = 0; a < clconv_algorithm_count(); a++) {
         job j;
-        CU_ASSERT_FATAL(job_open(&device, problem, clconv_algorithm_name(a), a, &j));
+        CU_ASSERT_FATAL(open_job(&device, a, a, &j));
         expect_gated(&j, device.queue, other);
         job_reset(&j);
         expect_gated(&j, unordered, other);
@@ -95,8 +102,7 @@ static void test_chain(void)
     for (size_t a = 0; a < clconv_algorithm_count(); a++) {
         job links[LINKS];
         for (int i = 0; i < LINKS; i++)
-            CU_ASSERT_FATAL(
-                job_open(&device, problem, clconv_algorithm_name(a), (uint64_t)(100 + i), &links[i]));
+            CU_ASSERT_FATAL(open_job(&device, a, (uint64_t)(100 + i), &links[i]));
         for (int round = 0; round < ROUNDS; round++) {
             cl_event before = NULL, done = NULL;
             for (int i = 0; i < LINKS; i++) {
@@ -127,7 +133,7 @@ static void test_in_order(void)
 {
     for (size_t a = 0; a < clconv_algorithm_count(); a++) {
         job j;
-        CU_ASSERT_FATAL(job_open(&device, problem, clconv_algorithm_name(a), a, &j));
+        CU_ASSERT_FATAL(open_job(&device, a, a, &j));
         clconv_error err = {.message = ""};
         for (int i = 0; i < 10; i++)
             CU_ASSERT_EQUAL(job_enqueue(&j, device.queue, 0, NULL, NULL, &err), CLCONV_SUCCESS);
@@ -143,7 +149,7 @@ static void test_release_early(void)
         job j;
         cl_int code = CL_SUCCESS;
         clconv_error err = {.message = ""};
-        CU_ASSERT_FATAL(job_open(&device, problem, clconv_algorithm_name(a), a, &j));
+        CU_ASSERT_FATAL(open_job(&device, a, a, &j));
         cl_event gate = clCreateUserEvent(device.opencl, &code);
         CU_ASSERT_EQUAL(job_enqueue(&j, device.queue, 1, &gate, NULL, &err), CLCONV_SUCCESS);
         clconv_plan_release(j.plan.plan);
@@ -160,7 +166,7 @@ static void test_one_buffer(void)
 {
     for (size_t a = 0; a < clconv_algorithm_count(); a++) {
         job j;
-        CU_ASSERT_FATAL(job_open(&device, problem, clconv_algorithm_name(a), a, &j));
+        CU_ASSERT_FATAL(open_job(&device, a, a, &j));
         clconv_buffer *parts[] = {&j.workspace, &j.tensors.input, &j.tensors.weight, &j.tensors.bias,
                                   &j.tensors.output};
         const clconv_tensor_sizes *e = &j.plan.geometry.elements;
@@ -199,8 +205,8 @@ static void test_two_contexts(void)
     for (size_t a = 0; a < clconv_algorithm_count(); a++) {
         job one, two;
         clconv_error err = {.message = ""};
-        CU_ASSERT_FATAL(job_open(&device, problem, clconv_algorithm_name(a), 1, &one));
-        CU_ASSERT_FATAL(job_open(&second, problem, clconv_algorithm_name(a), 2, &two));
+        CU_ASSERT_FATAL(open_job(&device, a, 1, &one));
+        CU_ASSERT_FATAL(open_job(&second, a, 2, &two));
         CU_ASSERT_EQUAL(job_enqueue(&one, device.queue, 0, NULL, NULL, &err), CLCONV_SUCCESS);
         CU_ASSERT_EQUAL(job_enqueue(&two, second.queue, 0, NULL, NULL, &err), CLCONV_SUCCESS);
         CU_ASSERT(job_is_done(&one, device.queue));
@@ -216,13 +222,17 @@ static void test_two_contexts(void)
 typedef struct worker {
     pthread_t thread;
     uint64_t number;
-    int right, wrong;
+    int right, wrong, skipped;
 } worker;
 
 static void work(worker *w, cl_command_queue queue, const char *text, const char *algorithm)
 {
     job j;
     clconv_error err = {.message = ""};
+    if (!job_is_possible(&device, text, algorithm)) {
+        w->skipped++;
+        return;
+    }
     if (!job_open(&device, text, algorithm, w->number, &j)) {
         w->wrong++;
         return;
@@ -259,7 +269,8 @@ static void test_threads(void)
     for (int i = 0; i < THREADS; i++) {
         pthread_join(workers[i].thread, NULL);
         CU_ASSERT_EQUAL(workers[i].wrong, 0);
-        CU_ASSERT_EQUAL((size_t)workers[i].right, 20 * clconv_algorithm_count());
+        CU_ASSERT_EQUAL((size_t)(workers[i].right + 5 * workers[i].skipped), 20 * clconv_algorithm_count());
+        CU_ASSERT(workers[i].right > 0);
     }
 }
 

@@ -1,0 +1,159 @@
+/* depthwise: one input channel a group. Each work-group pads blocks of depth of a channel into a slice of the
+ * workspace of its own, and convolves them from cache (cl/depthwise.cl). */
+#include "arguments/depthwise.clh"
+#include "algorithms/tile.h"
+#include "base/arith.h"
+#include "steps/kernel.h"
+#include "steps/scratch.h"
+
+typedef struct depthwise_arguments {
+    DEPTHWISE_ARGUMENTS(ARGUMENT_MEMBER)
+} depthwise_arguments;
+
+enum { DEPTHS, VECTORS, VECTOR_WIDTH, LOCAL_SIZE, SLICES, SLICE_KIB };
+
+static const parameter_range ranges[] = {
+    [DEPTHS] = {"depths", 1, 8, false},
+    [VECTORS] = {"vectors", 1, 16, false},
+    [VECTOR_WIDTH] = {"vector_width", 1, 16, true},
+    [LOCAL_SIZE] = {"local_size", 1, 256, true},
+    [SLICES] = {"slices", 1, 65536, false},         /* at most; work-groups that run */
+    [SLICE_KIB] = {"slice_kib", 1, 1 << 20, false}, /* a slice's size at most, unless one tile needs more */
+    {NULL, 0, 0, false},
+};
+
+enum { MAX_UNROLLED = 16, MAX_VECTORS = 4 };
+
+static void choose(const request *q, parameter_set *p)
+{
+    int64_t kernel_d = q->problem->kernel[0];
+    p->values[DEPTHS] = kernel_d > 1 ? 4 : 1;
+    p->values[VECTORS] =
+        min_i64(MAX_VECTORS, max_i64((q->traits->registers - kernel_d - 1) / p->values[DEPTHS], 1));
+    p->values[VECTOR_WIDTH] = traits_vector_width(q->traits, q->geometry->element_size);
+    p->values[LOCAL_SIZE] = q->traits->local_size;
+    p->values[SLICES] = q->traits->is_cpu ? 64 : 1024;
+    p->values[SLICE_KIB] = 256;
+}
+
+static bool is_applicable(const request *q, text *why)
+{
+    const clconv_problem *p = q->problem;
+    if (q->geometry->group_in != 1) {
+        text_append(why, "a group has %lld input channels; it needs 1", (long long)q->geometry->group_in);
+        return false;
+    }
+    if (p->kernel[0] > MAX_UNROLLED || p->kernel[2] > MAX_UNROLLED) {
+        text_append(why, "kernel_size is %lld on D and %lld on W; it unrolls %d at most",
+                    (long long)p->kernel[0], (long long)p->kernel[2], MAX_UNROLLED);
+        return false;
+    }
+    return true;
+}
+
+/* Planes of the padded input under `depths` output planes. */
+static int64_t planes_under(const clconv_problem *p, int64_t depths)
+{
+    return (depths - 1) * p->stride[0] + (p->kernel[0] - 1) * p->dilation[0] + 1;
+}
+
+/* Output planes of a block: as many tiles as keep a slice within its size, shared out evenly. */
+static int64_t block_depth(const request *q, const parameter_set *p, int64_t plane_bytes)
+{
+    const clconv_problem *problem = q->problem;
+    int64_t depths = p->values[DEPTHS], all = round_up(q->geometry->output[0], depths);
+    int64_t planes = (p->values[SLICE_KIB] << 10) / plane_bytes - planes_under(problem, 1);
+    int64_t block = planes < 0 ? 0 : (planes / problem->stride[0] + 1) / depths * depths;
+    block = min_i64(all, max_i64(block, depths));
+    return round_up(ceil_divide(all, ceil_divide(all, block)), depths);
+}
+
+static depthwise_arguments describe(const request *q, const parameter_set *p, const scratch_layout *l)
+{
+    const clconv_problem *problem = q->problem;
+    const geometry *g = q->geometry;
+    bool has_gutter = l->pitch != g->output[2];
+    depthwise_arguments a = {
+        .block_depth = block_depth(q, p, l->plane_size * g->element_size),
+        .multiplier = g->group_out,
+        .channels = problem->in_channels,
+        .depth = problem->input[0],
+        .height = problem->input[1],
+        .width = problem->input[2],
+        .pad_depth = problem->pad_before[0],
+        .pad_height = problem->pad_before[1],
+        .pad_width = problem->pad_before[2],
+        .mode = problem->padding_mode,
+        .out_depth = g->output[0],
+        .out_plane = g->output[1] * g->output[2],
+        .positions = (g->output[1] - 1) * l->pitch + g->output[2],
+        .plane_size = l->plane_size,
+        .rows = l->rows,
+        .phase_pitch = l->phase_pitch,
+        .pitch = l->pitch,
+        .kernel_h = problem->kernel[1],
+        .dilation_d = problem->dilation[0],
+        .dilation_h = problem->dilation[1],
+        .has_bias = problem->has_bias,
+    };
+    a.depth_blocks = ceil_divide(g->output[0], a.block_depth);
+    a.units = problem->batch * problem->in_channels * a.depth_blocks;
+    a.slice_depth = planes_under(problem, a.block_depth);
+    a.slice_size = round_up(a.slice_depth * l->plane_size, 16);
+    a.store_pitch = has_gutter ? l->pitch : a.positions;
+    a.store_width = has_gutter ? g->output[2] : a.positions;
+    return a;
+}
+
+static step program(const request *q, const parameter_set *p)
+{
+    const clconv_problem *problem = q->problem;
+    step s = kernel_step("depthwise", "depthwise.cl", "depthwise", problem->dtype);
+    kernel_define(&s, "DEPTHS", p->values[DEPTHS]);
+    kernel_define(&s, "VECTORS", p->values[VECTORS]);
+    kernel_define(&s, "VECTOR_WIDTH", p->values[VECTOR_WIDTH]);
+    kernel_define(&s, "LOCAL_SIZE", p->values[LOCAL_SIZE]);
+    kernel_define(&s, "KERNEL_D", problem->kernel[0]);
+    kernel_define(&s, "KERNEL_W", problem->kernel[2]);
+    kernel_define(&s, "STRIDE_D", problem->stride[0]);
+    kernel_define(&s, "STRIDE_H", problem->stride[1]);
+    kernel_define(&s, "STRIDE_W", problem->stride[2]);
+    kernel_define(&s, "DILATION_W", problem->kernel[2] > 1 ? problem->dilation[2] : 1);
+    return s;
+}
+
+static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
+{
+    const geometry *g = q->geometry;
+    product_tile tile = {p->values[DEPTHS], p->values[VECTORS], p->values[VECTOR_WIDTH],
+                         p->values[LOCAL_SIZE]};
+    scratch_layout l;
+    if (!is_applicable(q, why) || !tile_is_legal(&tile, why)) return;
+    if (!scratch_layout_compute(q->problem, g, true, &l)) {
+        text_append(why, "a padded plane has 2^31 elements or more");
+        return;
+    }
+    depthwise_arguments a = describe(q, p, &l);
+    int64_t rounds = ceil_divide(a.units, p->values[SLICES]), slices = ceil_divide(a.units, rounds), bytes;
+    if (!size_product((const int64_t[]){slices, a.slice_size, g->element_size}, 3, &bytes) ||
+        bytes > INT64_MAX / 4) {
+        text_append(why, "its slices would overflow");
+        return;
+    }
+    step s = program(q, p);
+    kernel_add_buffer(&s, BUFFER_INPUT, 0);
+    kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
+    kernel_add_buffer(&s, q->problem->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
+    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
+    kernel_add_buffer(&s, BUFFER_WORKSPACE,
+                      recipe_reserve(r, bytes + product_slack(&tile) * g->element_size));
+    kernel_set_scalars(&s, &a, sizeof a);
+    kernel_set_range(&s, (const int64_t[]){slices, 1, 1}, (const int64_t[]){tile.local_size, 1, 1});
+    double tiles = (double)ceil_divide(a.positions, product_slack(&tile)) * (double)product_slack(&tile);
+    s.flops = 2 * (double)g->taps * (double)a.units * (double)a.block_depth * (double)a.multiplier * tiles;
+    s.efficiency = 0.5;
+    s.bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
+    recipe_append_run(r, &s);
+}
+
+const algorithm algorithm_depthwise = {"depthwise", true, ranges, choose, emit};
