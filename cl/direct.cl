@@ -72,8 +72,8 @@ direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real
                         acc[o][v] = (realv)b;
                 }
 
-                global const real *x =
-                    TENSOR_START(padded) + volume * group_size + start * plane_size + q + VECTOR_START(0);
+                global const real *x = TENSOR_START(padded) + volume * group_in * channel_size +
+                                       start * plane_size + q + VECTOR_START(0);
                 global const real *w =
                     TENSOR_START(weight) + (group * blocks + block) * group_in * kernel_d * weight_plane;
                 for (long c = 0; c < group_in; c++, x += channel_size, w += kernel_d * weight_plane) {
@@ -92,9 +92,10 @@ direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real
                         }
                     }
                 }
-                store_tile(
-                    acc, TENSOR_START(output) + volume * out_group + (first_out * out_depth + z) * out_plane,
-                    out_depth * out_plane, channels, q, positions, store_pitch, store_width);
+                store_tile(acc,
+                           TENSOR_START(output) +
+                               ((volume * group_out + first_out) * out_depth + z) * out_plane,
+                           out_depth * out_plane, channels, q, positions, store_pitch, store_width);
             }
         }
     }

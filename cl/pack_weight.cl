@@ -1,6 +1,8 @@
 /* Packs weights so that a register tile reads the OUT_CHANNELS values of a tap from consecutive addresses:
  *
- *     weight [g * group_out + o][c][tap]  ->  packed [g][o / OUT_CHANNELS][c][tap][o % OUT_CHANNELS]
+ *     weight [g * group_out + o][c][tap]  ->  packed [g][o / OUT_CHANNELS][c][tap][o % OUT_CHANNELS],
+ *                                            or with taps_outside  [g][o / OUT_CHANNELS][tap][c][o %
+ * OUT_CHANNELS]
  *
  * Channels past group_out are zero.
  *   OUT_CHANNELS  1 to 16
@@ -19,11 +21,13 @@ kernel void pack_weight(TENSOR(const real, weight), TENSOR(real, packed) PACK_WE
             TENSOR_START(weight) + (block / group_blocks * group_out + first) * group_in * taps;
         FOR_EACH(1, c, group_in)
         {
-            global real *to = TENSOR_START(packed) + (block * group_in + c) * taps * OUT_CHANNELS;
+            global real *to = TENSOR_START(packed) + block * group_in * taps * OUT_CHANNELS;
             FOR_EACH(0, i, taps * OUT_CHANNELS)
             {
-                const long o = i % OUT_CHANNELS;
-                to[i] = first + o < group_out ? from[(o * group_in + c) * taps + i / OUT_CHANNELS] : 0;
+                const long o = i % OUT_CHANNELS, tap = i / OUT_CHANNELS;
+                const long row = taps_outside ? tap * group_in + c : c * taps + tap;
+                to[row * OUT_CHANNELS + o] =
+                    first + o < group_out ? from[(o * group_in + c) * taps + tap] : 0;
             }
         }
     }

@@ -18,7 +18,10 @@
  *   LOCAL_SIZE    1 to 256  work-items side by side along tiles
  */
 #include "arguments/winograd.clh"
+#include "common/padding.clh"
 #include "common/types.clh"
+
+#define PANEL (LOCAL_SIZE * VECTOR_WIDTH)
 
 #define INPUT_TILE (OUTPUT_TILE + 2)
 #define FREQUENCIES (INPUT_TILE * INPUT_TILE)
@@ -87,7 +90,7 @@ static inline void transform_output(const realv m[INPUT_TILE], realv y[OUTPUT_TI
 }
 
 #ifdef OUT_CHANNELS
-/* weight [g * group_out + o][c][kd][3][3] -> [frequency][g][block][c][kd][o % OUT_CHANNELS].
+/* weight [g * group_out + o][c][kd][3][3] -> [frequency][g][block][kd][c][o % OUT_CHANNELS].
  * Index space: (channels of a block, input channels, blocks). */
 kernel void winograd_weight(TENSOR(const real, weight),
                             TENSOR(real, packed) WINOGRAD_WEIGHT_ARGUMENTS(ARGUMENT))
@@ -108,7 +111,8 @@ kernel void winograd_weight(TENSOR(const real, weight),
                         column[y] = o < group_out ? w[y * 3 + x] : 0;
                     transform_weight(column, columns[x]);
                 }
-                global real *to = TENSOR_START(packed) + (block * group_in + c) * kernel_d * OUT_CHANNELS + i;
+                global real *to = TENSOR_START(packed) +
+                                  ((block * kernel_d + kd) * group_in + c) * OUT_CHANNELS + i % OUT_CHANNELS;
                 for (int f = 0; f < INPUT_TILE; f++) {
                     const real row[3] = {columns[0][f], columns[1][f], columns[2][f]};
                     real u[INPUT_TILE];
@@ -123,36 +127,92 @@ kernel void winograd_weight(TENSOR(const real, weight),
 
 #else
 
-/* Scratch volume -> transformed volume. Index space: (lanes along tiles, planes). */
-kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
-winograd_input(TENSOR(const real, padded), TENSOR(real, transformed) WINOGRAD_INPUT_ARGUMENTS(ARGUMENT))
+/* Row of the slice for tile column input `j` and padded row `y`: [y % m][j][y / m][tile x]. */
+static inline global real *slice_row(global real *slice, const long y, const int j, const long part,
+                                     const long columns)
 {
-    for (long plane = get_group_id(1); plane < planes; plane += get_num_groups(1)) {
-        global const real *from = TENSOR_START(padded) + plane * OUTPUT_TILE * OUTPUT_TILE * phase_pitch;
-        global real *to = TENSOR_START(transformed) + plane * to_plane;
-        for (long q = get_global_id(0) * VECTOR_WIDTH; q < positions;
-             q += get_global_size(0) * VECTOR_WIDTH) {
-            realv half_done[INPUT_TILE][INPUT_TILE];
+    return slice + (y % OUTPUT_TILE * INPUT_TILE + j) * part + y / OUTPUT_TILE * columns;
+}
+
+/* Sorts a row of the input by the column of the tile that reads it: out[j][tile x] = row[x * m + j - pad]. */
+static inline void split_row(global const real *row, global real *out, const long part, const long columns,
+                             const long pad, const long width, const long mode)
+{
+    for (int j = 0; j < INPUT_TILE; j++) {
+        for (long x = get_local_id(0); x < columns; x += get_local_size(0)) {
+            const long i = padding_source(mode, x * OUTPUT_TILE + j - pad, width);
+            out[j * part + x] = row != 0 && i >= 0 && i < width ? row[i] : 0;
+        }
+    }
+}
+
+/* One channel's plane into its part of the slice. */
+static inline void split_plane(global const real *plane, global real *slice, const bool is_inside,
+                               const long rows, const long part, const long columns, const long pad_height,
+                               const long pad_width, const long height, const long width, const long mode)
+{
+    for (long y = 0; y < rows; y++) {
+        const long h = is_inside ? padding_source(mode, y - pad_height, height) : -1;
+        split_row(h >= 0 && h < height ? plane + h * width : 0, slice_row(slice, y, 0, part, columns), part,
+                  columns, pad_width, width, mode);
+    }
+}
+
+/* B' x B for a vector of tiles; frequencies are to_frequency apart. */
+static inline void transform_tiles(global const real *from, const long part, const long columns,
+                                   global real *to, const long to_frequency)
+{
+    realv half_done[INPUT_TILE][INPUT_TILE];
 #pragma unroll
-            for (int j = 0; j < INPUT_TILE; j++) {
-                realv x[INPUT_TILE], v[INPUT_TILE];
+    for (int j = 0; j < INPUT_TILE; j++) {
+        realv x[INPUT_TILE], v[INPUT_TILE];
 #pragma unroll
-                for (int i = 0; i < INPUT_TILE; i++)
-                    x[i] = vector_load(from + q +
-                                       (i % OUTPUT_TILE * OUTPUT_TILE + j % OUTPUT_TILE) * phase_pitch +
-                                       i / OUTPUT_TILE * pitch + j / OUTPUT_TILE);
-                transform_input(x, v);
+        for (int i = 0; i < INPUT_TILE; i++)
+            x[i] = vector_load(from + (i % OUTPUT_TILE * INPUT_TILE + j) * part + i / OUTPUT_TILE * columns);
+        transform_input(x, v);
 #pragma unroll
-                for (int i = 0; i < INPUT_TILE; i++)
-                    half_done[i][j] = v[i];
-            }
+        for (int i = 0; i < INPUT_TILE; i++)
+            half_done[i][j] = v[i];
+    }
 #pragma unroll
-            for (int i = 0; i < INPUT_TILE; i++) {
-                realv v[INPUT_TILE];
-                transform_input(half_done[i], v);
+    for (int i = 0; i < INPUT_TILE; i++) {
+        realv v[INPUT_TILE];
+        transform_input(half_done[i], v);
 #pragma unroll
-                for (int j = 0; j < INPUT_TILE; j++)
-                    vector_store(v[j], to + q + (i * INPUT_TILE + j) * to_frequency);
+        for (int j = 0; j < INPUT_TILE; j++)
+            vector_store(v[j], to + (i * INPUT_TILE + j) * to_frequency);
+    }
+}
+
+/* Input -> panels. A work-group splits a plane of SLICE_CHANNELS channels into its own slice, which stays in
+ * cache, and transforms it. Index space: work-groups (slices), each taking every so many units. */
+kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
+winograd_input(TENSOR(const real, input), TENSOR(real, panels),
+               TENSOR(real, slices) WINOGRAD_INPUT_ARGUMENTS(ARGUMENT))
+{
+    global real *slice = TENSOR_START(slices) + get_group_id(0) * slice_size;
+    const long part_size = slice_size / SLICE_CHANNELS, lane = get_local_id(0) * VECTOR_WIDTH;
+    for (long unit = get_group_id(0); unit < units; unit += get_num_groups(0)) {
+        const long z = unit / channel_blocks, first = unit % channel_blocks * SLICE_CHANNELS;
+        const long last = min(first + SLICE_CHANNELS, channels);
+        const long source = padding_source(mode, first_depth + z, depth);
+        const bool is_inside = source >= 0 && source < depth;
+#if LOCAL_SIZE > 1
+        barrier(CLK_GLOBAL_MEM_FENCE); /* the slice is still read for the unit before */
+#endif
+        for (long c = first; c < last; c++)
+            split_plane(TENSOR_START(input) + (c * depth + (is_inside ? source : 0)) * height * width,
+                        slice + (c - first) * part_size, is_inside, rows, part, columns, pad_height,
+                        pad_width, height, width, mode);
+#if LOCAL_SIZE > 1
+        barrier(CLK_GLOBAL_MEM_FENCE);
+#endif
+        for (long p = 0; p < plane_panels; p++) {
+            for (long c = first; c < last; c++) {
+                global real *to = TENSOR_START(panels) + c / group_in * volume_size +
+                                  ((z * plane_panels + p) * group_in + c % group_in) * PANEL + lane;
+                transform_tiles(slice + (c - first) * part_size + p * PANEL + lane, part, columns, to,
+                                channels / group_in * volume_size);
             }
         }
     }
@@ -194,6 +254,45 @@ static inline void interleave(const realv y[OUTPUT_TILE], real row[OUTPUT_TILE *
 #endif
 }
 
+/* Copies `count` outputs. */
+static inline void store_row(const real *from, global real *to, const int count)
+{
+    int i = 0;
+#if VECTOR_WIDTH > 1
+    for (; i + VECTOR_WIDTH <= count; i += VECTOR_WIDTH)
+        vector_store(vector_load(from + i), to + i);
+#endif
+    for (; i < count; i++)
+        to[i] = from[i];
+}
+
+/* A' m A for a vector of tiles, in the order of the output's rows. */
+static inline void transform_products(global const real *from, const long from_frequency, const real bias,
+                                      real rows[OUTPUT_TILE][OUTPUT_TILE * VECTOR_WIDTH])
+{
+    realv half_done[OUTPUT_TILE][INPUT_TILE];
+#pragma unroll
+    for (int j = 0; j < INPUT_TILE; j++) {
+        realv m[INPUT_TILE], y[OUTPUT_TILE];
+#pragma unroll
+        for (int i = 0; i < INPUT_TILE; i++)
+            m[i] = vector_load(from + (i * INPUT_TILE + j) * from_frequency);
+        transform_output(m, y);
+#pragma unroll
+        for (int i = 0; i < OUTPUT_TILE; i++)
+            half_done[i][j] = y[i];
+    }
+#pragma unroll
+    for (int i = 0; i < OUTPUT_TILE; i++) {
+        realv y[OUTPUT_TILE];
+        transform_output(half_done[i], y);
+#pragma unroll
+        for (int j = 0; j < OUTPUT_TILE; j++)
+            y[j] += bias;
+        interleave(y, rows[i]);
+    }
+}
+
 /* Product -> output. Index space: (lanes along tiles, planes). */
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 winograd_output(TENSOR(const real, product), TENSOR(const real, bias),
@@ -206,38 +305,17 @@ winograd_output(TENSOR(const real, product), TENSOR(const real, bias),
         global real *out = TENSOR_START(output) + (channel * out_depth + z) * out_height * out_width;
         for (long q = get_global_id(0) * VECTOR_WIDTH; q < positions;
              q += get_global_size(0) * VECTOR_WIDTH) {
-            realv half_done[OUTPUT_TILE][INPUT_TILE];
-#pragma unroll
-            for (int j = 0; j < INPUT_TILE; j++) {
-                realv m[INPUT_TILE], y[OUTPUT_TILE];
-#pragma unroll
-                for (int i = 0; i < INPUT_TILE; i++)
-                    m[i] = vector_load(from + q + (i * INPUT_TILE + j) * from_frequency);
-                transform_output(m, y);
-#pragma unroll
-                for (int i = 0; i < OUTPUT_TILE; i++)
-                    half_done[i][j] = y[i];
-            }
             real rows[OUTPUT_TILE][OUTPUT_TILE * VECTOR_WIDTH];
-#pragma unroll
-            for (int i = 0; i < OUTPUT_TILE; i++) {
-                realv y[OUTPUT_TILE];
-                transform_output(half_done[i], y);
-#pragma unroll
-                for (int j = 0; j < OUTPUT_TILE; j++)
-                    y[j] += b;
-                interleave(y, rows[i]);
-            }
-            /* Tiles run over the ends of tile rows: copy what each row holds. */
-            for (int l = 0; l < VECTOR_WIDTH;) {
-                const long ty = (q + l) / pitch, tx = (q + l) % pitch;
-                const int run = (int)min((long)(VECTOR_WIDTH - l), pitch - tx);
-                const int count = (int)min(run * (long)OUTPUT_TILE, out_width - tx * OUTPUT_TILE);
-                for (int i = 0; i < OUTPUT_TILE && ty * OUTPUT_TILE + i < out_height; i++) {
-                    global real *to = out + (ty * OUTPUT_TILE + i) * out_width + tx * OUTPUT_TILE;
-                    for (int e = 0; e < count; e++)
-                        to[e] = rows[i][l * OUTPUT_TILE + e];
-                }
+            transform_products(from + q, from_frequency, b, rows);
+            /* Tiles run over the ends of tile rows: store what each row holds. */
+            const long end = min((long)VECTOR_WIDTH, positions - q);
+            long ty = q / columns, tx = q % columns;
+            for (long l = 0; l < end; ty++, tx = 0) {
+                const long run = min(end - l, columns - tx);
+                const int count = (int)min(run * OUTPUT_TILE, out_width - tx * OUTPUT_TILE);
+                for (int i = 0; i < OUTPUT_TILE && ty * OUTPUT_TILE + i < out_height; i++)
+                    store_row(&rows[i][l * OUTPUT_TILE],
+                              out + (ty * OUTPUT_TILE + i) * out_width + tx * OUTPUT_TILE, count);
                 l += run;
             }
         }

@@ -7,11 +7,13 @@
 
 #include <string.h>
 
-static const parameter_range ranges[] = {TILE_PARAMETER_RANGES, {NULL, 0, 0, false}};
+static const parameter_range ranges[] = {TILE_PARAMETER_RANGES(PRODUCT_VECTORS), {NULL, 0, 0, false}};
 
 static void choose(const request *q, parameter_set *p)
 {
-    tile_to_parameters(product_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_out), p);
+    tile_to_parameters(
+        product_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_out, PRODUCT_VECTORS),
+        p);
 }
 
 /* Samples that a chunk may hold; 0 if not even one fits. */
@@ -61,7 +63,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "a padded plane has 2^31 elements or more");
         return;
     }
-    if (!pack_append(r, problem, q->geometry, tile.out_channels, q->traits->local_size)) {
+    if (!pack_append(r, problem, q->geometry, tile.out_channels, false, q->traits->local_size)) {
         text_append(why, "the packed weight is too large");
         return;
     }

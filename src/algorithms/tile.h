@@ -7,8 +7,9 @@
 
 enum { TILE_OUT_CHANNELS, TILE_VECTORS, TILE_VECTOR_WIDTH, TILE_LOCAL_SIZE, TILE_PARAMETERS };
 
-#define TILE_PARAMETER_RANGES                                                                         \
-    [TILE_OUT_CHANNELS] = {"out_channels", 1, 16, false}, [TILE_VECTORS] = {"vectors", 1, 16, false}, \
+#define TILE_PARAMETER_RANGES(max_vectors)                \
+    [TILE_OUT_CHANNELS] = {"out_channels", 1, 16, false}, \
+    [TILE_VECTORS] = {"vectors", 1, max_vectors, false},  \
     [TILE_VECTOR_WIDTH] = {"vector_width", 1, 16, true}, [TILE_LOCAL_SIZE] = {"local_size", 1, 256, true}
 
 static inline void tile_to_parameters(product_tile tile, parameter_set *p)

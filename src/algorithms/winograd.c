@@ -1,12 +1,12 @@
 /* winograd: F(2x2, 3x3) or F(4x4, 3x3) over H and W, kd summed in the transformed domain (cl/winograd.cl
- * draws it). Each sample is padded and transformed whole; the product and its transform back go in chunks of
- * depth that stay in cache. */
+ * draws it). Spans of depth are transformed at a time, as many planes as a size allows; their product and its
+ * transform back go in chunks of depth that stay in cache. */
 #include "arguments/winograd.clh"
 #include "algorithms/tile.h"
 #include "base/arith.h"
 #include "base/hash.h"
 #include "steps/kernel.h"
-#include "steps/scratch.h"
+#include "steps/panels.h"
 
 typedef struct winograd_weight_arguments {
     WINOGRAD_WEIGHT_ARGUMENTS(ARGUMENT_MEMBER)
@@ -20,41 +20,54 @@ typedef struct winograd_output_arguments {
     WINOGRAD_OUTPUT_ARGUMENTS(ARGUMENT_MEMBER)
 } winograd_output_arguments;
 
-enum { OUTPUT_TILE = TILE_PARAMETERS, CHUNK_KIB };
+enum { OUTPUT_TILE = TILE_PARAMETERS, SPAN_KIB, CHUNK_KIB, SLICES };
 
 static const parameter_range ranges[] = {
-    TILE_PARAMETER_RANGES,
+    TILE_PARAMETER_RANGES(PANEL_VECTORS),
     [OUTPUT_TILE] = {"output_tile", 2, 4, true},
-    [CHUNK_KIB] = {"chunk_kib", 1, 1 << 20,
-                   false}, /* the product's size at most, unless one plane is larger */
+    [SPAN_KIB] = {"span_kib", 1, 1 << 30, false},   /* the transformed input's size at most, and */
+    [CHUNK_KIB] = {"chunk_kib", 1, 1 << 30, false}, /* the product's, unless one plane is larger */
+    [SLICES] = {"slices", 1, 65536, false},         /* work-groups that transform the input, at most */
     {NULL, 0, 0, false},
 };
 
-/* Offsets and extents of one plan, in elements; offsets in bytes. */
+enum { SLICE_CHANNELS = 8, LINE_ELEMENTS = 16 };
+
+/* Extents of one plan; offsets in bytes, the rest in elements or counts. */
 typedef struct winograd_plan {
     product_tile tile;
-    int64_t m, frequencies;
-    int64_t local_size, vector_width; /* of the transforms */
-    clconv_problem blocks;            /* the problem of which a tile is an output: kernel m + 2, stride m */
-    geometry tiles;
-    scratch_layout scratch;
-    int64_t positions, plane; /* tiles of a plane, flattened; the same with vectors to the end */
-    int64_t depth;            /* planes of a channel in the scratch and the transformed volume */
-    int64_t chunk;            /* output planes of a product */
-    int64_t input_frequency;  /* elements from frequency to frequency of the transformed volume */
-    int64_t scratch_offset, input_offset, product_offset;
+    int64_t m, frequencies, volumes; /* a volume is a group of a frequency */
+    int64_t rows, columns, part;     /* see cl/arguments/winograd.clh */
+    int64_t slice_size, slices;
+    int64_t positions, plane_panels, plane; /* tiles of a plane; the panels that hold them; their elements */
+    int64_t span, chunk;                    /* output planes of an input transform, and of a product */
+    int64_t volume_size;                    /* of the transformed input */
+    int64_t slice_offset, input_offset, product_offset;
 } winograd_plan;
 
 /* Products summed for a frequency from which on the error of the 4 x 4 tile stays within a quarter of the
  * promised bound; with fewer there is little to gain (docs/numerics.md). */
 enum { MIN_TERMS = 16 };
 
+static int64_t panels_of(int64_t tiles_h, int64_t tiles_w, int64_t width)
+{
+    return ceil_divide(tiles_h * tiles_w, width);
+}
+
 static void choose(const request *q, parameter_set *p)
 {
-    tile_to_parameters(product_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_out), p);
-    bool has_terms = q->geometry->group_in * q->problem->kernel[0] >= MIN_TERMS;
-    p->values[OUTPUT_TILE] = has_terms ? 4 : 2;
+    const geometry *g = q->geometry;
+    product_tile tile = panels_choose_tile(q->traits, g->element_size, g->group_out);
+    tile_to_parameters(tile, p);
+    bool has_terms = g->group_in * q->problem->kernel[0] >= MIN_TERMS;
+    /* Small images fill panels with small tiles, and large ones do not. */
+    int64_t width = panel_width(&tile);
+    int64_t small = 16 * panels_of(ceil_divide(g->output[1], 2), ceil_divide(g->output[2], 2), width);
+    int64_t large = 36 * panels_of(ceil_divide(g->output[1], 4), ceil_divide(g->output[2], 4), width);
+    p->values[OUTPUT_TILE] = has_terms && large < small ? 4 : 2;
+    p->values[SPAN_KIB] = q->traits->is_cpu ? 65536 : 1 << 20;
     p->values[CHUNK_KIB] = q->traits->is_cpu ? 4096 : 65536;
+    p->values[SLICES] = q->traits->is_cpu ? 64 : 1024;
 }
 
 static bool is_applicable(const request *q, text *why)
@@ -74,59 +87,79 @@ static bool is_applicable(const request *q, text *why)
     return true;
 }
 
-/* The tiles as outputs of a convolution with stride m, whose scratch volume is then the one that the
- * transform reads. */
-static bool lay_out(const request *q, winograd_plan *w)
+/* Input planes that `span` output planes read: at most as many as there are. */
+static int64_t planes_read(const request *q, int64_t span)
+{
+    const clconv_problem *p = q->problem;
+    int64_t planes = (span - 1) * p->stride[0] + (p->kernel[0] - 1) * p->dilation[0] + 1;
+    int64_t stored = p->padding_mode == CLCONV_PADDING_ZEROS ? p->input[0] : q->geometry->padded[0];
+    return min_i64(planes, stored);
+}
+
+/* An odd number of cache lines, so that the streams of a transform do not fall on one cache set. */
+static int64_t odd_lines(int64_t elements)
+{
+    return (ceil_divide(elements, LINE_ELEMENTS) | 1) * LINE_ELEMENTS;
+}
+
+static int64_t volume_size(const request *q, const winograd_plan *w, int64_t planes)
+{
+    return odd_lines(planes * w->plane * q->geometry->group_in);
+}
+
+/* With groups dense, since the transform back takes the channels of all groups as one list. */
+static int64_t product_volume(const request *q, const winograd_plan *w, int64_t planes)
+{
+    int64_t elements = planes * w->plane * q->geometry->group_out;
+    return q->problem->groups == 1 ? odd_lines(elements) : elements;
+}
+
+static bool lay_out(const request *q, const parameter_set *p, winograd_plan *w)
 {
     const geometry *g = q->geometry;
-    w->blocks = *q->problem;
-    w->tiles = *g;
-    for (int axis = 1; axis < 3; axis++) {
-        w->blocks.kernel[axis] = w->m + 2;
-        w->blocks.stride[axis] = w->m;
-        w->tiles.output[axis] = ceil_divide(g->output[axis], w->m);
-    }
-    if (!scratch_layout_compute(&w->blocks, &w->tiles, false, &w->scratch)) return false;
-    w->positions = (w->tiles.output[1] - 1) * w->scratch.pitch + w->tiles.output[2];
-    w->plane = round_up(w->positions, w->vector_width);
-    w->depth = w->scratch.padded_depth;
+    int64_t width = panel_width(&w->tile), tile_rows = ceil_divide(g->output[1], w->m), units, most;
+    w->frequencies = (w->m + 2) * (w->m + 2);
+    w->volumes = w->frequencies * q->problem->groups;
+    w->columns = ceil_divide(g->output[2], w->m);
+    w->rows = tile_rows * w->m + 2;
+    if (!size_multiply(tile_rows, w->columns, &w->positions) || w->positions > INT32_MAX) return false;
+    w->plane_panels = ceil_divide(w->positions, width);
+    w->plane = w->plane_panels * width;
+    w->part = ceil_divide(w->rows, w->m) * w->columns;
+    /* Lanes past the last tile read past the part; so does the row below it. */
+    w->slice_size = SLICE_CHANNELS * round_up(w->m * (w->m + 2) * w->part + width, LINE_ELEMENTS);
+    int64_t channels = max_i64(q->problem->in_channels, q->problem->out_channels);
+    int64_t planes = max_i64(g->padded[0], g->output[0]);
+    if (!size_product((const int64_t[]){w->frequencies, channels, planes, w->plane + LINE_ELEMENTS}, 4,
+                      &most) ||
+        most > INT64_MAX / 64)
+        return false;
+    units = planes_read(q, g->output[0]) * ceil_divide(q->problem->in_channels, SLICE_CHANNELS);
+    w->slices = ceil_divide(units, ceil_divide(units, p->values[SLICES]));
     return true;
 }
 
-/* Elements from frequency to frequency. An odd number of cache lines, so that the streams of a transform do
- * not fall on one cache set; dense with groups, since the product takes a group of a frequency as a group of
- * its own. */
-static bool frequency_size(const request *q, const winograd_plan *w, int64_t channels, int64_t depth,
-                           int64_t *elements)
-{
-    enum { LINE = 16 };
-    if (!size_product((const int64_t[]){channels, depth, w->plane}, 3, elements)) return false;
-    if (q->problem->groups == 1) *elements = (ceil_divide(*elements, LINE) | 1) * LINE;
-    return *elements <= INT64_MAX / 64 / 8 / w->frequencies;
-}
-
-/* Chooses the chunk of depth and reserves the workspace; false with the reason if not even one plane fits. */
+/* Chooses span and chunk and reserves the workspace; false with the reason if not even one plane fits. */
 static bool reserve(const request *q, const parameter_set *p, winograd_plan *w, recipe *r, text *why)
 {
-    const geometry *g = q->geometry;
-    int64_t element = g->element_size, slack = product_slack(&w->tile), plane, chunk;
-    if (!frequency_size(q, w, q->problem->in_channels, w->depth, &w->input_frequency) ||
-        !frequency_size(q, w, q->problem->out_channels, 1, &plane) ||
-        !frequency_size(q, w, q->problem->out_channels, g->output[0], &chunk)) {
-        text_append(why, "the transformed volume would overflow");
-        return false;
-    }
-    w->scratch_offset = recipe_reserve(r, (w->scratch.sample_size + w->vector_width) * element);
-    w->input_offset = recipe_reserve(r, (w->frequencies * w->input_frequency + slack) * element);
-    w->product_offset = r->workspace_bytes;
+    const clconv_problem *problem = q->problem;
+    int64_t element = q->geometry->element_size, depth = q->geometry->output[0];
+    w->slice_offset = recipe_reserve(r, w->slices * w->slice_size * element);
     int64_t packed = q->packed_weights ? 0 : round_up(r->packed_bytes, WORKSPACE_ALIGNMENT);
-    int64_t available =
-        (q->workspace_limit - packed - r->workspace_bytes) / WORKSPACE_ALIGNMENT * WORKSPACE_ALIGNMENT;
-    int64_t plane_bytes = w->frequencies * plane * element;
-    int64_t wanted = max_i64(p->values[CHUNK_KIB] << 10, plane_bytes);
-    w->chunk = min_i64(g->output[0], max_i64(min_i64(available, wanted) / plane_bytes, 1));
-    frequency_size(q, w, q->problem->out_channels, w->chunk, &chunk);
-    recipe_reserve(r, w->frequencies * chunk * element);
+    int64_t available = q->workspace_limit - packed - r->workspace_bytes - 2 * WORKSPACE_ALIGNMENT;
+    int64_t product_plane = w->volumes * product_volume(q, w, 1) * element;
+    int64_t input_plane = w->volumes * volume_size(q, w, 1) * element;
+    int64_t planes = min_i64(available - product_plane, p->values[SPAN_KIB] << 10) / input_plane;
+    int64_t beyond = (problem->kernel[0] - 1) * problem->dilation[0] + 1; /* planes under one output plane */
+    w->span = planes >= planes_read(q, depth) ? depth : (planes - beyond) / problem->stride[0] + 1;
+    w->span = min_i64(depth, max_i64(w->span, 1));
+    w->span = ceil_divide(depth, ceil_divide(depth, w->span));
+    w->volume_size = volume_size(q, w, planes_read(q, w->span));
+    w->input_offset = recipe_reserve(r, w->volumes * w->volume_size * element);
+    available -= w->volumes * w->volume_size * element;
+    w->chunk = min_i64(available, p->values[CHUNK_KIB] << 10) / product_plane;
+    w->chunk = min_i64(w->span, max_i64(w->chunk, 1));
+    w->product_offset = recipe_reserve(r, w->volumes * product_volume(q, w, w->chunk) * element);
     if (r->workspace_bytes + packed <= q->workspace_limit) return true;
     text_append(why, "it needs %lld bytes of workspace; the limit is %lld",
                 (long long)(r->workspace_bytes + packed), (long long)q->workspace_limit);
@@ -137,8 +170,9 @@ static step transform_step(const request *q, const winograd_plan *w, const char 
 {
     step s = kernel_step(kernel, "winograd.cl", kernel, q->problem->dtype);
     kernel_define(&s, "OUTPUT_TILE", w->m);
-    kernel_define(&s, "VECTOR_WIDTH", w->vector_width);
-    kernel_define(&s, "LOCAL_SIZE", w->local_size);
+    kernel_define(&s, "VECTOR_WIDTH", w->tile.vector_width);
+    kernel_define(&s, "LOCAL_SIZE", w->tile.local_size);
+    kernel_define(&s, "SLICE_CHANNELS", SLICE_CHANNELS);
     s.efficiency = 0.3; /* additions and multiplications by turns: few FMAs */
     return s;
 }
@@ -176,59 +210,85 @@ static bool append_pack(const request *q, const winograd_plan *w, recipe *r)
     return true;
 }
 
-static void append_input(const request *q, const winograd_plan *w, recipe *r)
+/* Input planes [first, last), counted as padding does: those that output planes [z, z + count) read. */
+typedef struct span {
+    int64_t z, count;
+    int64_t first, last;
+} span;
+
+static span span_at(const request *q, int64_t z, int64_t count)
 {
-    winograd_input_arguments a = {
-        .planes = q->problem->in_channels * w->depth,
-        .depth = w->depth,
-        .positions = w->positions,
-        .pitch = w->scratch.pitch,
-        .phase_pitch = w->scratch.phase_pitch,
-        .to_plane = w->plane,
-        .to_frequency = w->input_frequency,
-    };
-    step s = transform_step(q, w, "winograd_input");
-    kernel_add_buffer(&s, BUFFER_WORKSPACE, w->scratch_offset);
-    kernel_add_buffer(&s, BUFFER_WORKSPACE, w->input_offset);
-    kernel_set_scalars(&s, &a, sizeof a);
-    int64_t groups = q->traits->is_cpu ? 1 : ceil_divide(w->positions, w->local_size * w->vector_width);
-    kernel_set_range(&s, (const int64_t[]){groups, a.planes, 1}, (const int64_t[]){w->local_size, 1, 1});
-    double outputs = (double)w->frequencies * (double)a.planes * (double)w->plane;
-    s.flops = 5 * outputs;
-    s.bytes = (double)s.element_size * (outputs + (double)w->scratch.sample_size);
-    recipe_append_run(r, &s);
+    const clconv_problem *p = q->problem;
+    span s = {.z = z, .count = count, .first = z * p->stride[0] - p->pad_before[0]};
+    s.last = s.first + (count - 1) * p->stride[0] + (p->kernel[0] - 1) * p->dilation[0] + 1;
+    if (p->padding_mode == CLCONV_PADDING_ZEROS) {
+        s.first = max_i64(s.first, 0);
+        s.last = max_i64(min_i64(s.last, p->input[0]), s.first);
+    }
+    return s;
 }
 
-static void append_product(const request *q, const winograd_plan *w, int64_t first, int64_t count, recipe *r)
+static void append_input(const request *q, const winograd_plan *w, int64_t sample, const span *s, recipe *r)
 {
-    const geometry *g = q->geometry;
-    scratch_layout layout = w->scratch;
-    layout.pitch = w->positions;
-    layout.phase_pitch = layout.plane_size = w->plane;
-    layout.channel_size = w->depth * w->plane;
-    product what = {
-        .name = "product",
-        .dtype = q->problem->dtype,
-        .samples = 1,
-        .groups = w->frequencies * q->problem->groups,
-        .group_in = g->group_in,
-        .group_out = g->group_out,
-        .kernel = {q->problem->kernel[0], 1, 1},
-        .stride = {q->problem->stride[0], 1, 1},
-        .dilation = {q->problem->dilation[0], 1, 1},
-        .output = {count, 1, w->positions},
-        .layout = &layout,
-        .first_depth = first,
-        .output_plane = w->plane,
-        .input = {BUFFER_WORKSPACE, w->input_offset},
-        .weight = {BUFFER_PACKED, 0},
-        .output_buffer = {BUFFER_WORKSPACE, w->product_offset},
+    const clconv_problem *p = q->problem;
+    winograd_input_arguments a = {
+        .channel_blocks = ceil_divide(p->in_channels, SLICE_CHANNELS),
+        .channels = p->in_channels,
+        .group_in = q->geometry->group_in,
+        .first_depth = s->first,
+        .depth = p->input[0],
+        .height = p->input[1],
+        .width = p->input[2],
+        .pad_height = p->pad_before[1],
+        .pad_width = p->pad_before[2],
+        .mode = p->padding_mode,
+        .rows = w->rows,
+        .columns = w->columns,
+        .part = w->part,
+        .slice_size = w->slice_size,
+        .plane_panels = w->plane_panels,
+        .volume_size = w->volume_size,
     };
-    if (q->problem->groups == 1) {
-        what.input_group = w->input_frequency;
-        frequency_size(q, w, q->problem->out_channels, count, &what.output_group);
-    }
-    product_append(r, &what, &w->tile);
+    a.units = (s->last - s->first) * a.channel_blocks;
+    step t = transform_step(q, w, "winograd_input");
+    kernel_add_buffer(&t, BUFFER_INPUT, sample * p->in_channels * q->geometry->input_plane * t.element_size);
+    kernel_add_buffer(&t, BUFFER_WORKSPACE, w->input_offset);
+    kernel_add_buffer(&t, BUFFER_WORKSPACE, w->slice_offset);
+    kernel_set_scalars(&t, &a, sizeof a);
+    kernel_set_range(&t, (const int64_t[]){w->slices, 1, 1}, (const int64_t[]){w->tile.local_size, 1, 1});
+    double planes = (double)((s->last - s->first) * p->in_channels);
+    t.flops = 5 * planes * (double)(w->frequencies * w->plane);
+    t.bytes = (double)t.element_size * planes * (double)(w->frequencies * w->plane + a.height * a.width);
+    recipe_append_run(r, &t);
+}
+
+static void append_product(const request *q, const winograd_plan *w, const span *s, int64_t first,
+                           int64_t count, recipe *r)
+{
+    const clconv_problem *p = q->problem;
+    panel_product what = {
+        .name = "product",
+        .dtype = p->dtype,
+        .volumes = w->volumes,
+        .weights = w->volumes,
+        .out_channels = q->geometry->group_out,
+        .out_depth = count,
+        .positions = w->plane,
+        .rows = q->geometry->group_in,
+        .depth = s->last - s->first,
+        .kernel_d = p->kernel[0],
+        .stride_d = p->stride[0],
+        .dilation_d = p->dilation[0],
+        .clip_depth = s->first + p->pad_before[0] - first * p->stride[0],
+        .volume_size = w->volume_size,
+        .out_plane = w->plane,
+        .out_channel = count * w->plane,
+        .out_volume = product_volume(q, w, count),
+        .panels = {BUFFER_WORKSPACE, w->input_offset},
+        .weight = {BUFFER_PACKED, 0},
+        .output = {BUFFER_WORKSPACE, w->product_offset},
+    };
+    panels_append(r, &what, &w->tile);
 }
 
 static void append_output(const request *q, const winograd_plan *w, int64_t sample, int64_t first,
@@ -244,33 +304,42 @@ static void append_output(const request *q, const winograd_plan *w, int64_t samp
         .out_height = g->output[1],
         .out_width = g->output[2],
         .positions = w->positions,
-        .pitch = w->scratch.pitch,
+        .columns = w->columns,
         .from_plane = w->plane,
+        .from_frequency = p->groups * product_volume(q, w, count),
         .has_bias = p->has_bias,
     };
-    frequency_size(q, w, p->out_channels, count, &a.from_frequency);
     step s = transform_step(q, w, "winograd_output");
     kernel_add_buffer(&s, BUFFER_WORKSPACE, w->product_offset);
     kernel_add_buffer(&s, p->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
     kernel_add_buffer(&s, BUFFER_OUTPUT, sample * p->out_channels * g->output_plane * g->element_size);
     kernel_set_scalars(&s, &a, sizeof a);
-    int64_t groups = q->traits->is_cpu ? 1 : ceil_divide(w->positions, w->local_size * w->vector_width);
-    kernel_set_range(&s, (const int64_t[]){groups, a.planes, 1}, (const int64_t[]){w->local_size, 1, 1});
+    int64_t groups = q->traits->is_cpu ? 1 : w->plane_panels;
+    kernel_set_range(&s, (const int64_t[]){groups, a.planes, 1}, (const int64_t[]){w->tile.local_size, 1, 1});
     double products = (double)w->frequencies * (double)a.planes * (double)w->plane;
     s.flops = 5 * products;
     s.bytes = (double)s.element_size * (products + (double)a.planes * (double)(a.out_height * a.out_width));
     recipe_append_run(r, &s);
 }
 
+static void append_span(const request *q, const winograd_plan *w, int64_t sample, int64_t z, recipe *r)
+{
+    int64_t depth = q->geometry->output[0], end = min_i64(z + w->span, depth);
+    span s = span_at(q, z, end - z);
+    append_input(q, w, sample, &s, r);
+    for (int64_t first = z; first < end; first += w->chunk) {
+        int64_t count = min_i64(w->chunk, end - first);
+        append_product(q, w, &s, first, count, r);
+        append_output(q, w, sample, first, count, r);
+    }
+}
+
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     winograd_plan w = {.m = p->values[OUTPUT_TILE]};
     if (!is_applicable(q, why) || !tile_from_parameters(p, &w.tile, why)) return;
-    w.frequencies = (w.m + 2) * (w.m + 2);
-    w.local_size = w.tile.local_size;
-    w.vector_width = w.tile.vector_width;
-    if (!lay_out(q, &w)) {
-        text_append(why, "a padded plane has 2^31 elements or more");
+    if (!lay_out(q, p, &w)) {
+        text_append(why, "its transformed volumes would overflow");
         return;
     }
     if (!append_pack(q, &w, r)) {
@@ -278,15 +347,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         return;
     }
     if (!reserve(q, p, &w, r, why)) return;
-    for (int64_t n = 0; n < q->problem->batch; n++) {
-        scratch_append_pad(r, &w.blocks, &w.tiles, &w.scratch, n, 1, w.scratch_offset, q->traits->local_size);
-        append_input(q, &w, r);
-        for (int64_t first = 0; first < q->geometry->output[0]; first += w.chunk) {
-            int64_t count = min_i64(w.chunk, q->geometry->output[0] - first);
-            append_product(q, &w, first, count, r);
-            append_output(q, &w, n, first, count, r);
-        }
-    }
+    for (int64_t n = 0; n < q->problem->batch; n++)
+        for (int64_t z = 0; z < q->geometry->output[0]; z += w.span)
+            append_span(q, &w, n, z, r);
 }
 
 const algorithm algorithm_winograd = {"winograd", false, ranges, choose, emit};

@@ -11,20 +11,22 @@ typedef struct pack_weight_arguments {
 } pack_weight_arguments;
 
 bool pack_append(recipe *r, const clconv_problem *problem, const geometry *g, int64_t out_channels,
-                 int local_size)
+                 bool taps_outside, int local_size)
 {
     pack_weight_arguments a = {
         .group_blocks = ceil_divide(g->group_out, out_channels),
         .group_out = g->group_out,
         .group_in = g->group_in,
         .taps = g->taps,
+        .taps_outside = taps_outside && g->taps > 1,
     };
     a.blocks = a.group_blocks * problem->groups;
     const int64_t extents[] = {a.blocks, out_channels, g->reduction, g->element_size};
     if (!size_product(extents, 4, &r->packed_bytes) || r->packed_bytes > INT64_MAX / 4) return false;
 
-    const int64_t identity[] = {1,           out_channels, problem->groups, g->group_out,
-                                g->group_in, g->taps,      g->element_size};
+    const int64_t identity[] = {a.taps_outside ? 3 : 1, out_channels, problem->groups,
+                                g->group_out,           g->group_in,  g->taps,
+                                g->element_size};
     r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
 
     step s = kernel_step("pack_weight", "pack_weight.cl", "pack_weight", problem->dtype);

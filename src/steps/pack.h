@@ -5,9 +5,10 @@
 #include "problem/geometry.h"
 #include "steps/step.h"
 
-/* Appends the packing of the weight into blocks of `out_channels` output channels, and sets the recipe's
- * packed size and layout. False if the packed size overflows. */
+/* Appends the packing of the weight into blocks of `out_channels` output channels, a block's rows in the
+ * order (channel, tap) or, with `taps_outside`, (tap, channel), and sets the recipe's packed size and layout.
+ * False if the packed size overflows. */
 bool pack_append(recipe *r, const clconv_problem *problem, const geometry *g, int64_t out_channels,
-                 int local_size);
+                 bool taps_outside, int local_size);
 
 #endif

@@ -10,10 +10,9 @@ typedef struct direct_arguments {
 } direct_arguments;
 
 /* Wider kernels are looped over at run time: unrolled they gain nothing and compile for long. */
-enum { MAX_UNROLLED_WIDTH = 8, MAX_OUT_CHANNELS = 16, MAX_VECTORS = 16 };
+enum { MAX_UNROLLED_WIDTH = 8, MAX_OUT_CHANNELS = 16 };
 
-/* Share of the FMA rate that a tile reaches: two FMAs or two loads a cycle, eight FMAs in flight. */
-static double tile_efficiency(int64_t out_channels, int64_t vectors)
+double product_efficiency(int64_t out_channels, int64_t vectors)
 {
     double fmas = (double)(out_channels * vectors), loads = (double)(out_channels + vectors);
     double busy = fmas > loads ? fmas : loads;
@@ -28,15 +27,16 @@ static double channel_use(int64_t group_out, int64_t out_channels)
 
 /* Of equal tiles the larger is taken, and of those the one with more channels, which reads the input less
  * often. */
-product_tile product_choose_tile(const device_traits *traits, int64_t element_size, int64_t group_out)
+product_tile product_choose_tile(const device_traits *traits, int64_t element_size, int64_t group_out,
+                                 int64_t max_vectors)
 {
     product_tile tile = {.vector_width = traits_vector_width(traits, element_size),
                          .local_size = traits->local_size};
     int64_t budget = traits->registers * 3 / 4;
     double best = -1;
     for (int64_t o = 1; o <= MAX_OUT_CHANNELS && o <= budget; o++) {
-        for (int64_t v = 1; v <= MAX_VECTORS && o * v <= budget; v++) {
-            double use = tile_efficiency(o, v) * channel_use(group_out, o);
+        for (int64_t v = 1; v <= max_vectors && o * v <= budget; v++) {
+            double use = product_efficiency(o, v) * channel_use(group_out, o);
             if (use < best || (use == best && o * v < tile.out_channels * tile.vectors)) continue;
             best = use;
             tile.out_channels = o;
@@ -62,8 +62,7 @@ static direct_arguments describe(const product *w, const product_tile *tile)
         .group_in = w->group_in,
         .group_out = w->group_out,
         .out_depth = w->output[0],
-        .out_plane = w->output_plane > 0 ? w->output_plane : w->output[1] * w->output[2],
-        .group_size = w->input_group > 0 ? w->input_group : w->group_in * l->channel_size,
+        .out_plane = w->output[1] * w->output[2],
         .positions = (w->output[1] - 1) * l->pitch + w->output[2],
         .padded_depth = l->padded_depth,
         .channel_size = l->channel_size,
@@ -76,10 +75,9 @@ static direct_arguments describe(const product *w, const product_tile *tile)
         .stride_d = w->stride[0],
         .dilation_d = w->dilation[0],
         .dilation_h = w->dilation[1],
-        .clip_depth = l->clip_depth - w->first_depth * w->stride[0],
+        .clip_depth = l->clip_depth,
         .has_bias = w->bias.role != BUFFER_NONE,
     };
-    a.out_group = w->output_group > 0 ? w->output_group : w->group_out * w->output[0] * a.out_plane;
     a.tiles = ceil_divide(a.positions, product_slack(tile));
     a.store_pitch = has_gutter ? l->pitch : a.positions;
     a.store_width = has_gutter ? w->output[2] : a.positions;
@@ -97,8 +95,16 @@ static step program(const product *w, const product_tile *tile)
     kernel_define(&s, "STRIDE_H", w->stride[1]);
     kernel_define(&s, "STRIDE_W", w->stride[2]);
     kernel_define(&s, "DILATION_W", w->kernel[2] > 1 ? w->dilation[2] : 1);
-    s.efficiency = 0.95 * tile_efficiency(tile->out_channels, tile->vectors);
+    s.efficiency = 0.95 * product_efficiency(tile->out_channels, tile->vectors);
     return s;
+}
+
+/* A work-group takes several blocks of a tile, as long as there remain plenty of work-groups. */
+static int64_t groups_along_blocks(const direct_arguments *a)
+{
+    enum { SHARE = 8, PLENTY = 512 };
+    int64_t shared = ceil_divide(a->blocks, SHARE);
+    return (double)shared * (double)a->tiles * (double)a->planes >= PLENTY ? shared : a->blocks;
 }
 
 void product_append(recipe *r, const product *w, const product_tile *tile)
@@ -110,7 +116,7 @@ void product_append(recipe *r, const product *w, const product_tile *tile)
     kernel_add_buffer(&s, w->bias.role, w->bias.offset);
     kernel_add_buffer(&s, w->output_buffer.role, w->output_buffer.offset);
     kernel_set_scalars(&s, &a, sizeof a);
-    kernel_set_range(&s, (const int64_t[]){a.blocks, a.tiles, a.planes},
+    kernel_set_range(&s, (const int64_t[]){groups_along_blocks(&a), a.tiles, a.planes},
                      (const int64_t[]){tile->local_size, 1, 1});
     double products = (double)w->group_in * (double)(w->kernel[0] * w->kernel[1] * w->kernel[2]);
     double outputs =

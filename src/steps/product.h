@@ -11,9 +11,15 @@ typedef struct product_tile {
     int64_t out_channels, vectors, vector_width, local_size;
 } product_tile;
 
-/* The tile that does the most useful work in three quarters of the registers, for groups of `group_out`
- * output channels. */
-product_tile product_choose_tile(const device_traits *traits, int64_t element_size, int64_t group_out);
+enum { PRODUCT_VECTORS = 16 };
+
+/* The tile of at most `max_vectors` vectors that does the most useful work in three quarters of the
+ * registers, for groups of `group_out` output channels. */
+product_tile product_choose_tile(const device_traits *traits, int64_t element_size, int64_t group_out,
+                                 int64_t max_vectors);
+
+/* Share of the FMA rate that a tile reaches: two FMAs or two loads a cycle, eight FMAs in flight. */
+double product_efficiency(int64_t out_channels, int64_t vectors);
 
 /* Positions of a work-group: what it may read past the end of the scratch volume. */
 int64_t product_slack(const product_tile *tile);
@@ -25,10 +31,6 @@ typedef struct product {
     int64_t kernel[3], stride[3], dilation[3];
     int64_t output[3];
     const scratch_layout *layout; /* of the volume that is read */
-    int64_t input_group;          /* elements from group to group of the volume; 0: dense */
-    int64_t output_plane;         /* elements from plane to plane of the output; 0: dense */
-    int64_t output_group;         /* elements from group to group of the output; 0: dense */
-    int64_t first_depth;          /* output plane 0 is this one of the volume's output */
     step_buffer input, weight, bias, output_buffer;
 } product;
 

@@ -287,7 +287,7 @@ static uint64_t layout_of(int64_t groups, int64_t in, int64_t out, int64_t kerne
     p.input[0] = p.kernel[0] = kernel;
     p.dtype = dtype;
     CU_ASSERT_EQUAL_FATAL(geometry_compute(&p, &g, NULL), CLCONV_SUCCESS);
-    CU_ASSERT_TRUE(pack_append(&r, &p, &g, block, 1));
+    CU_ASSERT_TRUE(pack_append(&r, &p, &g, block, false, 1));
     CU_ASSERT_EQUAL(r.pack_count, 1);
     uint64_t layout = r.packed_layout;
     *bytes = r.packed_bytes;
@@ -322,7 +322,7 @@ static void test_pack_overflow(void)
     clconv_problem_init(&p);
     p.groups = p.in_channels = p.out_channels = INT64_C(1) << 58;
     CU_ASSERT_EQUAL_FATAL(geometry_compute(&p, &g, NULL), CLCONV_SUCCESS);
-    CU_ASSERT_FALSE(pack_append(&r, &p, &g, 16, 1));
+    CU_ASSERT_FALSE(pack_append(&r, &p, &g, 16, false, 1));
     CU_ASSERT_EQUAL(r.pack_count, 0);
     recipe_release(&r);
 }
@@ -334,14 +334,14 @@ static void test_tiles(void)
     for (int registers = 8; registers <= 128; registers *= 2)
         for (int64_t group_out = 1; group_out <= 64; group_out++) {
             device_traits traits = {.vector_bits = 256, .registers = registers, .local_size = 1};
-            product_tile tile = product_choose_tile(&traits, 4, group_out);
+            product_tile tile = product_choose_tile(&traits, 4, group_out, PRODUCT_VECTORS);
             CU_ASSERT(tile.out_channels >= 1 && tile.out_channels <= 16);
             CU_ASSERT(tile.vectors >= 1 && tile.vectors <= 16);
             CU_ASSERT(tile.out_channels * tile.vectors <= registers * 3 / 4);
             CU_ASSERT(tile.out_channels <= group_out);
             CU_ASSERT(tile.vector_width == 8 && tile.local_size == 1);
             CU_ASSERT_EQUAL(product_slack(&tile), tile.vectors * 8);
-            tile = product_choose_tile(&traits, 8, group_out);
+            tile = product_choose_tile(&traits, 8, group_out, PRODUCT_VECTORS);
             CU_ASSERT_EQUAL(tile.vector_width, 4);
         }
 }

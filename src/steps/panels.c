@@ -1,0 +1,108 @@
+/* The product of panels: see panels.h. */
+#include "steps/panels.h"
+
+#include "arguments/panels.clh"
+#include "base/arith.h"
+#include "steps/kernel.h"
+
+typedef struct panels_arguments {
+    PANELS_ARGUMENTS(ARGUMENT_MEMBER)
+} panels_arguments;
+
+product_tile panels_choose_tile(const device_traits *traits, int64_t element_size, int64_t out_channels)
+{
+    return product_choose_tile(traits, element_size, out_channels, PANEL_VECTORS);
+}
+
+int64_t panel_width(const product_tile *tile)
+{
+    return tile->local_size * tile->vector_width;
+}
+
+/* What runs fastest is read again and again: the smaller of the weights and the panels of a volume. */
+static bool blocks_run_first(const panel_product *w, int64_t panels)
+{
+    return w->out_channels * w->kernel_d <= w->depth * panels;
+}
+
+static panels_arguments describe(const panel_product *w, const product_tile *tile)
+{
+    int64_t width = panel_width(tile);
+    panels_arguments a = {
+        .volumes = w->volumes,
+        .weights = w->weights,
+        .blocks = ceil_divide(w->out_channels, tile->out_channels),
+        .out_channels = w->out_channels,
+        .out_depth = w->out_depth,
+        .positions = w->positions,
+        .plane_panels = ceil_divide(w->positions, width),
+        .rows = w->rows,
+        .volume_size = w->volume_size,
+        .depth = w->depth,
+        .kernel_d = w->kernel_d,
+        .stride_d = w->stride_d,
+        .dilation_d = w->dilation_d,
+        .clip_depth = w->clip_depth,
+        .out_plane = w->out_plane,
+        .out_channel = w->out_channel,
+        .out_volume = w->out_volume,
+        .has_bias = w->bias.role != BUFFER_NONE,
+    };
+    a.plane_tiles = ceil_divide(a.plane_panels, tile->vectors);
+    a.blocks_first = blocks_run_first(w, a.plane_panels * width);
+    return a;
+}
+
+static step program(const panel_product *w, const product_tile *tile)
+{
+    step s = kernel_step(w->name, "panels.cl", "panels", w->dtype);
+    kernel_define(&s, "OUT_CHANNELS", tile->out_channels);
+    kernel_define(&s, "VECTORS", tile->vectors);
+    kernel_define(&s, "VECTOR_WIDTH", tile->vector_width);
+    kernel_define(&s, "LOCAL_SIZE", tile->local_size);
+    s.efficiency = 0.9 * product_efficiency(tile->out_channels, tile->vectors);
+    return s;
+}
+
+/* Planes that the kernel reads for all its output planes together. */
+static int64_t planes_summed(const panel_product *w)
+{
+    int64_t planes = 0;
+    for (int64_t z = 0; z < w->out_depth; z++)
+        for (int64_t kd = 0; kd < w->kernel_d; kd++) {
+            int64_t plane = z * w->stride_d + kd * w->dilation_d - w->clip_depth;
+            planes += plane >= 0 && plane < w->depth;
+        }
+    return planes;
+}
+
+/* A work-group takes several of what runs fastest, as long as there remain plenty of work-groups. */
+static void set_range(step *s, const panels_arguments *a, int64_t local_size)
+{
+    enum { SHARE = 8, PLENTY = 512 };
+    int64_t tiles = a->plane_tiles * a->out_depth;
+    int64_t fast = a->blocks_first ? a->blocks : tiles, slow = a->blocks_first ? tiles : a->blocks;
+    int64_t shared = ceil_divide(fast, SHARE);
+    if ((double)shared * (double)slow * (double)a->volumes >= PLENTY) fast = shared;
+    kernel_set_range(s, (const int64_t[]){fast, slow, a->volumes}, (const int64_t[]){local_size, 1, 1});
+}
+
+void panels_append(recipe *r, const panel_product *w, const product_tile *tile)
+{
+    step s = program(w, tile);
+    panels_arguments a = describe(w, tile);
+    kernel_add_buffer(&s, w->panels.role, w->panels.offset);
+    kernel_add_buffer(&s, w->weight.role, w->weight.offset);
+    kernel_add_buffer(&s, w->bias.role, w->bias.offset);
+    kernel_add_buffer(&s, w->output.role, w->output.offset);
+    kernel_set_scalars(&s, &a, sizeof a);
+    set_range(&s, &a, tile->local_size);
+    double lanes = (double)(a.plane_panels * panel_width(tile)), planes = (double)planes_summed(w);
+    s.flops =
+        2 * (double)a.volumes * (double)(a.blocks * tile->out_channels) * lanes * planes * (double)a.rows;
+    s.bytes =
+        (double)s.element_size *
+        ((double)a.volumes * lanes * ((double)(a.depth * a.rows) + (double)(a.out_channels * a.out_depth)) +
+         (double)min_i64(a.volumes, a.weights) * (double)(a.out_channels * a.kernel_d) * (double)a.rows);
+    recipe_append_run(r, &s);
+}
