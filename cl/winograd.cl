@@ -1,93 +1,29 @@
-/* Winograd convolution F(m x m, 3 x 3) over H and W: the transforms around the product of direct.cl.
+/* Winograd convolution F(m x m, 3 x 3) over H and W: the transforms around the product of panels.cl.
  *
- *     Y = A' [ sum over c, kd of (G w G') * (B' x B) ] A      (* elementwise; ' is the transpose)
+ *     Y = A' [ sum over c, kd of (G w G') . (B' x B) ] A      . is elementwise; ' is the transpose
  *
  * A tile of m x m outputs needs (m + 2) x (m + 2) inputs x and as many products ("frequencies") a channel and
  * kd, where the definition needs 9 m m: 2.25 times fewer for m = 2, 4 times for m = 4. kd is one more term of
  * the sum.
  *
- *     scratch [c][z][phase_h][phase_w][tile y][tile x]   phases of m: the tile's inputs are unit-stride
- * vectors over tiles
- *       -> transformed [frequency][c][z][tile]  -> product [frequency][o][z][tile]  -> output [o][z][y][x]
+ *     input -> slice [y % m][j][tile y][tile x]      the tile's inputs in column j as vectors over tiles
+ *           -> panels [frequency][g][z][panel][c][lane] -> product [frequency][g][o][z][tile] -> output
  *
- * Interpolation points 0, 1, -1, inf for m = 2 and 0, 3/4, -3/4, 3/2, -3/2, inf for m = 4, which halve the
- * error of the usual 0, 1, -1, 2, -2, inf (docs/numerics.md has the table). References: Lavin and Gray, "Fast
- * algorithms for convolutional neural networks", 2015; Barabasz et al., "Error analysis and improving the
- * accuracy of Winograd convolution", 2020. OUTPUT_TILE   2 or 4 OUT_CHANNELS  1 to 16   (weights) output
- * channels of the product's register tile VECTOR_WIDTH  1 to 16   tiles that a work-item transforms at once
- *   LOCAL_SIZE    1 to 256  work-items side by side along tiles
+ *   OUTPUT_TILE     2 or 4: m
+ *   OUT_CHANNELS    1 to 16   output channels of the product's register tile (weights only)
+ *   VECTOR_WIDTH    1 to 16   tiles that a work-item transforms at once; 1 where a work-item is a lane
+ *   LOCAL_SIZE      1 to 256  work-items side by side along tiles
+ *   SLICE_CHANNELS  1 to 64   channels that a work-group transforms at once
+ *
+ * Cost: 5 FLOPs an element of the transformed volumes or so; each is read and written once, (m + 2)^2 / m^2
+ * times the size of the input or output.
  */
 #include "arguments/winograd.clh"
 #include "common/padding.clh"
 #include "common/types.clh"
+#include "common/winograd.clh"
 
 #define PANEL (LOCAL_SIZE * VECTOR_WIDTH)
-
-#define INPUT_TILE (OUTPUT_TILE + 2)
-#define FREQUENCIES (INPUT_TILE * INPUT_TILE)
-
-#define SQUARE(p) ((p) * (p))
-#define POINT_A ((real)0.75f)
-#define POINT_B ((real)1.5f)
-
-/* G: a row of weights to frequencies. */
-static inline void transform_weight(const real w[3], real u[INPUT_TILE])
-{
-#if OUTPUT_TILE == 2
-    const real even = (w[0] + w[2]) / 2, odd = w[1] / 2;
-    u[0] = w[0];
-    u[1] = even + odd;
-    u[2] = even - odd;
-    u[3] = w[2];
-#else
-    const real a2 = SQUARE(POINT_A), b2 = SQUARE(POINT_B);
-    const real even_a = (w[0] + a2 * w[2]) / (2 * a2 * (a2 - b2)), odd_a = w[1] / (2 * POINT_A * (a2 - b2));
-    const real even_b = (w[0] + b2 * w[2]) / (2 * b2 * (b2 - a2)), odd_b = w[1] / (2 * POINT_B * (b2 - a2));
-    u[0] = w[0] / (a2 * b2);
-    u[1] = even_a + odd_a;
-    u[2] = even_a - odd_a;
-    u[3] = even_b + odd_b;
-    u[4] = even_b - odd_b;
-    u[5] = w[2];
-#endif
-}
-
-/* B': a row of inputs to frequencies. */
-static inline void transform_input(const realv x[INPUT_TILE], realv v[INPUT_TILE])
-{
-#if OUTPUT_TILE == 2
-    v[0] = x[2] - x[0];
-    v[1] = x[2] + x[1];
-    v[2] = x[2] - x[1];
-    v[3] = x[3] - x[1];
-#else
-    const real a2 = SQUARE(POINT_A), b2 = SQUARE(POINT_B);
-    const realv even_a = x[4] - b2 * x[2], odd_a = POINT_A * (x[3] - b2 * x[1]);
-    const realv even_b = x[4] - a2 * x[2], odd_b = POINT_B * (x[3] - a2 * x[1]);
-    v[0] = (x[4] - (a2 + b2) * x[2]) + a2 * b2 * x[0];
-    v[1] = even_a + odd_a;
-    v[2] = even_a - odd_a;
-    v[3] = even_b + odd_b;
-    v[4] = even_b - odd_b;
-    v[5] = (x[5] - (a2 + b2) * x[3]) + a2 * b2 * x[1];
-#endif
-}
-
-/* A': a row of frequencies to outputs. */
-static inline void transform_output(const realv m[INPUT_TILE], realv y[OUTPUT_TILE])
-{
-#if OUTPUT_TILE == 2
-    y[0] = m[1] + m[2] - m[0];
-    y[1] = m[1] - m[2] + m[3];
-#else
-    const realv sum_a = m[1] + m[2], difference_a = m[1] - m[2];
-    const realv sum_b = m[3] + m[4], difference_b = m[3] - m[4];
-    y[0] = m[0] + sum_a + sum_b;
-    y[1] = POINT_A * difference_a + POINT_B * difference_b;
-    y[2] = SQUARE(POINT_A) * sum_a + SQUARE(POINT_B) * sum_b;
-    y[3] = POINT_A * SQUARE(POINT_A) * difference_a + POINT_B * SQUARE(POINT_B) * difference_b + m[5];
-#endif
-}
 
 #ifdef OUT_CHANNELS
 /* weight [g * group_out + o][c][kd][3][3] -> [frequency][g][block][kd][c][o % OUT_CHANNELS].

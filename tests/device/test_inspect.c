@@ -186,11 +186,15 @@ static void test_packed_layout(void)
         {"mb2ic6id6ih7iw18oc12kd3pd1g6", "mb1ic6id4ih9iw30oc12kd3pd1g6", "mb2ic6id6ih7iw18oc6kd3pd1g6"},
         {"mb2ic6id6ih7iw18oc8kd1", "mb1ic6id4ih9iw30oc8kd1", "mb2ic6id6ih7iw18oc7kd1"},
         {"mb2ic6id6ih8iw18oc8kd2sd2", "mb1ic6id4ih9iw30oc8kd2sd2", "mb2ic6id6ih8iw18oc7kd2sd2"},
+        {"ic6id6ih7iw18oc8kd3kh1kw1pd1ph0pw0", "mb2ic6id4ih9iw30oc8kd3kh1kw1pd1ph0pw0",
+         "ic6id6ih7iw18oc7kd3kh1kw1pd1ph0pw0"},
     };
+    const size_t count = sizeof sets / sizeof sets[0];
     for (size_t a = 0; a < clconv_algorithm_count(); a++) {
-        const char *const *texts = sets[0];
-        while (texts != sets[3] && !job_is_possible(&device, texts[0], clconv_algorithm_name(a)))
-            texts += 3;
+        size_t set = 0;
+        while (set + 1 < count && !job_is_possible(&device, sets[set][0], clconv_algorithm_name(a)))
+            set++;
+        const char *const *texts = sets[set];
         uint64_t layout[3];
         size_t size[3];
         for (int i = 0; i < 3; i++) {

@@ -1,0 +1,148 @@
+/* Winograd convolution F(m, 3) along depth, for kernels 3 x 1 x 1: the transforms around the product of
+ * panels.cl.
+ *
+ *     y = A' [ sum over c of (G w) . (B' x) ]      . is elementwise; ' is the transpose
+ *
+ * A tile of m output planes needs m + 2 input planes x and as many products ("frequencies") a channel, where
+ * the definition needs 3 m: 1.5 times fewer for m = 2, twice for m = 4.
+ *
+ *     input [c][z][position] -> panels [frequency][g][tile][panel][c][lane]
+ *           -> product [frequency][g][o][tile][position] -> output [o][z][position]
+ *
+ *   OUTPUT_TILE   2 or 4: m
+ *   OUT_CHANNELS  1 to 16   output channels of the product's register tile (weights only)
+ *   VECTOR_WIDTH  1 to 16   positions that a work-item transforms at once; 1 where a work-item is a lane
+ *   LOCAL_SIZE    1 to 256  work-items side by side along positions
+ *
+ * Cost: 2 FLOPs an element of the transformed volumes or so; each is read and written once, (m + 2) / m times
+ * the size of the input or output.
+ */
+#include "arguments/winograd_depth.clh"
+#include "common/padding.clh"
+#include "common/types.clh"
+#include "common/winograd.clh"
+
+#define PANEL (LOCAL_SIZE * VECTOR_WIDTH)
+
+#ifdef OUT_CHANNELS
+/* weight [g * group_out + o][c][3] -> [frequency][g][block][c][o % OUT_CHANNELS].
+ * Index space: (channels of a block, input channels, blocks). */
+kernel void winograd_depth_weight(TENSOR(const real, weight),
+                                  TENSOR(real, packed) WINOGRAD_DEPTH_WEIGHT_ARGUMENTS(ARGUMENT))
+{
+    FOR_EACH(2, block, blocks)
+    {
+        FOR_EACH(1, c, group_in)
+        {
+            FOR_EACH(0, i, OUT_CHANNELS)
+            {
+                const long o = block % group_blocks * OUT_CHANNELS + i;
+                global const real *w =
+                    TENSOR_START(weight) + ((block / group_blocks * group_out + o) * group_in + c) * 3;
+                global real *to = TENSOR_START(packed) + (block * group_in + c) * OUT_CHANNELS + i;
+                real column[3], u[INPUT_TILE];
+                for (int kd = 0; kd < 3; kd++)
+                    column[kd] = o < group_out ? w[kd] : 0;
+                transform_weight(column, u);
+                for (int f = 0; f < INPUT_TILE; f++)
+                    to[f * blocks * group_in * OUT_CHANNELS] = u[f];
+            }
+        }
+    }
+}
+
+#else
+
+/* The vector at `from`, whose first `count` lanes are positions; the others are zero. */
+static inline realv load_lanes(global const real *from, const long count)
+{
+#if VECTOR_WIDTH == 1
+    return count > 0 ? *from : 0;
+#else
+    if (count >= VECTOR_WIDTH) return vector_load(from);
+    real lanes[VECTOR_WIDTH];
+    for (int i = 0; i < VECTOR_WIDTH; i++)
+        lanes[i] = i < count ? from[i] : 0;
+    return vector_load(lanes);
+#endif
+}
+
+static inline void store_lanes(const realv v, global real *to, const long count)
+{
+#if VECTOR_WIDTH == 1
+    if (count > 0) *to = v;
+#else
+    if (count >= VECTOR_WIDTH) {
+        vector_store(v, to);
+        return;
+    }
+    real lanes[VECTOR_WIDTH];
+    vector_store(v, lanes);
+    for (int i = 0; i < (int)count; i++)
+        to[i] = lanes[i];
+#endif
+}
+
+/* Input -> panels. Index space: work-groups (panels, blocks of channels, tiles along depth). */
+kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
+winograd_depth_input(TENSOR(const real, input), TENSOR(real, panels) WINOGRAD_DEPTH_INPUT_ARGUMENTS(ARGUMENT))
+{
+    const long lane = get_local_id(0) * VECTOR_WIDTH, to_frequency = channels / group_in * volume_size;
+    for (long tile = get_group_id(2); tile < tiles; tile += get_num_groups(2)) {
+        long source[INPUT_TILE]; /* the tile's planes; -1 is a plane of zeros */
+        for (int i = 0; i < INPUT_TILE; i++) {
+            const long z = padding_source(mode, tile * OUTPUT_TILE + i - pad_depth, depth);
+            source[i] = z >= 0 && z < depth ? z : -1;
+        }
+        for (long block = get_group_id(1); block < channel_blocks; block += get_num_groups(1)) {
+            const long first_channel = block * block_channels;
+            const long last_channel = min(first_channel + block_channels, channels);
+            for (long p = get_group_id(0); p < plane_panels; p += get_num_groups(0)) {
+                const long count = positions - p * PANEL - lane;
+                for (long c = first_channel; c < last_channel; c++) {
+                    global const real *from =
+                        TENSOR_START(input) + c * depth * plane + first + p * PANEL + lane;
+                    global real *to = TENSOR_START(panels) + c / group_in * volume_size +
+                                      ((tile * plane_panels + p) * group_in + c % group_in) * PANEL + lane;
+                    realv x[INPUT_TILE], v[INPUT_TILE];
+#pragma unroll
+                    for (int i = 0; i < INPUT_TILE; i++)
+                        x[i] = source[i] < 0 ? 0 : load_lanes(from + source[i] * plane, count);
+                    transform_input(x, v);
+#pragma unroll
+                    for (int i = 0; i < INPUT_TILE; i++)
+                        vector_store(v[i], to + i * to_frequency);
+                }
+            }
+        }
+    }
+}
+
+/* Product -> output. Index space: work-groups (panels, tiles along depth, channels). */
+kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
+winograd_depth_output(TENSOR(const real, product), TENSOR(const real, bias),
+                      TENSOR(real, output) WINOGRAD_DEPTH_OUTPUT_ARGUMENTS(ARGUMENT))
+{
+    const long lane = get_local_id(0) * VECTOR_WIDTH;
+    for (long channel = get_group_id(2); channel < channels; channel += get_num_groups(2)) {
+        const real b = has_bias ? TENSOR_START(bias)[channel] : 0;
+        for (long tile = get_group_id(1); tile < tiles; tile += get_num_groups(1)) {
+            global const real *from =
+                TENSOR_START(product) + (channel * tiles + tile) * plane_panels * PANEL + lane;
+            global real *out =
+                TENSOR_START(output) + (channel * out_depth + tile * OUTPUT_TILE) * plane + first + lane;
+            for (long p = get_group_id(0); p < plane_panels; p += get_num_groups(0)) {
+                realv m[INPUT_TILE], y[OUTPUT_TILE];
+#pragma unroll
+                for (int i = 0; i < INPUT_TILE; i++)
+                    m[i] = vector_load(from + p * PANEL + i * from_frequency);
+                transform_output(m, y);
+#pragma unroll
+                for (int i = 0; i < OUTPUT_TILE; i++)
+                    if (tile * OUTPUT_TILE + i < out_depth)
+                        store_lanes(y[i] + b, out + i * plane + p * PANEL, positions - p * PANEL - lane);
+            }
+        }
+    }
+}
+#endif

@@ -1,0 +1,264 @@
+/* winograd_depth: F(2, 3) or F(4, 3) along depth, for kernels 3 x 1 x 1 (cl/winograd_depth.cl draws it). A
+ * sample goes in chunks of positions whose transformed volumes stay in cache. */
+#include "arguments/winograd_depth.clh"
+#include "algorithms/tile.h"
+#include "base/arith.h"
+#include "base/hash.h"
+#include "steps/kernel.h"
+#include "steps/panels.h"
+
+typedef struct winograd_depth_weight_arguments {
+    WINOGRAD_DEPTH_WEIGHT_ARGUMENTS(ARGUMENT_MEMBER)
+} winograd_depth_weight_arguments;
+
+typedef struct winograd_depth_input_arguments {
+    WINOGRAD_DEPTH_INPUT_ARGUMENTS(ARGUMENT_MEMBER)
+} winograd_depth_input_arguments;
+
+typedef struct winograd_depth_output_arguments {
+    WINOGRAD_DEPTH_OUTPUT_ARGUMENTS(ARGUMENT_MEMBER)
+} winograd_depth_output_arguments;
+
+enum { OUTPUT_TILE = TILE_PARAMETERS, CHUNK_KIB };
+
+static const parameter_range ranges[] = {
+    TILE_PARAMETER_RANGES(PANEL_VECTORS),
+    [OUTPUT_TILE] = {"output_tile", 2, 4, true},
+    [CHUNK_KIB] = {"chunk_kib", 1, 1 << 30, false}, /* the transformed volumes' size at most, unless one
+                                                       panel's is larger */
+    {NULL, 0, 0, false},
+};
+
+enum { BLOCK_CHANNELS = 64, MAX_CHUNKS = 1024 };
+
+/* Products summed for a frequency from which on the larger tile's error is within a quarter of the promised
+ * bound (docs/numerics.md). */
+enum { MIN_TERMS = 16 };
+
+static void choose(const request *q, parameter_set *p)
+{
+    tile_to_parameters(panels_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_out), p);
+    bool is_deep = q->geometry->group_in >= MIN_TERMS && q->geometry->output[0] > 2;
+    p->values[OUTPUT_TILE] = is_deep ? 4 : 2;
+    p->values[CHUNK_KIB] = q->traits->is_cpu ? 8192 : 1 << 18;
+}
+
+static bool is_applicable(const request *q, text *why)
+{
+    const clconv_problem *p = q->problem;
+    if (q->strict) {
+        text_append(why, "strict numerics exclude it: it widens an inf or NaN to its tile");
+        return false;
+    }
+    for (int axis = 0; axis < 3; axis++) {
+        int64_t kernel = axis == 0 ? 3 : 1;
+        bool is_padded = axis > 0 && p->pad_before[axis] + p->pad_after[axis] > 0;
+        if (p->kernel[axis] == kernel && p->stride[axis] == 1 && (axis > 0 || p->dilation[0] == 1) &&
+            !is_padded)
+            continue;
+        text_append(
+            why,
+            "on %c kernel_size is %lld, stride %lld, dilation %lld and padding %lld; it needs %lld, 1, 1%s",
+            "DHW"[axis], (long long)p -> kernel[axis], (long long)p -> stride[axis],
+            (long long)p -> dilation[axis], (long long)(p->pad_before[axis] + p->pad_after[axis]),
+            (long long)kernel, axis > 0 ? " and 0" : "");
+        return false;
+    }
+    return true;
+}
+
+/* Extents of one plan, in elements; offsets in bytes. */
+typedef struct depth_plan {
+    product_tile tile;
+    int64_t m, volumes; /* a volume is a group of a frequency */
+    int64_t tiles;      /* along depth */
+    int64_t plane;      /* positions of a plane */
+    int64_t panels;     /* of a chunk */
+    int64_t input_offset, product_offset;
+} depth_plan;
+
+static bool reserve(const request *q, const parameter_set *p, depth_plan *w, recipe *r, text *why)
+{
+    const geometry *g = q->geometry;
+    int64_t width = panel_width(&w->tile), all, input_panel, product_panel, size;
+    w->tiles = ceil_divide(g->output[0], w->m);
+    w->volumes = (w->m + 2) * q->problem->groups;
+    w->plane = g->output[1] * g->output[2];
+    all = ceil_divide(w->plane, width);
+    if (!size_product((const int64_t[]){w->volumes, w->tiles, g->group_in, width, g->element_size}, 5,
+                      &input_panel) ||
+        !size_product((const int64_t[]){w->volumes, w->tiles, g->group_out, width, g->element_size}, 5,
+                      &product_panel) ||
+        !size_multiply(all, max_i64(input_panel, product_panel), &size) || size > INT64_MAX / 64) {
+        text_append(why, "its transformed volumes would overflow");
+        return false;
+    }
+    int64_t packed = q->packed_weights ? 0 : round_up(r->packed_bytes, WORKSPACE_ALIGNMENT);
+    int64_t available = q->workspace_limit - packed - 2 * WORKSPACE_ALIGNMENT;
+    w->panels = min_i64(available, p->values[CHUNK_KIB] << 10) / (input_panel + product_panel);
+    w->panels = min_i64(all, max_i64(w->panels, 1));
+    w->panels = ceil_divide(all, ceil_divide(all, w->panels));
+    w->input_offset = recipe_reserve(r, w->panels * input_panel);
+    w->product_offset = recipe_reserve(r, w->panels * product_panel);
+    int64_t chunks = ceil_divide(all, w->panels);
+    if (r->workspace_bytes + packed > q->workspace_limit)
+        text_append(why, "it needs %lld bytes of workspace; the limit is %lld",
+                    (long long)(r->workspace_bytes + packed), (long long)q->workspace_limit);
+    else if (chunks > MAX_CHUNKS / q->problem->batch)
+        text_append(why, "it would take %lld chunks for a sample; it takes %d at most for all",
+                    (long long)chunks, MAX_CHUNKS);
+    return why->length == 0;
+}
+
+static bool append_pack(const request *q, const depth_plan *w, recipe *r)
+{
+    const geometry *g = q->geometry;
+    winograd_depth_weight_arguments a = {
+        .group_blocks = ceil_divide(g->group_out, w->tile.out_channels),
+        .group_out = g->group_out,
+        .group_in = g->group_in,
+    };
+    a.blocks = a.group_blocks * q->problem->groups;
+    const int64_t extents[] = {w->m + 2, a.blocks, w->tile.out_channels, a.group_in, g->element_size};
+    if (!size_product(extents, 5, &r->packed_bytes) || r->packed_bytes > INT64_MAX / 64) return false;
+    const int64_t identity[] = {4,           w->m,         w->tile.out_channels, q->problem->groups,
+                                g->group_in, g->group_out, g->element_size};
+    r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
+
+    step s = kernel_step("winograd_weight", "winograd_depth.cl", "winograd_depth_weight", q->problem->dtype);
+    kernel_define(&s, "OUTPUT_TILE", w->m);
+    kernel_define(&s, "OUT_CHANNELS", w->tile.out_channels);
+    kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
+    kernel_add_buffer(&s, BUFFER_PACKED, 0);
+    kernel_set_scalars(&s, &a, sizeof a);
+    kernel_set_range(&s, (const int64_t[]){1, a.group_in, a.blocks},
+                     (const int64_t[]){q->traits->local_size, 1, 1});
+    s.bytes = (double)r->packed_bytes + (double)g->elements.weight * (double)g->element_size;
+    recipe_append_pack(r, &s);
+    return true;
+}
+
+static step transform_step(const request *q, const depth_plan *w, const char *name, const char *kernel)
+{
+    step s = kernel_step(name, "winograd_depth.cl", kernel, q->problem->dtype);
+    kernel_define(&s, "OUTPUT_TILE", w->m);
+    kernel_define(&s, "VECTOR_WIDTH", w->tile.vector_width);
+    kernel_define(&s, "LOCAL_SIZE", w->tile.local_size);
+    return s;
+}
+
+/* Of a sample, `positions` from `first` on. */
+typedef struct chunk {
+    int64_t sample, first, positions, panels;
+} chunk;
+
+static void append_input(const request *q, const depth_plan *w, const chunk *c, int64_t volume_size,
+                         recipe *r)
+{
+    const clconv_problem *p = q->problem;
+    winograd_depth_input_arguments a = {
+        .tiles = w->tiles,
+        .channel_blocks = ceil_divide(p->in_channels, BLOCK_CHANNELS),
+        .channels = p->in_channels,
+        .group_in = q->geometry->group_in,
+        .depth = p->input[0],
+        .plane = w->plane,
+        .first = c->first,
+        .positions = c->positions,
+        .pad_depth = p->pad_before[0],
+        .mode = p->padding_mode,
+        .plane_panels = c->panels,
+        .volume_size = volume_size,
+    };
+    a.block_channels = ceil_divide(a.channels, a.channel_blocks);
+    step s = transform_step(q, w, "winograd_input", "winograd_depth_input");
+    kernel_add_buffer(&s, BUFFER_INPUT,
+                      c->sample * p->in_channels * q->geometry->input_plane * s.element_size);
+    kernel_add_buffer(&s, BUFFER_WORKSPACE, w->input_offset);
+    kernel_set_scalars(&s, &a, sizeof a);
+    kernel_set_range(&s, (const int64_t[]){a.plane_panels, a.channel_blocks, a.tiles},
+                     (const int64_t[]){w->tile.local_size, 1, 1});
+    double planes = (double)(a.channels * (w->tiles * (w->m + 2) + a.depth));
+    s.bytes = (double)s.element_size * planes * (double)c->positions;
+    recipe_append_run(r, &s);
+}
+
+static void append_product(const request *q, const depth_plan *w, const chunk *c, int64_t volume_size,
+                           recipe *r)
+{
+    const geometry *g = q->geometry;
+    int64_t plane = c->panels * panel_width(&w->tile);
+    panel_product what = {
+        .name = "product",
+        .dtype = q->problem->dtype,
+        .volumes = w->volumes,
+        .weights = w->volumes,
+        .out_channels = g->group_out,
+        .out_depth = w->tiles,
+        .positions = plane,
+        .rows = g->group_in,
+        .depth = w->tiles,
+        .kernel_d = 1,
+        .stride_d = 1,
+        .dilation_d = 1,
+        .volume_size = volume_size,
+        .out_plane = plane,
+        .out_channel = w->tiles * plane,
+        .out_volume = g->group_out * w->tiles * plane,
+        .panels = {BUFFER_WORKSPACE, w->input_offset},
+        .weight = {BUFFER_PACKED, 0},
+        .output = {BUFFER_WORKSPACE, w->product_offset},
+    };
+    panels_append(r, &what, &w->tile);
+}
+
+static void append_output(const request *q, const depth_plan *w, const chunk *c, recipe *r)
+{
+    const clconv_problem *p = q->problem;
+    const geometry *g = q->geometry;
+    winograd_depth_output_arguments a = {
+        .channels = p->out_channels,
+        .tiles = w->tiles,
+        .out_depth = g->output[0],
+        .plane = w->plane,
+        .first = c->first,
+        .positions = c->positions,
+        .plane_panels = c->panels,
+        .from_frequency = p->out_channels * w->tiles * c->panels * panel_width(&w->tile),
+        .has_bias = p->has_bias,
+    };
+    step s = transform_step(q, w, "winograd_output", "winograd_depth_output");
+    kernel_add_buffer(&s, BUFFER_WORKSPACE, w->product_offset);
+    kernel_add_buffer(&s, p->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
+    kernel_add_buffer(&s, BUFFER_OUTPUT, c->sample * p->out_channels * g->output_plane * g->element_size);
+    kernel_set_scalars(&s, &a, sizeof a);
+    kernel_set_range(&s, (const int64_t[]){q->traits->is_cpu ? 1 : a.plane_panels, a.tiles, a.channels},
+                     (const int64_t[]){w->tile.local_size, 1, 1});
+    double planes = (double)(a.channels * (w->tiles * (w->m + 2) + a.out_depth));
+    s.bytes = (double)s.element_size * planes * (double)c->positions;
+    recipe_append_run(r, &s);
+}
+
+static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
+{
+    depth_plan w = {.m = p->values[OUTPUT_TILE]};
+    if (!is_applicable(q, why) || !tile_from_parameters(p, &w.tile, why)) return;
+    if (!append_pack(q, &w, r)) {
+        text_append(why, "the transformed weight is too large");
+        return;
+    }
+    if (!reserve(q, p, &w, r, why)) return;
+    int64_t width = panel_width(&w.tile);
+    for (int64_t n = 0; n < q->problem->batch; n++) {
+        for (int64_t first = 0; first < w.plane; first += w.panels * width) {
+            chunk c = {n, first, min_i64(w.panels * width, w.plane - first), 0};
+            c.panels = ceil_divide(c.positions, width);
+            int64_t volume_size = w.tiles * c.panels * q->geometry->group_in * width;
+            append_input(q, &w, &c, volume_size, r);
+            append_product(q, &w, &c, volume_size, r);
+            append_output(q, &w, &c, r);
+        }
+    }
+}
+
+const algorithm algorithm_winograd_depth = {"winograd_depth", false, ranges, choose, emit};
