@@ -36,7 +36,7 @@ static inline realv load_columns(global const real *row, const long x, const lon
         const long i = inside ? x + l * stride : l < lanes ? padding_source(mode, x + l * stride, width) : -1;
         lane[l] = i < 0 ? 0 : row[i];
     }
-    return vector_load(lane);
+    return lanes_load(lane);
 #endif
 }
 
@@ -50,7 +50,7 @@ static inline void store_columns(const realv value, global real *out, const int 
         return;
     }
     real lane[VECTOR_WIDTH];
-    vector_store(value, lane);
+    lanes_store(value, lane);
     for (int l = 0; l < lanes; l++)
         out[l] = lane[l];
 #endif

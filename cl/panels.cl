@@ -74,7 +74,7 @@ ALWAYS_INLINE void store_part(realv acc[OUT_CHANNELS][VECTORS], const int vector
     for (int o = 0; o < OUT_CHANNELS; o++)
 #pragma unroll
         for (int v = 0; v < VECTORS; v++)
-            if (v < vectors) vector_store(acc[o][v], lanes[o][v]);
+            if (v < vectors) lanes_store(acc[o][v], lanes[o][v]);
     for (int o = 0; o < OUT_CHANNELS && o < t->channels; o++)
         for (int v = 0; v < vectors; v++)
             for (int i = 0; i < VECTOR_WIDTH && v * PANEL + i < t->count; i++)

@@ -19,7 +19,7 @@
  * times the size of the input or output.
  */
 #include "arguments/winograd.clh"
-#include "common/padding.clh"
+#include "common/pad_rows.clh"
 #include "common/types.clh"
 #include "common/winograd.clh"
 
@@ -63,36 +63,57 @@ kernel void winograd_weight(TENSOR(const real, weight),
 
 #else
 
-/* Row of the slice for tile column input `j` and padded row `y`: [y % m][j][y / m][tile x]. */
-static inline global real *slice_row(global real *slice, const long y, const int j, const long part,
-                                     const long columns)
+/* Sorts a padded plane by the column of the tile that reads it: to[y % m][j][y / m][tile x] = from[y][x * m +
+ * j]. A vector of tiles may run past the end of a row, which the next row or the part's slack makes up for.
+ */
+#if VECTOR_WIDTH == 1
+static inline void split_plane(global const real *from, global real *to, const long rows, const long part,
+                               const long columns, const long pitch)
 {
-    return slice + (y % OUTPUT_TILE * INPUT_TILE + j) * part + y / OUTPUT_TILE * columns;
+    for (int y = 0; y < (int)rows; y++)
+        for (long x = get_local_id(0); x < columns; x += get_local_size(0))
+            for (int j = 0; j < INPUT_TILE; j++)
+                to[(y % OUTPUT_TILE * INPUT_TILE + j) * part + y / OUTPUT_TILE * columns + x] =
+                    from[y * pitch + x * OUTPUT_TILE + j];
+}
+#else
+#define EVEN(a, b) ((realv)((a).even, (b).even))
+#define ODD(a, b) ((realv)((a).odd, (b).odd))
+
+/* Every OUTPUT_TILE-th element from `from`, from + 1, ... on. */
+static inline void split_vectors(global const real *from, realv phase[OUTPUT_TILE])
+{
+    const realv a = vector_load(from), b = vector_load(from + VECTOR_WIDTH);
+#if OUTPUT_TILE == 2
+    phase[0] = EVEN(a, b);
+    phase[1] = ODD(a, b);
+#else
+    const realv c = vector_load(from + 2 * VECTOR_WIDTH), d = vector_load(from + 3 * VECTOR_WIDTH);
+    const realv even_low = EVEN(a, b), odd_low = ODD(a, b), even_high = EVEN(c, d), odd_high = ODD(c, d);
+    phase[0] = EVEN(even_low, even_high);
+    phase[1] = EVEN(odd_low, odd_high);
+    phase[2] = ODD(even_low, even_high);
+    phase[3] = ODD(odd_low, odd_high);
+#endif
 }
 
-/* Sorts a row of the input by the column of the tile that reads it: out[j][tile x] = row[x * m + j - pad]. */
-static inline void split_row(global const real *row, global real *out, const long part, const long columns,
-                             const long pad, const long width, const long mode)
+static inline void split_plane(global const real *from, global real *to, const long rows, const long part,
+                               const long columns, const long pitch)
 {
-    for (int j = 0; j < INPUT_TILE; j++) {
-        for (long x = get_local_id(0); x < columns; x += get_local_size(0)) {
-            const long i = padding_source(mode, x * OUTPUT_TILE + j - pad, width);
-            out[j * part + x] = row != 0 && i >= 0 && i < width ? row[i] : 0;
+    for (int y = 0; y < (int)rows; y++) {
+        global real *row = to + y % OUTPUT_TILE * INPUT_TILE * part + y / OUTPUT_TILE * columns;
+        for (long x = 0; x < columns; x += VECTOR_WIDTH) {
+            realv phase[OUTPUT_TILE], next[OUTPUT_TILE];
+            split_vectors(from + y * pitch + x * OUTPUT_TILE, phase);
+            split_vectors(from + y * pitch + x * OUTPUT_TILE + OUTPUT_TILE, next);
+#pragma unroll
+            for (int j = 0; j < INPUT_TILE; j++)
+                vector_store(j < OUTPUT_TILE ? phase[j % OUTPUT_TILE] : next[j % OUTPUT_TILE],
+                             row + j * part + x);
         }
     }
 }
-
-/* One channel's plane into its part of the slice. */
-static inline void split_plane(global const real *plane, global real *slice, const bool is_inside,
-                               const long rows, const long part, const long columns, const long pad_height,
-                               const long pad_width, const long height, const long width, const long mode)
-{
-    for (long y = 0; y < rows; y++) {
-        const long h = is_inside ? padding_source(mode, y - pad_height, height) : -1;
-        split_row(h >= 0 && h < height ? plane + h * width : 0, slice_row(slice, y, 0, part, columns), part,
-                  columns, pad_width, width, mode);
-    }
-}
+#endif
 
 /* B' x B for a vector of tiles; frequencies are to_frequency apart. */
 static inline void transform_tiles(global const real *from, const long part, const long columns,
@@ -120,34 +141,41 @@ static inline void transform_tiles(global const real *from, const long part, con
     }
 }
 
-/* Input -> panels. A work-group splits a plane of SLICE_CHANNELS channels into its own slice, which stays in
- * cache, and transforms it. Index space: work-groups (slices), each taking every so many units. */
+/* A slice is shared by a work-group's lanes: between writing it and reading it all of them must come here. */
+static inline void finish_slice(void)
+{
+#if LOCAL_SIZE > 1
+    barrier(CLK_GLOBAL_MEM_FENCE);
+#endif
+}
+
+/* Input -> panels. A work-group pads and splits a plane of SLICE_CHANNELS channels in its own slice, which
+ * stays in cache, and transforms it. Index space: work-groups (slices), each taking every so many units. */
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 winograd_input(TENSOR(const real, input), TENSOR(real, panels),
                TENSOR(real, slices) WINOGRAD_INPUT_ARGUMENTS(ARGUMENT))
 {
-    global real *slice = TENSOR_START(slices) + get_group_id(0) * slice_size;
-    const long part_size = slice_size / SLICE_CHANNELS, lane = get_local_id(0) * VECTOR_WIDTH;
+    global real *padded = TENSOR_START(slices) + get_group_id(0) * slice_size, *parts = padded + padded_size;
+    const long lane = get_local_id(0) * VECTOR_WIDTH,
+               parts_size = (slice_size - padded_size) / SLICE_CHANNELS;
     for (long unit = get_group_id(0); unit < units; unit += get_num_groups(0)) {
         const long z = unit / channel_blocks, first = unit % channel_blocks * SLICE_CHANNELS;
         const long last = min(first + SLICE_CHANNELS, channels);
         const long source = padding_source(mode, first_depth + z, depth);
         const bool is_inside = source >= 0 && source < depth;
-#if LOCAL_SIZE > 1
-        barrier(CLK_GLOBAL_MEM_FENCE); /* the slice is still read for the unit before */
-#endif
-        for (long c = first; c < last; c++)
-            split_plane(TENSOR_START(input) + (c * depth + (is_inside ? source : 0)) * height * width,
-                        slice + (c - first) * part_size, is_inside, rows, part, columns, pad_height,
-                        pad_width, height, width, mode);
-#if LOCAL_SIZE > 1
-        barrier(CLK_GLOBAL_MEM_FENCE);
-#endif
+        for (long c = first; c < last; c++) {
+            finish_slice();
+            pad_plane(TENSOR_START(input) + (c * depth + (is_inside ? source : 0)) * height * width, padded,
+                      is_inside, 1, 1, rows, pitch, rows * pitch, pad_height, pad_width, height, width, mode);
+            finish_slice();
+            split_plane(padded, parts + (c - first) * parts_size, rows, part, columns, pitch);
+        }
+        finish_slice();
         for (long p = 0; p < plane_panels; p++) {
             for (long c = first; c < last; c++) {
                 global real *to = TENSOR_START(panels) + c / group_in * volume_size +
                                   ((z * plane_panels + p) * group_in + c % group_in) * PANEL + lane;
-                transform_tiles(slice + (c - first) * part_size + p * PANEL + lane, part, columns, to,
+                transform_tiles(parts + (c - first) * parts_size + p * PANEL + lane, part, columns, to,
                                 channels / group_in * volume_size);
             }
         }
@@ -178,15 +206,15 @@ static inline void interleave(const realv y[OUTPUT_TILE], real row[OUTPUT_TILE *
     for (int j = 0; j < OUTPUT_TILE; j++)
         row[j] = y[j];
 #elif OUTPUT_TILE == 2
-    vector_store(LOW(y[0], y[1]), row);
-    vector_store(HIGH(y[0], y[1]), row + VECTOR_WIDTH);
+    lanes_store(LOW(y[0], y[1]), row);
+    lanes_store(HIGH(y[0], y[1]), row + VECTOR_WIDTH);
 #else
     const realv even_low = LOW(y[0], y[2]), even_high = HIGH(y[0], y[2]);
     const realv odd_low = LOW(y[1], y[3]), odd_high = HIGH(y[1], y[3]);
-    vector_store(LOW(even_low, odd_low), row);
-    vector_store(HIGH(even_low, odd_low), row + VECTOR_WIDTH);
-    vector_store(LOW(even_high, odd_high), row + 2 * VECTOR_WIDTH);
-    vector_store(HIGH(even_high, odd_high), row + 3 * VECTOR_WIDTH);
+    lanes_store(LOW(even_low, odd_low), row);
+    lanes_store(HIGH(even_low, odd_low), row + VECTOR_WIDTH);
+    lanes_store(LOW(even_high, odd_high), row + 2 * VECTOR_WIDTH);
+    lanes_store(HIGH(even_high, odd_high), row + 3 * VECTOR_WIDTH);
 #endif
 }
 
@@ -196,7 +224,7 @@ static inline void store_row(const real *from, global real *to, const int count)
     int i = 0;
 #if VECTOR_WIDTH > 1
     for (; i + VECTOR_WIDTH <= count; i += VECTOR_WIDTH)
-        vector_store(vector_load(from + i), to + i);
+        vector_store(lanes_load(from + i), to + i);
 #endif
     for (; i < count; i++)
         to[i] = from[i];

@@ -63,7 +63,7 @@ static inline realv load_lanes(global const real *from, const long count)
     real lanes[VECTOR_WIDTH];
     for (int i = 0; i < VECTOR_WIDTH; i++)
         lanes[i] = i < count ? from[i] : 0;
-    return vector_load(lanes);
+    return lanes_load(lanes);
 #endif
 }
 
@@ -77,7 +77,7 @@ static inline void store_lanes(const realv v, global real *to, const long count)
         return;
     }
     real lanes[VECTOR_WIDTH];
-    vector_store(v, lanes);
+    lanes_store(v, lanes);
     for (int i = 0; i < (int)count; i++)
         to[i] = lanes[i];
 #endif

@@ -38,7 +38,7 @@ typedef struct winograd_plan {
     product_tile tile;
     int64_t m, frequencies, volumes; /* a volume is a group of a frequency */
     int64_t rows, columns, part;     /* see cl/arguments/winograd.clh */
-    int64_t slice_size, slices;
+    int64_t padded_size, slice_size, slices;
     int64_t positions, plane_panels, plane; /* tiles of a plane; the panels that hold them; their elements */
     int64_t span, chunk;                    /* output planes of an input transform, and of a product */
     int64_t volume_size;                    /* of the transformed input */
@@ -125,9 +125,11 @@ static bool lay_out(const request *q, const parameter_set *p, winograd_plan *w)
     if (!size_multiply(tile_rows, w->columns, &w->positions) || w->positions > INT32_MAX) return false;
     w->plane_panels = ceil_divide(w->positions, width);
     w->plane = w->plane_panels * width;
-    w->part = ceil_divide(w->rows, w->m) * w->columns;
-    /* Lanes past the last tile read past the part; so does the row below it. */
-    w->slice_size = SLICE_CHANNELS * round_up(w->m * (w->m + 2) * w->part + width, LINE_ELEMENTS);
+    /* Vectors run past the end of the last row. */
+    w->part = ceil_divide(w->rows, w->m) * w->columns + width;
+    w->padded_size = round_up(w->rows * (w->columns * w->m + 2) + (w->m + 1) * width, LINE_ELEMENTS);
+    w->slice_size =
+        w->padded_size + SLICE_CHANNELS * round_up(w->m * (w->m + 2) * w->part + width, LINE_ELEMENTS);
     int64_t channels = max_i64(q->problem->in_channels, q->problem->out_channels);
     int64_t planes = max_i64(g->padded[0], g->output[0]);
     if (!size_product((const int64_t[]){w->frequencies, channels, planes, w->plane + LINE_ELEMENTS}, 4,
@@ -243,6 +245,8 @@ static void append_input(const request *q, const winograd_plan *w, int64_t sampl
         .pad_width = p->pad_before[2],
         .mode = p->padding_mode,
         .rows = w->rows,
+        .pitch = w->columns * w->m + 2,
+        .padded_size = w->padded_size,
         .columns = w->columns,
         .part = w->part,
         .slice_size = w->slice_size,

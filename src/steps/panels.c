@@ -97,12 +97,15 @@ void panels_append(recipe *r, const panel_product *w, const product_tile *tile)
     kernel_add_buffer(&s, w->output.role, w->output.offset);
     kernel_set_scalars(&s, &a, sizeof a);
     set_range(&s, &a, tile->local_size);
+    int64_t planes_read =
+        min_i64(a.depth, (a.out_depth - 1) * a.stride_d + (a.kernel_d - 1) * a.dilation_d + 1);
     double lanes = (double)(a.plane_panels * panel_width(tile)), planes = (double)planes_summed(w);
     s.flops =
         2 * (double)a.volumes * (double)(a.blocks * tile->out_channels) * lanes * planes * (double)a.rows;
     s.bytes =
         (double)s.element_size *
-        ((double)a.volumes * lanes * ((double)(a.depth * a.rows) + (double)(a.out_channels * a.out_depth)) +
+        ((double)a.volumes * lanes *
+             ((double)(planes_read * a.rows) + (double)(a.out_channels * a.out_depth)) +
          (double)min_i64(a.volumes, a.weights) * (double)(a.out_channels * a.kernel_d) * (double)a.rows);
     recipe_append_run(r, &s);
 }
