@@ -1,5 +1,7 @@
-/* The worker of clconv: a forward plan chosen by clconv itself, run on tensors that are on the device, with
- * weights packed beforehand. The device is CLCONV_DEVICE's. */
+/* The worker of clconv: a forward plan, by the algorithm that is the program's argument or the one that
+ * clconv chooses itself, run on tensors that are on the device, with weights packed beforehand. The device is
+ * CLCONV_DEVICE's. The note is the chosen algorithm, or the estimate in milliseconds of one that was given.
+ */
 #include "worker.h"
 
 #include <clconv.h>
@@ -11,6 +13,7 @@ typedef struct convolution {
     clconv_context *context;
     cl_command_queue queue;
     clconv_plan *plan;
+    const char *algorithm;  /* NULL: clconv's choice */
     clconv_tensors tensors; /* the weight is the packed one */
     clconv_buffer workspace;
 } convolution;
@@ -87,10 +90,14 @@ static int create_plan(worker *w, const bench_layer *l)
     set_problem(l, &problem);
     clconv_plan_options_init(&options);
     options.packed_weights = 1;
+    options.algorithm = c->algorithm;
     if (check(w, clconv_plan_create(c->context, CLCONV_FORWARD, &problem, &options, &c->plan, &err), &err))
         return 1;
     clconv_plan_get_info(c->plan, &info);
-    snprintf(w->note, sizeof w->note, "%s", info.algorithm);
+    if (c->algorithm)
+        snprintf(w->note, sizeof w->note, "%.4f", 1e3 * info.estimated_seconds);
+    else
+        snprintf(w->note, sizeof w->note, "%s", info.algorithm);
     return 0;
 }
 
@@ -138,10 +145,10 @@ static void release(worker *w)
     c->plan = NULL;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     clconv_error err;
-    convolution c = {0};
+    convolution c = {.algorithm = argc > 1 ? argv[1] : NULL};
     worker w = {clconv_version(), &c, "", "", 0, prepare, run, read_output, release};
     int status = EXIT_FAILURE;
     if (clconv_context_create_selected(NULL, NULL, &c.context, &err)) {
