@@ -6,7 +6,7 @@
  *
  * Channels past group_out are zero.
  *   OUT_CHANNELS  1 to 16
- * Index space: (elements of a channel's taps, channels, blocks). Cost: reads the weight once, writes it once;
+ * Index space: (taps, channels, blocks). Cost: reads the weight once, writes it once;
  * no arithmetic.
  */
 #include "arguments/pack_weight.clh"
@@ -17,17 +17,18 @@ kernel void pack_weight(TENSOR(const real, weight), TENSOR(real, packed) PACK_WE
     FOR_EACH(2, block, blocks)
     {
         const long first = block % group_blocks * OUT_CHANNELS;
+        const int count = (int)min((long)OUT_CHANNELS, group_out - first);
         global const real *from =
             TENSOR_START(weight) + (block / group_blocks * group_out + first) * group_in * taps;
         FOR_EACH(1, c, group_in)
         {
             global real *to = TENSOR_START(packed) + block * group_in * taps * OUT_CHANNELS;
-            FOR_EACH(0, i, taps * OUT_CHANNELS)
+            FOR_EACH(0, tap, taps)
             {
-                const long o = i % OUT_CHANNELS, tap = i / OUT_CHANNELS;
                 const long row = taps_outside ? tap * group_in + c : c * taps + tap;
-                to[row * OUT_CHANNELS + o] =
-                    first + o < group_out ? from[(o * group_in + c) * taps + tap] : 0;
+#pragma unroll
+                for (int o = 0; o < OUT_CHANNELS; o++)
+                    to[row * OUT_CHANNELS + o] = o < count ? from[(o * group_in + c) * taps + tap] : 0;
             }
         }
     }

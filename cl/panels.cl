@@ -81,6 +81,21 @@ ALWAYS_INLINE void store_part(realv acc[OUT_CHANNELS][VECTORS], const int vector
                 t->out[o * t->out_channel + v * PANEL + i] = lanes[o][v][i];
 }
 
+/* Starts from a bias for each position. */
+ALWAYS_INLINE void add_lane_bias(realv acc[OUT_CHANNELS][VECTORS], const int vectors, const tile_of_panels *t)
+{
+    real bias[VECTORS][VECTOR_WIDTH];
+    for (int v = 0; v < vectors; v++)
+        for (int i = 0; i < VECTOR_WIDTH; i++)
+            bias[v][i] = v * PANEL + i < t->count ? t->bias[v * PANEL + i] : 0;
+#pragma unroll
+    for (int v = 0; v < VECTORS; v++)
+        if (v < vectors)
+#pragma unroll
+            for (int o = 0; o < OUT_CHANNELS; o++)
+                acc[o][v] = lanes_load(bias[v]);
+}
+
 ALWAYS_INLINE void multiply(const tile_of_panels *t, const int vectors)
 {
     realv acc[OUT_CHANNELS][VECTORS];
@@ -88,7 +103,8 @@ ALWAYS_INLINE void multiply(const tile_of_panels *t, const int vectors)
     for (int o = 0; o < OUT_CHANNELS; o++)
 #pragma unroll
         for (int v = 0; v < VECTORS; v++)
-            acc[o][v] = (realv)(t->has_bias && o < t->channels ? t->bias[o] : 0);
+            acc[o][v] = (realv)(t->has_bias == 1 && o < t->channels ? t->bias[o] : 0);
+    if (t->has_bias == 2) add_lane_bias(acc, vectors, t);
     for (long kd = 0; kd < t->kd_count; kd++)
         add_rows(acc, vectors, t->x + kd * t->plane_size, t->panel_size, t->w + kd * t->rows * OUT_CHANNELS,
                  t->rows);
@@ -114,7 +130,7 @@ panels(TENSOR(const real, panels), TENSOR(const real, weight), TENSOR(const real
                                 .out_channel = out_channel,
                                 .has_bias = (int)has_bias};
             global real *out = 0;
-            long kd_first = 0, current = -1;
+            long kd_first = 0, first_position = 0, current = -1;
             int vectors = 0;
             for (long fast = get_group_id(0); fast < fast_count; fast += get_num_groups(0)) {
                 const long block = blocks_first ? fast : slow, tile = blocks_first ? slow : fast;
@@ -132,12 +148,14 @@ panels(TENSOR(const real, panels), TENSOR(const real, weight), TENSOR(const real
                     t.x = TENSOR_START(panels) + volume * volume_size +
                           ((start + kd_first * dilation_d) * plane_panels + first) * panel_size + lane;
                     t.count = positions - first * PANEL - lane;
+                    first_position = first * PANEL + lane;
                     out = TENSOR_START(output) + volume * out_volume + z * out_plane + first * PANEL + lane;
                 }
                 const long first_out = block * OUT_CHANNELS;
                 t.w = TENSOR_START(weight) + (matrix * blocks + block) * matrix_size +
                       kd_first * rows * OUT_CHANNELS;
-                t.bias = TENSOR_START(bias) + matrix * out_channels + first_out;
+                t.bias =
+                    TENSOR_START(bias) + (has_bias == 1 ? matrix * out_channels + first_out : first_position);
                 t.out = out + first_out * out_channel;
                 t.channels = out_channels - first_out;
                 switch (vectors) {

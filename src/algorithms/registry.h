@@ -12,6 +12,7 @@
     X(algorithm_winograd)       \
     X(algorithm_winograd_depth) \
     X(algorithm_unfold)         \
+    X(algorithm_inner_product)  \
     X(algorithm_im2col_gemm)
 
 #define ALGORITHM_DECLARE(variable) extern const algorithm variable;

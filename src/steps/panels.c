@@ -46,7 +46,9 @@ static panels_arguments describe(const panel_product *w, const product_tile *til
         .out_plane = w->out_plane,
         .out_channel = w->out_channel,
         .out_volume = w->out_volume,
-        .has_bias = w->bias.role != BUFFER_NONE,
+        .has_bias = w->bias.role == BUFFER_NONE ? 0
+                    : w->bias_by_position       ? 2
+                                                : 1,
     };
     a.plane_tiles = ceil_divide(a.plane_panels, tile->vectors);
     a.blocks_first = blocks_run_first(w, a.plane_panels * width);

@@ -27,6 +27,7 @@ typedef struct panel_product {
     int64_t clip_depth; /* planes before the first that is stored; may be negative */
     int64_t volume_size;
     int64_t out_plane, out_channel, out_volume; /* from one to the next in the output */
+    bool bias_by_position;                      /* else by output channel */
     step_buffer panels, weight, bias, output;
 } panel_product;
 

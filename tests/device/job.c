@@ -56,9 +56,12 @@ bool job_is_possible(const test_device *device, const char *problem, const char 
 
 const char *job_problem(const test_device *device, const char *algorithm)
 {
-    static const char *const problems[] = {"mb2ic6id6ih7iw18oc8kd3pd1g2", "mb2ic6id6ih7iw18oc12kd3pd1g6",
-                                           "mb2ic6id6ih7iw18oc7kd1", "mb2ic6id6ih8iw18oc7kd2sd2",
-                                           "mb2ic6id6ih7iw18oc8kd3kh1kw1pd1ph0pw0"};
+    static const char *const problems[] = {"mb2ic6id6ih7iw18oc8kd3pd1g2",
+                                           "mb2ic6id6ih7iw18oc12kd3pd1g6",
+                                           "mb2ic6id6ih7iw18oc7kd1",
+                                           "mb2ic6id6ih8iw18oc7kd2sd2",
+                                           "mb2ic6id6ih7iw18oc8kd3kh1kw1pd1ph0pw0",
+                                           "mb2ic6id6ih7iw18oc8kd6kh7kw18"};
     for (size_t i = 0; i < sizeof problems / sizeof problems[0]; i++)
         if (job_is_possible(device, problems[i], algorithm)) return problems[i];
     return "no problem of job_problem() suits the algorithm";

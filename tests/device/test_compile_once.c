@@ -43,17 +43,21 @@ static double seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* A kernel class that the algorithm does: the problem text but for batch and size. */
-static const char *kernel_class(const test_device *device, const char *algorithm)
+/* The problem of a kernel class that the algorithm does: one of a list, else a kernel that covers the input.
+ */
+static void problem_of_size(const test_device *device, const char *algorithm, int64_t batch,
+                            const int64_t size[3], char text[128])
 {
     static const char *const classes[] = {"ic6oc10kd3pd1", "ic6oc12kd3pd1g6", "ic6oc10kd1",
                                           "ic6oc10kd2sd2pd1", "ic6oc10kd3kh1kw1pd1ph0pw0"};
-    char text[128];
+    const long long n = batch, d = size[0], h = size[1], w = size[2];
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
-        snprintf(text, sizeof text, "id6ih7iw18%s", classes[i]);
-        if (job_is_possible(device, text, algorithm)) return classes[i];
+        snprintf(text, 128, "id6ih7iw18%s", classes[i]);
+        bool is_possible = job_is_possible(device, text, algorithm);
+        snprintf(text, 128, "mb%lldid%lldih%lldiw%lld%s", n, d, h, w, classes[i]);
+        if (is_possible) return;
     }
-    return "no class suits the algorithm";
+    snprintf(text, 128, "mb%lldic6id%lldih%lldiw%lldoc10kd%lldkh%lldkw%lld", n, d, h, w, d, h, w);
 }
 
 static void run_size(const test_device *device, const char *algorithm, int64_t batch, const int64_t size[3])
@@ -61,8 +65,7 @@ static void run_size(const test_device *device, const char *algorithm, int64_t b
     job j;
     clconv_error err = {.message = ""};
     char text[128];
-    snprintf(text, sizeof text, "mb%lldid%lldih%lldiw%lld%s", (long long)batch, (long long)size[0],
-             (long long)size[1], (long long)size[2], kernel_class(device, algorithm));
+    problem_of_size(device, algorithm, batch, size, text);
     CU_ASSERT_FATAL(job_open(device, text, algorithm, 1, &j));
     CU_ASSERT_EQUAL(job_enqueue(&j, device->queue, 0, NULL, NULL, &err), CLCONV_SUCCESS);
     CU_ASSERT(job_is_done(&j, device->queue));
@@ -78,8 +81,7 @@ static double plan_seconds(const test_device *device, const char *algorithm, con
     clconv_plan_options_init(&options);
     options.algorithm = algorithm;
     char text[128];
-    snprintf(text, sizeof text, "id%lldih%lldiw%lld%s", (long long)size[0], (long long)size[1],
-             (long long)size[2], kernel_class(device, algorithm));
+    problem_of_size(device, algorithm, 1, size, text);
     CU_ASSERT_EQUAL_FATAL(clconv_problem_parse(text, &p, NULL), CLCONV_SUCCESS);
     p.has_bias = 1;
     double start = seconds_now();

@@ -188,6 +188,7 @@ static void test_packed_layout(void)
         {"mb2ic6id6ih8iw18oc8kd2sd2", "mb1ic6id4ih9iw30oc8kd2sd2", "mb2ic6id6ih8iw18oc7kd2sd2"},
         {"ic6id6ih7iw18oc8kd3kh1kw1pd1ph0pw0", "mb2ic6id4ih9iw30oc8kd3kh1kw1pd1ph0pw0",
          "ic6id6ih7iw18oc7kd3kh1kw1pd1ph0pw0"},
+        {"ic6id2ih3iw4oc8kd2kh3kw4", "mb2ic6id2ih3iw4oc8kd2kh3kw4", "ic6id2ih3iw4oc7kd2kh3kw4"},
     };
     const size_t count = sizeof sets / sizeof sets[0];
     for (size_t a = 0; a < clconv_algorithm_count(); a++) {
