@@ -14,6 +14,7 @@
  *   VECTOR_WIDTH    1 to 16   tiles that a work-item transforms at once; 1 where a work-item is a lane
  *   LOCAL_SIZE      1 to 256  work-items side by side along tiles
  *   SLICE_CHANNELS  1 to 64   channels that a work-group transforms at once
+ *   DILATION_W      1 and more
  *
  * Cost: 5 FLOPs an element of the transformed volumes or so; each is read and written once, (m + 2)^2 / m^2
  * times the size of the input or output.
@@ -63,18 +64,38 @@ kernel void winograd_weight(TENSOR(const real, weight),
 
 #else
 
-/* Sorts a padded plane by the column of the tile that reads it: to[y % m][j][y / m][tile x] = from[y][x * m +
- * j]. A vector of tiles may run past the end of a row, which the next row or the part's slack makes up for.
- */
-#if VECTOR_WIDTH == 1
-static inline void split_plane(global const real *from, global real *to, const long rows, const long part,
-                               const long columns, const long pitch)
+/* Sorts a padded plane by the column of the tile that reads it. Tiles of a dilated kernel interlace: the
+ * tiles of a row are (tile x, phase), x * DILATION_W + p in all, and their input j is from[y][(x * m + j) *
+ * DILATION_W + p]. The same holds for rows, so that, with y = yy * dilation_h + p,
+ *
+ *     to[yy % m][j][yy / m * dilation_h + p][tile] = from[y][column of the tile's input j]
+ *
+ * A vector of tiles may run past the end of a row, which the next row or the part's slack makes up for. */
+static inline long slice_row(const long y, const long part, const long columns, const long dilation_h)
 {
-    for (int y = 0; y < (int)rows; y++)
-        for (long x = get_local_id(0); x < columns; x += get_local_size(0))
+    const long yy = y / dilation_h;
+    return yy % OUTPUT_TILE * INPUT_TILE * part + (yy / OUTPUT_TILE * dilation_h + y % dilation_h) * columns;
+}
+
+#if VECTOR_WIDTH == 1 || DILATION_W > 1
+static inline void split_plane(global const real *from, global real *to, const long rows, const long part,
+                               const long columns, const long pitch, const long dilation_h)
+{
+    for (int y = 0; y < (int)rows; y++) {
+        global real *row = to + slice_row(y, part, columns, dilation_h);
+#if VECTOR_WIDTH == 1
+        for (long t = get_local_id(0); t < columns; t += get_local_size(0))
             for (int j = 0; j < INPUT_TILE; j++)
-                to[(y % OUTPUT_TILE * INPUT_TILE + j) * part + y / OUTPUT_TILE * columns + x] =
-                    from[y * pitch + x * OUTPUT_TILE + j];
+                row[j * part + t] =
+                    from[y * pitch + (t / DILATION_W * OUTPUT_TILE + j) * DILATION_W + t % DILATION_W];
+#else
+        for (long x = 0; x < columns / DILATION_W; x++)
+            for (int j = 0; j < INPUT_TILE; j++)
+                for (int p = 0; p < DILATION_W; p += VECTOR_WIDTH)
+                    vector_store(vector_load(from + y * pitch + (x * OUTPUT_TILE + j) * DILATION_W + p),
+                                 row + j * part + x * DILATION_W + p);
+#endif
+    }
 }
 #else
 #define EVEN(a, b) ((realv)((a).even, (b).even))
@@ -98,10 +119,10 @@ static inline void split_vectors(global const real *from, realv phase[OUTPUT_TIL
 }
 
 static inline void split_plane(global const real *from, global real *to, const long rows, const long part,
-                               const long columns, const long pitch)
+                               const long columns, const long pitch, const long dilation_h)
 {
     for (int y = 0; y < (int)rows; y++) {
-        global real *row = to + y % OUTPUT_TILE * INPUT_TILE * part + y / OUTPUT_TILE * columns;
+        global real *row = to + slice_row(y, part, columns, dilation_h);
         for (long x = 0; x < columns; x += VECTOR_WIDTH) {
             realv phase[OUTPUT_TILE], next[OUTPUT_TILE];
             split_vectors(from + y * pitch + x * OUTPUT_TILE, phase);
@@ -116,7 +137,7 @@ static inline void split_plane(global const real *from, global real *to, const l
 #endif
 
 /* B' x B for a vector of tiles; frequencies are to_frequency apart. */
-static inline void transform_tiles(global const real *from, const long part, const long columns,
+static inline void transform_tiles(global const real *from, const long part, const long tile_row,
                                    global real *to, const long to_frequency)
 {
     realv half_done[INPUT_TILE][INPUT_TILE];
@@ -125,7 +146,7 @@ static inline void transform_tiles(global const real *from, const long part, con
         realv x[INPUT_TILE], v[INPUT_TILE];
 #pragma unroll
         for (int i = 0; i < INPUT_TILE; i++)
-            x[i] = vector_load(from + (i % OUTPUT_TILE * INPUT_TILE + j) * part + i / OUTPUT_TILE * columns);
+            x[i] = vector_load(from + (i % OUTPUT_TILE * INPUT_TILE + j) * part + i / OUTPUT_TILE * tile_row);
         transform_input(x, v);
 #pragma unroll
         for (int i = 0; i < INPUT_TILE; i++)
@@ -168,15 +189,15 @@ winograd_input(TENSOR(const real, input), TENSOR(real, panels),
             pad_plane(TENSOR_START(input) + (c * depth + (is_inside ? source : 0)) * height * width, padded,
                       is_inside, 1, 1, rows, pitch, rows * pitch, pad_height, pad_width, height, width, mode);
             finish_slice();
-            split_plane(padded, parts + (c - first) * parts_size, rows, part, columns, pitch);
+            split_plane(padded, parts + (c - first) * parts_size, rows, part, columns, pitch, dilation_h);
         }
         finish_slice();
         for (long p = 0; p < plane_panels; p++) {
             for (long c = first; c < last; c++) {
                 global real *to = TENSOR_START(panels) + c / group_in * volume_size +
                                   ((z * plane_panels + p) * group_in + c % group_in) * PANEL + lane;
-                transform_tiles(parts + (c - first) * parts_size + p * PANEL + lane, part, columns, to,
-                                channels / group_in * volume_size);
+                transform_tiles(parts + (c - first) * parts_size + p * PANEL + lane, part,
+                                columns * dilation_h, to, channels / group_in * volume_size);
             }
         }
     }
@@ -199,12 +220,12 @@ winograd_input(TENSOR(const real, input), TENSOR(real, panels),
     (realv)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf)
 #endif
 
-/* A row of outputs of VECTOR_WIDTH tiles in the order of the output. */
+/* A row of outputs of VECTOR_WIDTH tiles: in the order of the output, or [j][tile] if tiles interlace. */
 static inline void interleave(const realv y[OUTPUT_TILE], real row[OUTPUT_TILE * VECTOR_WIDTH])
 {
-#if VECTOR_WIDTH == 1
+#if VECTOR_WIDTH == 1 || DILATION_W > 1
     for (int j = 0; j < OUTPUT_TILE; j++)
-        row[j] = y[j];
+        lanes_store(y[j], row + j * VECTOR_WIDTH);
 #elif OUTPUT_TILE == 2
     lanes_store(LOW(y[0], y[1]), row);
     lanes_store(HIGH(y[0], y[1]), row + VECTOR_WIDTH);
@@ -257,6 +278,28 @@ static inline void transform_products(global const real *from, const long from_f
     }
 }
 
+/* Stores rows of neighbouring tiles, `tile` the first of `run` in its row of tiles. */
+static inline void store_run(const real *row, global real *out, const long tile, const int run,
+                             const long width)
+{
+#if DILATION_W == 1
+    store_row(row, out + tile * OUTPUT_TILE, (int)min((long)run * OUTPUT_TILE, width - tile * OUTPUT_TILE));
+#else
+    for (int l = 0; l < run; l++) {
+        const long x = (tile + l) / DILATION_W * OUTPUT_TILE * DILATION_W + (tile + l) % DILATION_W;
+        for (int j = 0; j < OUTPUT_TILE && x + j * DILATION_W < width; j++)
+            out[x + j * DILATION_W] = row[j * VECTOR_WIDTH + l];
+    }
+#endif
+}
+
+/* Lanes to a row's next tile. */
+#if DILATION_W == 1
+#define LANE_STEP OUTPUT_TILE
+#else
+#define LANE_STEP 1
+#endif
+
 /* Product -> output. Index space: (lanes along tiles, planes). */
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 winograd_output(TENSOR(const real, product), TENSOR(const real, bias),
@@ -271,15 +314,15 @@ winograd_output(TENSOR(const real, product), TENSOR(const real, bias),
              q += get_global_size(0) * VECTOR_WIDTH) {
             real rows[OUTPUT_TILE][OUTPUT_TILE * VECTOR_WIDTH];
             transform_products(from + q, from_frequency, b, rows);
-            /* Tiles run over the ends of tile rows: store what each row holds. */
+            /* Tiles run over the ends of rows of tiles: store what each holds. */
             const long end = min((long)VECTOR_WIDTH, positions - q);
-            long ty = q / columns, tx = q % columns;
-            for (long l = 0; l < end; ty++, tx = 0) {
-                const long run = min(end - l, columns - tx);
-                const int count = (int)min(run * OUTPUT_TILE, out_width - tx * OUTPUT_TILE);
-                for (int i = 0; i < OUTPUT_TILE && ty * OUTPUT_TILE + i < out_height; i++)
-                    store_row(&rows[i][l * OUTPUT_TILE],
-                              out + (ty * OUTPUT_TILE + i) * out_width + tx * OUTPUT_TILE, count);
+            long tile_row = q / columns, tile = q % columns;
+            for (long l = 0; l < end; tile_row++, tile = 0) {
+                const int run = (int)min(end - l, columns - tile);
+                const long first = tile_row / dilation_h * OUTPUT_TILE * dilation_h + tile_row % dilation_h;
+                for (int i = 0; i < OUTPUT_TILE && first + i * dilation_h < out_height; i++)
+                    store_run(&rows[i][l * LANE_STEP], out + (first + i * dilation_h) * out_width, tile, run,
+                              out_width);
                 l += run;
             }
         }

@@ -16,6 +16,8 @@ static void choose(const request *q, parameter_set *p)
     tile_to_parameters(panels_choose_tile(q->traits, q->geometry->element_size, MANY_SAMPLES), p);
 }
 
+static const char axis_name[] = "DHW";
+
 static bool is_applicable(const request *q, text *why)
 {
     const clconv_problem *p = q->problem;
@@ -32,8 +34,8 @@ static bool is_applicable(const request *q, text *why)
             why,
             "on %c the input is %lld, kernel_size %lld, dilation %lld and padding %lld; it needs a kernel "
             "of the input's size, 1 and 0",
-            "DHW"[axis], (long long)p -> input[axis], (long long)p -> kernel[axis],
-            (long long)p -> dilation[axis], (long long)padding);
+            axis_name[axis], (long long)p->input[axis], (long long)p->kernel[axis],
+            (long long)p->dilation[axis], (long long)padding);
         return false;
     }
     return true;

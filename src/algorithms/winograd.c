@@ -1,6 +1,6 @@
-/* winograd: F(2x2, 3x3) or F(4x4, 3x3) over H and W, kd summed in the transformed domain (cl/winograd.cl
- * draws it). Spans of depth are transformed at a time, as many planes as a size allows; their product and its
- * transform back go in chunks of depth that stay in cache. */
+/* winograd: F(2x2, 3x3) or F(4x4, 3x3) over H and W, of any dilation, kd summed in the transformed domain
+ * (cl/winograd.cl draws it). Spans of depth are transformed at a time, as many planes as a size allows; their
+ * product and its transform back go in chunks of depth that stay in cache. */
 #include "arguments/winograd.clh"
 #include "algorithms/tile.h"
 #include "base/arith.h"
@@ -36,8 +36,8 @@ enum { SLICE_CHANNELS = 8, LINE_ELEMENTS = 16 };
 /* Extents of one plan; offsets in bytes, the rest in elements or counts. */
 typedef struct winograd_plan {
     product_tile tile;
-    int64_t m, frequencies, volumes; /* a volume is a group of a frequency */
-    int64_t rows, columns, part;     /* see cl/arguments/winograd.clh */
+    int64_t m, frequencies, volumes;    /* a volume is a group of a frequency */
+    int64_t rows, pitch, columns, part; /* see cl/arguments/winograd.clh */
     int64_t padded_size, slice_size, slices;
     int64_t positions, plane_panels, plane; /* tiles of a plane; the panels that hold them; their elements */
     int64_t span, chunk;                    /* output planes of an input transform, and of a product */
@@ -49,9 +49,16 @@ typedef struct winograd_plan {
  * promised bound; with fewer there is little to gain (docs/numerics.md). */
 enum { MIN_TERMS = 16 };
 
-static int64_t panels_of(int64_t tiles_h, int64_t tiles_w, int64_t width)
+/* Tiles along an axis: those of a dilated kernel interlace, as many as the dilation at a time. */
+static int64_t tiles_along(const request *q, int axis, int64_t m)
 {
-    return ceil_divide(tiles_h * tiles_w, width);
+    int64_t dilation = q->problem->dilation[axis];
+    return ceil_divide(q->geometry->output[axis], m * dilation) * dilation;
+}
+
+static int64_t plane_panels(const request *q, int64_t m, int64_t width)
+{
+    return ceil_divide(tiles_along(q, 1, m) * tiles_along(q, 2, m), width);
 }
 
 static void choose(const request *q, parameter_set *p)
@@ -62,13 +69,14 @@ static void choose(const request *q, parameter_set *p)
     bool has_terms = g->group_in * q->problem->kernel[0] >= MIN_TERMS;
     /* Small images fill panels with small tiles, and large ones do not. */
     int64_t width = panel_width(&tile);
-    int64_t small = 16 * panels_of(ceil_divide(g->output[1], 2), ceil_divide(g->output[2], 2), width);
-    int64_t large = 36 * panels_of(ceil_divide(g->output[1], 4), ceil_divide(g->output[2], 4), width);
-    p->values[OUTPUT_TILE] = has_terms && large < small ? 4 : 2;
+    bool is_large = 36 * plane_panels(q, 4, width) < 16 * plane_panels(q, 2, width);
+    p->values[OUTPUT_TILE] = has_terms && is_large ? 4 : 2;
     p->values[SPAN_KIB] = q->traits->is_cpu ? 65536 : 1 << 20;
     p->values[CHUNK_KIB] = q->traits->is_cpu ? 4096 : 65536;
     p->values[SLICES] = q->traits->is_cpu ? 64 : 1024;
 }
+
+static const char axis_name[] = "DHW";
 
 static bool is_applicable(const request *q, text *why)
 {
@@ -78,10 +86,9 @@ static bool is_applicable(const request *q, text *why)
         return false;
     }
     for (int axis = 1; axis < 3; axis++) {
-        if (p->kernel[axis] == 3 && p->stride[axis] == 1 && p->dilation[axis] == 1) continue;
-        text_append(why, "on %c kernel_size is %lld, stride %lld and dilation %lld; it needs 3, 1 and 1",
-                    "DHW"[axis], (long long)p -> kernel[axis], (long long)p -> stride[axis],
-                    (long long)p -> dilation[axis]);
+        if (p->kernel[axis] == 3 && p->stride[axis] == 1) continue;
+        text_append(why, "on %c kernel_size is %lld and stride %lld; it needs 3 and 1", axis_name[axis],
+                    (long long)p->kernel[axis], (long long)p->stride[axis]);
         return false;
     }
     return true;
@@ -117,17 +124,19 @@ static int64_t product_volume(const request *q, const winograd_plan *w, int64_t 
 static bool lay_out(const request *q, const parameter_set *p, winograd_plan *w)
 {
     const geometry *g = q->geometry;
-    int64_t width = panel_width(&w->tile), tile_rows = ceil_divide(g->output[1], w->m), units, most;
+    const int64_t *dilation = q->problem->dilation;
+    int64_t width = panel_width(&w->tile), tile_rows = tiles_along(q, 1, w->m), units, most;
     w->frequencies = (w->m + 2) * (w->m + 2);
     w->volumes = w->frequencies * q->problem->groups;
-    w->columns = ceil_divide(g->output[2], w->m);
-    w->rows = tile_rows * w->m + 2;
+    w->columns = tiles_along(q, 2, w->m);
+    w->rows = tile_rows * w->m + 2 * dilation[1];
+    w->pitch = w->columns * w->m + 2 * dilation[2];
     if (!size_multiply(tile_rows, w->columns, &w->positions) || w->positions > INT32_MAX) return false;
     w->plane_panels = ceil_divide(w->positions, width);
     w->plane = w->plane_panels * width;
     /* Vectors run past the end of the last row. */
-    w->part = ceil_divide(w->rows, w->m) * w->columns + width;
-    w->padded_size = round_up(w->rows * (w->columns * w->m + 2) + (w->m + 1) * width, LINE_ELEMENTS);
+    w->part = ceil_divide(w->rows / dilation[1], w->m) * dilation[1] * w->columns + width;
+    w->padded_size = round_up(w->rows * w->pitch + (w->m + 1) * width, LINE_ELEMENTS);
     w->slice_size =
         w->padded_size + SLICE_CHANNELS * round_up(w->m * (w->m + 2) * w->part + width, LINE_ELEMENTS);
     int64_t channels = max_i64(q->problem->in_channels, q->problem->out_channels);
@@ -175,6 +184,7 @@ static step transform_step(const request *q, const winograd_plan *w, const char 
     kernel_define(&s, "VECTOR_WIDTH", w->tile.vector_width);
     kernel_define(&s, "LOCAL_SIZE", w->tile.local_size);
     kernel_define(&s, "SLICE_CHANNELS", SLICE_CHANNELS);
+    kernel_define(&s, "DILATION_W", q->problem->dilation[2]);
     s.efficiency = 0.3; /* additions and multiplications by turns: few FMAs */
     return s;
 }
@@ -245,10 +255,11 @@ static void append_input(const request *q, const winograd_plan *w, int64_t sampl
         .pad_width = p->pad_before[2],
         .mode = p->padding_mode,
         .rows = w->rows,
-        .pitch = w->columns * w->m + 2,
+        .pitch = w->pitch,
         .padded_size = w->padded_size,
         .columns = w->columns,
         .part = w->part,
+        .dilation_h = p->dilation[1],
         .slice_size = w->slice_size,
         .plane_panels = w->plane_panels,
         .volume_size = w->volume_size,
@@ -309,6 +320,7 @@ static void append_output(const request *q, const winograd_plan *w, int64_t samp
         .out_width = g->output[2],
         .positions = w->positions,
         .columns = w->columns,
+        .dilation_h = p->dilation[1],
         .from_plane = w->plane,
         .from_frequency = p->groups * product_volume(q, w, count),
         .has_bias = p->has_bias,

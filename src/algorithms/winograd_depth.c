@@ -43,6 +43,8 @@ static void choose(const request *q, parameter_set *p)
     p->values[CHUNK_KIB] = q->traits->is_cpu ? 8192 : 1 << 18;
 }
 
+static const char axis_name[] = "DHW";
+
 static bool is_applicable(const request *q, text *why)
 {
     const clconv_problem *p = q->problem;
@@ -59,8 +61,8 @@ static bool is_applicable(const request *q, text *why)
         text_append(
             why,
             "on %c kernel_size is %lld, stride %lld, dilation %lld and padding %lld; it needs %lld, 1, 1%s",
-            "DHW"[axis], (long long)p -> kernel[axis], (long long)p -> stride[axis],
-            (long long)p -> dilation[axis], (long long)(p->pad_before[axis] + p->pad_after[axis]),
+            axis_name[axis], (long long)p->kernel[axis], (long long)p->stride[axis],
+            (long long)p->dilation[axis], (long long)(p->pad_before[axis] + p->pad_after[axis]),
             (long long)kernel, axis > 0 ? " and 0" : "");
         return false;
     }
