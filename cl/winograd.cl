@@ -18,6 +18,7 @@
  *   LOCAL_SIZE    1 to 256  work-items side by side along tiles
  */
 #include "arguments/winograd.clh"
+#include "common/epilogue.clh"
 #include "common/types.clh"
 
 #define INPUT_TILE (OUTPUT_TILE + 2)
@@ -197,13 +198,15 @@ static inline void interleave(const realv y[OUTPUT_TILE], real row[OUTPUT_TILE *
 /* Product -> output. Index space: (lanes along tiles, planes). */
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 winograd_output(TENSOR(const real, product), TENSOR(const real, bias),
-                TENSOR(real, output) WINOGRAD_OUTPUT_ARGUMENTS(ARGUMENT))
+                TENSOR(real, output) EPILOGUE_TENSOR WINOGRAD_OUTPUT_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
 {
     for (long plane = get_group_id(1); plane < planes; plane += get_num_groups(1)) {
         const long channel = plane / chunk_depth, z = first_depth + plane % chunk_depth;
         const real b = has_bias ? TENSOR_START(bias)[channel] : 0;
         global const real *from = TENSOR_START(product) + plane * from_plane;
-        global real *out = TENSOR_START(output) + (channel * out_depth + z) * out_height * out_width;
+        const long at = (channel * out_depth + z) * out_height * out_width;
+        global real *out = TENSOR_START(output) + at;
+        const epilogue e = EPILOGUE_AT(at);
         for (long q = get_global_id(0) * VECTOR_WIDTH; q < positions;
              q += get_global_size(0) * VECTOR_WIDTH) {
             realv half_done[OUTPUT_TILE][INPUT_TILE];
@@ -225,7 +228,7 @@ winograd_output(TENSOR(const real, product), TENSOR(const real, bias),
                 transform_output(half_done[i], y);
 #pragma unroll
                 for (int j = 0; j < OUTPUT_TILE; j++)
-                    y[j] += b;
+                    y[j] = epilogue_early(y[j] + b, e);
                 interleave(y, rows[i]);
             }
             /* Tiles run over the ends of tile rows: copy what each row holds. */
@@ -234,9 +237,9 @@ winograd_output(TENSOR(const real, product), TENSOR(const real, bias),
                 const int run = (int)min((long)(VECTOR_WIDTH - l), pitch - tx);
                 const int count = (int)min(run * (long)OUTPUT_TILE, out_width - tx * OUTPUT_TILE);
                 for (int i = 0; i < OUTPUT_TILE && ty * OUTPUT_TILE + i < out_height; i++) {
-                    global real *to = out + (ty * OUTPUT_TILE + i) * out_width + tx * OUTPUT_TILE;
-                    for (int e = 0; e < count; e++)
-                        to[e] = rows[i][l * OUTPUT_TILE + e];
+                    const long start = (ty * OUTPUT_TILE + i) * out_width + tx * OUTPUT_TILE;
+                    for (int x = 0; x < count; x++)
+                        out[start + x] = epilogue_late_one(rows[i][l * OUTPUT_TILE + x], e, start + x);
                 }
                 l += run;
             }

@@ -30,6 +30,7 @@ typedef struct product {
     int64_t output_group;         /* elements from group to group of the output; 0: dense */
     int64_t first_depth;          /* output plane 0 is this one of the volume's output */
     step_buffer input, weight, bias, output_buffer;
+    const clconv_problem *epilogue; /* the problem whose outputs these are; NULL: of none */
 } product;
 
 void product_append(recipe *r, const product *what, const product_tile *tile);
