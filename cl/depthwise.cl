@@ -65,7 +65,8 @@ static inline void accumulate_dilated(realv acc[DEPTHS][VECTORS], global const r
 
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 depthwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const real, bias),
-          TENSOR(real, output), TENSOR(real, slices) DEPTHWISE_ARGUMENTS(ARGUMENT))
+          TENSOR(real, output),
+          TENSOR(real, slices) EPILOGUE_TENSOR DEPTHWISE_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
 {
     global real *slice = TENSOR_START(slices) + get_group_id(0) * slice_size;
     const long kd_pitch = kernel_h * KERNEL_W;
@@ -113,9 +114,9 @@ depthwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
                                                    w + kh * KERNEL_W + kw, kd_pitch);
                         }
                     }
-                    store_tile(acc, TENSOR_START(output) + (out_channel * out_depth + z) * out_plane,
-                               out_plane, (int)min((long)DEPTHS, last - z), q, positions, store_pitch,
-                               store_width);
+                    const long at = (out_channel * out_depth + z) * out_plane;
+                    store_tile(acc, TENSOR_START(output) + at, EPILOGUE_AT(at), out_plane,
+                               (int)min((long)DEPTHS, last - z), q, positions, store_pitch, store_width);
                 }
             }
         }

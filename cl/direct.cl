@@ -48,7 +48,7 @@ static inline void accumulate(realv acc[OUT_CHANNELS][VECTORS], global const rea
 
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real, bias),
-       TENSOR(real, output) DIRECT_ARGUMENTS(ARGUMENT))
+       TENSOR(real, output) EPILOGUE_TENSOR DIRECT_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
 {
     const long weight_plane = kernel_h * KERNEL_WIDTH * OUT_CHANNELS;
     for (long plane = get_group_id(2); plane < planes; plane += get_num_groups(2)) {
@@ -92,10 +92,9 @@ direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real
                         }
                     }
                 }
-                store_tile(acc,
-                           TENSOR_START(output) +
-                               ((volume * group_out + first_out) * out_depth + z) * out_plane,
-                           out_depth * out_plane, channels, q, positions, store_pitch, store_width);
+                const long at = ((volume * group_out + first_out) * out_depth + z) * out_plane;
+                store_tile(acc, TENSOR_START(output) + at, EPILOGUE_AT(at), out_depth * out_plane, channels,
+                           q, positions, store_pitch, store_width);
             }
         }
     }

@@ -17,6 +17,7 @@
  * group_in * taps.
  */
 #include "arguments/direct_indexed.clh"
+#include "common/epilogue.clh"
 #include "common/padding.clh"
 #include "common/types.clh"
 
@@ -40,25 +41,26 @@ static inline realv load_columns(global const real *row, const long x, const lon
 #endif
 }
 
-static inline void store_columns(const realv value, global real *out, const int lanes)
+static inline void store_columns(const realv sum, global real *out, const epilogue e, const int lanes)
 {
+    const realv value = epilogue_early(sum, e);
 #if VECTOR_WIDTH == 1
-    if (lanes > 0) *out = value;
+    if (lanes > 0) *out = epilogue_late(value, e, 0);
 #else
     if (lanes >= VECTOR_WIDTH) {
-        vector_store(value, out);
+        vector_store(epilogue_late(value, e, 0), out);
         return;
     }
     real lane[VECTOR_WIDTH];
     lanes_store(value, lane);
     for (int l = 0; l < lanes; l++)
-        out[l] = lane[l];
+        out[l] = epilogue_late_one(lane[l], e, l);
 #endif
 }
 
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 direct_indexed(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const real, bias),
-               TENSOR(real, output) DIRECT_INDEXED_ARGUMENTS(ARGUMENT))
+               TENSOR(real, output) EPILOGUE_TENSOR DIRECT_INDEXED_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
 {
     const long taps = kernel_d * kernel_h * kernel_w;
     const long filter = group_in * taps;
@@ -101,16 +103,12 @@ direct_indexed(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
                     }
                 }
 #pragma unroll
-                for (int o = 0; o < OUT_CHANNELS; o++)
+                for (int o = 0; o < OUT_CHANNELS; o++) {
+                    const long channel = n * groups * group_out + out_channel + o;
+                    const long at = ((channel * out_depth + od) * out_height + oh) * out_width + ow;
                     if (o < channels)
-                        store_columns(
-                            acc[o],
-                            TENSOR_START(output) +
-                                (((n * groups * group_out + out_channel + o) * out_depth + od) * out_height +
-                                 oh) *
-                                    out_width +
-                                ow,
-                            lanes);
+                        store_columns(acc[o], TENSOR_START(output) + at, EPILOGUE_AT(at), lanes);
+                }
             }
         }
     }

@@ -20,6 +20,7 @@
  * weights once for each tile, that does not find them in cache; writes the output once.
  */
 #include "arguments/panels.clh"
+#include "common/epilogue.clh"
 #include "common/types.clh"
 
 #define PANEL (LOCAL_SIZE * VECTOR_WIDTH)
@@ -52,6 +53,7 @@ typedef struct tile_of_panels {
     global real *out;
     long panel_size, plane_size, rows, kd_count, channels, out_channel, count;
     int has_bias;
+    epilogue e;
 } tile_of_panels;
 
 /* Stores a tile whose panels lie inside the plane. */
@@ -61,8 +63,11 @@ ALWAYS_INLINE void store_whole(realv acc[OUT_CHANNELS][VECTORS], const int vecto
     for (int o = 0; o < OUT_CHANNELS; o++) {
         if (o >= t->channels) continue;
 #pragma unroll
-        for (int v = 0; v < VECTORS; v++)
-            if (v < vectors) vector_store(acc[o][v], t->out + o * t->out_channel + v * PANEL);
+        for (int v = 0; v < VECTORS; v++) {
+            const long at = o * t->out_channel + v * PANEL;
+            if (v < vectors)
+                vector_store(epilogue_late(epilogue_early(acc[o][v], t->e), t->e, at), t->out + at);
+        }
     }
 }
 
@@ -74,11 +79,13 @@ ALWAYS_INLINE void store_part(realv acc[OUT_CHANNELS][VECTORS], const int vector
     for (int o = 0; o < OUT_CHANNELS; o++)
 #pragma unroll
         for (int v = 0; v < VECTORS; v++)
-            if (v < vectors) lanes_store(acc[o][v], lanes[o][v]);
+            if (v < vectors) lanes_store(epilogue_early(acc[o][v], t->e), lanes[o][v]);
     for (int o = 0; o < OUT_CHANNELS && o < t->channels; o++)
         for (int v = 0; v < vectors; v++)
-            for (int i = 0; i < VECTOR_WIDTH && v * PANEL + i < t->count; i++)
-                t->out[o * t->out_channel + v * PANEL + i] = lanes[o][v][i];
+            for (int i = 0; i < VECTOR_WIDTH && v * PANEL + i < t->count; i++) {
+                const long at = o * t->out_channel + v * PANEL + i;
+                t->out[at] = epilogue_late_one(lanes[o][v][i], t->e, at);
+            }
 }
 
 /* Starts from a bias for each position. */
@@ -116,7 +123,7 @@ ALWAYS_INLINE void multiply(const tile_of_panels *t, const int vectors)
 
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 panels(TENSOR(const real, panels), TENSOR(const real, weight), TENSOR(const real, bias),
-       TENSOR(real, output) PANELS_ARGUMENTS(ARGUMENT))
+       TENSOR(real, output) EPILOGUE_TENSOR PANELS_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
 {
     const long lane = get_local_id(0) * VECTOR_WIDTH, panel_size = rows * PANEL;
     const long tiles = plane_tiles * out_depth, matrix_size = kernel_d * rows * OUT_CHANNELS;
@@ -129,8 +136,7 @@ panels(TENSOR(const real, panels), TENSOR(const real, weight), TENSOR(const real
                                 .rows = rows,
                                 .out_channel = out_channel,
                                 .has_bias = (int)has_bias};
-            global real *out = 0;
-            long kd_first = 0, first_position = 0, current = -1;
+            long kd_first = 0, first_position = 0, first_output = 0, current = -1;
             int vectors = 0;
             for (long fast = get_group_id(0); fast < fast_count; fast += get_num_groups(0)) {
                 const long block = blocks_first ? fast : slow, tile = blocks_first ? slow : fast;
@@ -149,14 +155,15 @@ panels(TENSOR(const real, panels), TENSOR(const real, weight), TENSOR(const real
                           ((start + kd_first * dilation_d) * plane_panels + first) * panel_size + lane;
                     t.count = positions - first * PANEL - lane;
                     first_position = first * PANEL + lane;
-                    out = TENSOR_START(output) + volume * out_volume + z * out_plane + first * PANEL + lane;
+                    first_output = volume * out_volume + z * out_plane + first_position;
                 }
                 const long first_out = block * OUT_CHANNELS;
                 t.w = TENSOR_START(weight) + (matrix * blocks + block) * matrix_size +
                       kd_first * rows * OUT_CHANNELS;
                 t.bias =
                     TENSOR_START(bias) + (has_bias == 1 ? matrix * out_channels + first_out : first_position);
-                t.out = out + first_out * out_channel;
+                t.out = TENSOR_START(output) + first_output + first_out * out_channel;
+                t.e = EPILOGUE_AT(first_output + first_out * out_channel);
                 t.channels = out_channels - first_out;
                 switch (vectors) {
                 case 1:

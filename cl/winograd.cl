@@ -20,6 +20,7 @@
  * times the size of the input or output.
  */
 #include "arguments/winograd.clh"
+#include "common/epilogue.clh"
 #include "common/pad_rows.clh"
 #include "common/types.clh"
 #include "common/winograd.clh"
@@ -239,21 +240,22 @@ static inline void interleave(const realv y[OUTPUT_TILE], real row[OUTPUT_TILE *
 #endif
 }
 
-/* Copies `count` outputs. */
-static inline void store_row(const real *from, global real *to, const int count)
+/* Stores `count` outputs from element `start` of the plane on. */
+static inline void store_row(const real *from, global real *out, const epilogue e, const long start,
+                             const int count)
 {
     int i = 0;
 #if VECTOR_WIDTH > 1
     for (; i + VECTOR_WIDTH <= count; i += VECTOR_WIDTH)
-        vector_store(lanes_load(from + i), to + i);
+        vector_store(epilogue_late(lanes_load(from + i), e, start + i), out + start + i);
 #endif
     for (; i < count; i++)
-        to[i] = from[i];
+        out[start + i] = epilogue_late_one(from[i], e, start + i);
 }
 
 /* A' m A for a vector of tiles, in the order of the output's rows. */
 static inline void transform_products(global const real *from, const long from_frequency, const real bias,
-                                      real rows[OUTPUT_TILE][OUTPUT_TILE * VECTOR_WIDTH])
+                                      const epilogue e, real rows[OUTPUT_TILE][OUTPUT_TILE * VECTOR_WIDTH])
 {
     realv half_done[OUTPUT_TILE][INPUT_TILE];
 #pragma unroll
@@ -273,22 +275,24 @@ static inline void transform_products(global const real *from, const long from_f
         transform_output(half_done[i], y);
 #pragma unroll
         for (int j = 0; j < OUTPUT_TILE; j++)
-            y[j] += bias;
+            y[j] = epilogue_early(y[j] + bias, e);
         interleave(y, rows[i]);
     }
 }
 
-/* Stores rows of neighbouring tiles, `tile` the first of `run` in its row of tiles. */
-static inline void store_run(const real *row, global real *out, const long tile, const int run,
-                             const long width)
+/* Stores a row of `run` neighbouring tiles from `tile` on; the row starts at element `start` of the plane. */
+static inline void store_run(const real *row, global real *out, const epilogue e, const long start,
+                             const long tile, const int run, const long width)
 {
 #if DILATION_W == 1
-    store_row(row, out + tile * OUTPUT_TILE, (int)min((long)run * OUTPUT_TILE, width - tile * OUTPUT_TILE));
+    const long x = tile * OUTPUT_TILE;
+    store_row(row, out, e, start + x, (int)min((long)run * OUTPUT_TILE, width - x));
 #else
     for (int l = 0; l < run; l++) {
         const long x = (tile + l) / DILATION_W * OUTPUT_TILE * DILATION_W + (tile + l) % DILATION_W;
         for (int j = 0; j < OUTPUT_TILE && x + j * DILATION_W < width; j++)
-            out[x + j * DILATION_W] = row[j * VECTOR_WIDTH + l];
+            out[start + x + j * DILATION_W] =
+                epilogue_late_one(row[j * VECTOR_WIDTH + l], e, start + x + j * DILATION_W);
     }
 #endif
 }
@@ -303,17 +307,18 @@ static inline void store_run(const real *row, global real *out, const long tile,
 /* Product -> output. Index space: (lanes along tiles, planes). */
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 winograd_output(TENSOR(const real, product), TENSOR(const real, bias),
-                TENSOR(real, output) WINOGRAD_OUTPUT_ARGUMENTS(ARGUMENT))
+                TENSOR(real, output) EPILOGUE_TENSOR WINOGRAD_OUTPUT_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
 {
     for (long plane = get_group_id(1); plane < planes; plane += get_num_groups(1)) {
         const long channel = plane / chunk_depth, z = first_depth + plane % chunk_depth;
         const real b = has_bias ? TENSOR_START(bias)[channel] : 0;
         global const real *from = TENSOR_START(product) + plane * from_plane;
-        global real *out = TENSOR_START(output) + (channel * out_depth + z) * out_height * out_width;
+        const long at = (channel * out_depth + z) * out_height * out_width;
+        const epilogue e = EPILOGUE_AT(at);
         for (long q = get_global_id(0) * VECTOR_WIDTH; q < positions;
              q += get_global_size(0) * VECTOR_WIDTH) {
             real rows[OUTPUT_TILE][OUTPUT_TILE * VECTOR_WIDTH];
-            transform_products(from + q, from_frequency, b, rows);
+            transform_products(from + q, from_frequency, b, e, rows);
             /* Tiles run over the ends of rows of tiles: store what each holds. */
             const long end = min((long)VECTOR_WIDTH, positions - q);
             long tile_row = q / columns, tile = q % columns;
@@ -321,8 +326,8 @@ winograd_output(TENSOR(const real, product), TENSOR(const real, bias),
                 const int run = (int)min(end - l, columns - tile);
                 const long first = tile_row / dilation_h * OUTPUT_TILE * dilation_h + tile_row % dilation_h;
                 for (int i = 0; i < OUTPUT_TILE && first + i * dilation_h < out_height; i++)
-                    store_run(&rows[i][l * LANE_STEP], out + (first + i * dilation_h) * out_width, tile, run,
-                              out_width);
+                    store_run(&rows[i][l * LANE_STEP], TENSOR_START(output) + at, e,
+                              (first + i * dilation_h) * out_width, tile, run, out_width);
                 l += run;
             }
         }

@@ -18,6 +18,7 @@
  * the size of the input or output.
  */
 #include "arguments/winograd_depth.clh"
+#include "common/epilogue.clh"
 #include "common/padding.clh"
 #include "common/types.clh"
 #include "common/winograd.clh"
@@ -67,19 +68,22 @@ static inline realv load_lanes(global const real *from, const long count)
 #endif
 }
 
-static inline void store_lanes(const realv v, global real *to, const long count)
+/* Stores the lanes that are positions from element `at` of the epilogue's outputs on. */
+static inline void store_lanes(const realv sum, global real *out, const epilogue e, const long at,
+                               const long count)
 {
+    const realv v = epilogue_early(sum, e);
 #if VECTOR_WIDTH == 1
-    if (count > 0) *to = v;
+    if (count > 0) out[at] = epilogue_late(v, e, at);
 #else
     if (count >= VECTOR_WIDTH) {
-        vector_store(v, to);
+        vector_store(epilogue_late(v, e, at), out + at);
         return;
     }
     real lanes[VECTOR_WIDTH];
     lanes_store(v, lanes);
     for (int i = 0; i < (int)count; i++)
-        to[i] = lanes[i];
+        out[at + i] = epilogue_late_one(lanes[i], e, at + i);
 #endif
 }
 
@@ -121,7 +125,8 @@ winograd_depth_input(TENSOR(const real, input), TENSOR(real, panels) WINOGRAD_DE
 /* Product -> output. Index space: work-groups (panels, tiles along depth, channels). */
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 winograd_depth_output(TENSOR(const real, product), TENSOR(const real, bias),
-                      TENSOR(real, output) WINOGRAD_DEPTH_OUTPUT_ARGUMENTS(ARGUMENT))
+                      TENSOR(real, output) EPILOGUE_TENSOR WINOGRAD_DEPTH_OUTPUT_ARGUMENTS(ARGUMENT)
+                          EPILOGUE_SCALAR)
 {
     const long lane = get_local_id(0) * VECTOR_WIDTH;
     for (long channel = get_group_id(2); channel < channels; channel += get_num_groups(2)) {
@@ -129,8 +134,8 @@ winograd_depth_output(TENSOR(const real, product), TENSOR(const real, bias),
         for (long tile = get_group_id(1); tile < tiles; tile += get_num_groups(1)) {
             global const real *from =
                 TENSOR_START(product) + (channel * tiles + tile) * plane_panels * PANEL + lane;
-            global real *out =
-                TENSOR_START(output) + (channel * out_depth + tile * OUTPUT_TILE) * plane + first + lane;
+            const long first_output = (channel * out_depth + tile * OUTPUT_TILE) * plane + first + lane;
+            const epilogue e = EPILOGUE_AT(first_output);
             for (long p = get_group_id(0); p < plane_panels; p += get_num_groups(0)) {
                 realv m[INPUT_TILE], y[OUTPUT_TILE];
 #pragma unroll
@@ -140,7 +145,8 @@ winograd_depth_output(TENSOR(const real, product), TENSOR(const real, bias),
 #pragma unroll
                 for (int i = 0; i < OUTPUT_TILE; i++)
                     if (tile * OUTPUT_TILE + i < out_depth)
-                        store_lanes(y[i] + b, out + i * plane + p * PANEL, positions - p * PANEL - lane);
+                        store_lanes(y[i] + b, TENSOR_START(output) + first_output, e, i * plane + p * PANEL,
+                                    positions - p * PANEL - lane);
             }
         }
     }

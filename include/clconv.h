@@ -193,9 +193,28 @@ typedef enum clconv_padding_mode {
     CLCONV_PADDING_CIRCULAR = 3
 } clconv_padding_mode;
 
-/* The operator and its shapes:
- *   input  (batch, in_channels, D, H, W)          weight (out_channels, in_channels / groups, kD, kH, kW)
- *   bias   (out_channels)                         output (batch, out_channels, Do, Ho, Wo)
+/* What is done to each sum of bias, products and residual, by the names and formulas of torch.nn.functional:
+ *   relu        max(x, 0)
+ *   leaky_relu  x if x >= 0, else activation_slope * x
+ *   silu        x / (1 + exp(-x))
+ *   sigmoid     1 / (1 + exp(-x))
+ *   tanh        tanh(x)
+ *   gelu        x / 2 * (1 + erf(x / sqrt(2))), PyTorch's default, without its tanh approximation
+ * NaN stays NaN in all of them; silu and gelu make NaN of -inf, as PyTorch does. */
+typedef enum clconv_activation {
+    CLCONV_ACTIVATION_NONE = 0,
+    CLCONV_ACTIVATION_RELU = 1,
+    CLCONV_ACTIVATION_LEAKY_RELU = 2,
+    CLCONV_ACTIVATION_SILU = 3,
+    CLCONV_ACTIVATION_SIGMOID = 4,
+    CLCONV_ACTIVATION_TANH = 5,
+    CLCONV_ACTIVATION_GELU = 6
+} clconv_activation;
+
+/* The operator, output = activation(conv3d(input, weight) + bias + residual), and its shapes:
+ *   input  (batch, in_channels, D, H, W)          weight   (out_channels, in_channels / groups, kD, kH, kW)
+ *   bias   (out_channels)                         residual (batch, out_channels, Do, Ho, Wo)
+ *   output (batch, out_channels, Do, Ho, Wo)
  * with Xo = floor((X + pad_before + pad_after - dilation * (kernel - 1) - 1) / stride) + 1 on each axis.
  * Conv2d is D = kD = 1, Conv1d is D = H = kD = kH = 1. An unbatched input is batch = 1. */
 typedef struct clconv_problem {
@@ -213,9 +232,13 @@ typedef struct clconv_problem {
     clconv_dtype dtype;
     clconv_layout layout;
     int has_bias;
+    int has_residual; /* 1: a tensor of the output's shape is added before the activation, as in a ResNet */
+    clconv_activation activation;
+    double activation_slope; /* of leaky_relu alone; finite; rounded to dtype */
 } clconv_problem;
 
-/* batch, groups, channels, stride, dilation, kernel and input 1, padding 0, zeros, float32, no bias. */
+/* batch, groups, channels, stride, dilation, kernel and input 1, padding 0, zeros, float32, no bias, no
+ * residual, no activation, activation_slope 0.01. */
 CLCONV_API void clconv_problem_init(clconv_problem *problem);
 
 /* Checks every rule of Conv3d; the message names the first one that is broken. */
@@ -230,7 +253,7 @@ CLCONV_API clconv_status clconv_output_size(const clconv_problem *problem, int64
                                             clconv_error *err);
 
 typedef struct clconv_tensor_sizes { /* in elements; 0 for a tensor that the problem does not have */
-    int64_t input, weight, bias, output;
+    int64_t input, weight, bias, residual, output;
 } clconv_tensor_sizes;
 
 CLCONV_API clconv_status clconv_problem_tensor_sizes(const clconv_problem *problem,
@@ -287,9 +310,9 @@ typedef struct clconv_buffer {
 } clconv_buffer;
 
 /* Tensors of one run. Those that the problem does not have stay { NULL, 0 }. The output must not overlap
- * another tensor or the workspace. */
+ * another tensor, the residual included, or the workspace. */
 typedef struct clconv_tensors {
-    clconv_buffer input, weight, bias, output;
+    clconv_buffer input, weight, bias, residual, output;
 } clconv_tensors;
 
 /* Enqueues one run on `queue` (in order or out of order, of the context's device) and returns at once:
@@ -364,13 +387,17 @@ CLCONV_API clconv_status clconv_plan_profile(clconv_plan *plan, const clconv_ten
 
 /* Conveniences. */
 
-/* One forward convolution on arrays in host memory, of the problem's dtype, dense. Plans, allocates on the
- * device, copies, runs, waits. `bias` is ignored unless problem->has_bias; `options` may be NULL
- * (packed_weights must be 0). */
+/* Arrays in host memory, of the problem's dtype, dense. Those that the problem does not have are ignored. */
+typedef struct clconv_host_tensors {
+    const void *input, *weight, *bias, *residual;
+    void *output;
+} clconv_host_tensors;
+
+/* One forward convolution on arrays in host memory. Plans, allocates on the device, copies, runs, waits.
+ * `options` may be NULL (packed_weights must be 0). */
 CLCONV_API clconv_status clconv_conv3d_host(clconv_context *context, const clconv_problem *problem,
-                                            const clconv_plan_options *options, const void *input,
-                                            const void *weight, const void *bias, void *output,
-                                            clconv_error *err);
+                                            const clconv_plan_options *options,
+                                            const clconv_host_tensors *tensors, clconv_error *err);
 
 /* torch.nn.Conv3d's initialisation, bit for bit, after torch.manual_seed(seed): weight, then bias, from
  * U(-sqrt(k), sqrt(k)), k = 1 / (weight_shape[1] * kD * kH * kW), which is groups / (in_channels * kD * kH *

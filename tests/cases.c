@@ -53,11 +53,26 @@ static int parse_dtype(const char *value, clconv_problem *p)
     return dtype >= 0;
 }
 
+static int parse_activation(const char *value, clconv_problem *p)
+{
+    static const char *const names[] = {"none", "relu", "leaky_relu", "silu", "sigmoid", "tanh", "gelu"};
+    char name[16] = "", *end = NULL;
+    size_t length = strcspn(value, ":");
+    snprintf(name, sizeof name, "%.*s", (int)length, value);
+    int activation = index_of_word(name, names, 7);
+    if (activation < 0 || (activation == CLCONV_ACTIVATION_LEAKY_RELU) != (value[length] == ':')) return 0;
+    p->activation = (clconv_activation)activation;
+    if (value[length] == ':') p->activation_slope = strtod(value + length + 1, &end);
+    return end == NULL || *end == '\0';
+}
+
 static int parse_key(const char *token, test_case *c)
 {
     if (strncmp(token, "mode=", 5) == 0) return parse_mode(token + 5, &c->problem);
     if (strncmp(token, "pad=", 4) == 0) return parse_padding(token + 4, &c->problem);
     if (strncmp(token, "bias=", 5) == 0) return parse_flag(token + 5, &c->problem.has_bias);
+    if (strncmp(token, "residual=", 9) == 0) return parse_flag(token + 9, &c->problem.has_residual);
+    if (strncmp(token, "activation=", 11) == 0) return parse_activation(token + 11, &c->problem);
     if (strncmp(token, "dtype=", 6) == 0) return parse_dtype(token + 6, &c->problem);
     if (strncmp(token, "strict=", 7) == 0) return parse_flag(token + 7, &c->strict);
     return 0;

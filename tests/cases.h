@@ -2,7 +2,8 @@
  * it, then any of these, in any order:
  *   mode=zeros|reflect|replicate|circular
  *   pad=d0,d1,h0,h1,w0,w1                    instead of the text's padding, with which it is legal too
- *   bias=0|1, strict=0|1, dtype=f32|f64
+ *   bias=0|1, residual=0|1, strict=0|1, dtype=f32|f64
+ *   activation=none|relu|leaky_relu:SLOPE|silu|sigmoid|tanh|gelu
  * `#` starts a comment. Every line must be a legal problem: the first that is not is an error. */
 #ifndef CLCONV_TESTS_CASES_H
 #define CLCONV_TESTS_CASES_H

@@ -40,12 +40,13 @@ void test_device_close(test_device *t)
 static bool data_allocate(const clconv_problem *problem, test_data *data, clconv_tensor_sizes *sizes)
 {
     if (clconv_problem_tensor_sizes(problem, sizes, NULL) != CLCONV_SUCCESS) return false;
-    size_t count = (size_t)(sizes->input + sizes->weight + sizes->bias);
+    size_t count = (size_t)(sizes->input + sizes->weight + sizes->bias + sizes->residual);
     double *values = calloc(count + 1, sizeof *values);
     if (values == NULL) return false;
     data->input = values;
     data->weight = values + sizes->input;
     data->bias = problem->has_bias ? data->weight + sizes->weight : NULL;
+    data->residual = problem->has_residual ? data->weight + sizes->weight + sizes->bias : NULL;
     return true;
 }
 
@@ -55,10 +56,11 @@ bool test_data_integers(const clconv_problem *problem, uint64_t seed, test_data 
     random_state r = {seed};
     if (!data_allocate(problem, data, &sizes)) return false;
     double reduction = (double)(sizes.weight / problem->out_channels);
-    int64_t limit = (int64_t)fmin(999, sqrt(((1 << 24) - 1) / (reduction + 1)));
+    int64_t limit = (int64_t)fmin(999, sqrt(((1 << 24) - 1) / (reduction + 1 + problem->has_residual)));
     random_integers(&r, data->input, sizes.input, limit);
     random_integers(&r, data->weight, sizes.weight, limit);
     random_integers(&r, data->bias, sizes.bias, limit * limit);
+    random_integers(&r, data->residual, sizes.residual, limit * limit);
     return true;
 }
 
@@ -70,6 +72,7 @@ bool test_data_reals(const clconv_problem *problem, uint64_t seed, test_data *da
     random_reals(&r, data->input, sizes.input);
     random_reals(&r, data->weight, sizes.weight);
     random_reals(&r, data->bias, sizes.bias);
+    random_reals(&r, data->residual, sizes.residual);
     return true;
 }
 
@@ -156,8 +159,8 @@ static bool guarded_intact(const test_device *t, const guarded *g, bool is_input
     return ok;
 }
 
-enum { INPUT, WEIGHT, BIAS, PACKED, WORKSPACE, OUTPUT, BUFFERS };
-static const char *const buffer_names[BUFFERS] = {"input",         "weight",    "bias",
+enum { INPUT, WEIGHT, BIAS, RESIDUAL, PACKED, WORKSPACE, OUTPUT, BUFFERS };
+static const char *const buffer_names[BUFFERS] = {"input",         "weight",    "bias",  "residual",
                                                   "packed weight", "workspace", "output"};
 
 /* The workspace starts at a multiple of the device's alignment, as it must. */
@@ -171,11 +174,13 @@ static bool buffers_create(const test_device *t, const test_plan *p, const test_
         [INPUT] = (size_t)e->input * size,
         [WEIGHT] = (size_t)e->weight * size,
         [BIAS] = (size_t)e->bias * size,
+        [RESIDUAL] = (size_t)e->residual * size,
         [PACKED] = p->packed ? clconv_plan_packed_weight_size(p->plan) : 0,
         [WORKSPACE] = clconv_plan_workspace_size(p->plan),
         [OUTPUT] = (size_t)e->output * size,
     };
-    const double *values[BUFFERS] = {[INPUT] = data->input, [WEIGHT] = data->weight, [BIAS] = data->bias};
+    const double *values[BUFFERS] = {
+        [INPUT] = data->input, [WEIGHT] = data->weight, [BIAS] = data->bias, [RESIDUAL] = data->residual};
     bool ok = true;
     for (int b = 0; b < BUFFERS && ok; b++)
         ok = guarded_create(t, bytes[b], b == WORKSPACE ? alignment : guard, size, values[b], &buffers[b]);
@@ -188,6 +193,7 @@ static clconv_status enqueue_and_wait(const test_device *t, const test_plan *p,
     clconv_tensors tensors = {
         .input = buffers[INPUT].at, .weight = buffers[WEIGHT].at, .output = buffers[OUTPUT].at};
     if (p->problem.has_bias) tensors.bias = buffers[BIAS].at;
+    if (p->problem.has_residual) tensors.residual = buffers[RESIDUAL].at;
     clconv_status status = CLCONV_SUCCESS;
     if (p->packed) {
         status = clconv_plan_pack_weight(p->plan, t->queue, buffers[WEIGHT].at, buffers[PACKED].at, 0, NULL,
@@ -211,7 +217,7 @@ static bool buffers_check(const test_device *t, const test_plan *p, const guarde
 {
     bool ok = true;
     for (int b = INPUT; b < OUTPUT; b++) {
-        if (guarded_intact(t, &buffers[b], b <= BIAS, NULL)) continue;
+        if (guarded_intact(t, &buffers[b], b <= RESIDUAL, NULL)) continue;
         snprintf(why, TEST_WHY, "the %s or its guard was overwritten", buffer_names[b]);
         ok = false;
     }
@@ -262,6 +268,7 @@ bool test_reference_compute(const clconv_problem *problem, const test_data *data
     if (r->output == NULL) return false;
     r->magnitude = r->output + r->count;
     reference_forward(problem, &g, data->input, data->weight, data->bias, r->output, r->magnitude);
+    reference_epilogue(problem, r->count, data->residual, r->output, r->magnitude);
     return true;
 }
 
@@ -270,6 +277,14 @@ int64_t first_difference(const double *got, const double *expected, int64_t coun
     for (int64_t i = 0; i < count; i++)
         if (got[i] != expected[i] && !(isnan(got[i]) && isnan(expected[i]))) return i;
     return count;
+}
+
+bool activation_is_exact(const clconv_problem *problem)
+{
+    int exponent;
+    if (problem->activation == CLCONV_ACTIVATION_LEAKY_RELU)
+        return frexp(fabs(problem->activation_slope), &exponent) == 0.5;
+    return problem->activation == CLCONV_ACTIVATION_NONE || problem->activation == CLCONV_ACTIVATION_RELU;
 }
 
 bool algorithm_is_direct(const char *algorithm)
@@ -282,16 +297,18 @@ bool algorithm_is_direct(const char *algorithm)
 
 double algorithm_bound(const char *algorithm, const clconv_problem *problem, double magnitude)
 {
-    int64_t reduction =
-        problem->in_channels / problem->groups * problem->kernel[0] * problem->kernel[1] * problem->kernel[2];
-    return algorithm_is_direct(algorithm) ? bound_direct(problem->dtype, reduction, magnitude)
-                                          : bound_default(problem->dtype, reduction, magnitude);
+    return bound_result(problem, algorithm_is_direct(algorithm), magnitude, 0);
 }
 
 int64_t first_outside_bound(const char *algorithm, const clconv_problem *problem, const double *got,
                             const test_reference *r)
 {
-    for (int64_t i = 0; i < r->count; i++)
-        if (!(fabs(got[i] - r->output[i]) <= algorithm_bound(algorithm, problem, r->magnitude[i]))) return i;
+    bool direct = algorithm_is_direct(algorithm);
+    for (int64_t i = 0; i < r->count; i++) {
+        double magnitude = isfinite(r->magnitude[i]) ? r->magnitude[i] : 0;
+        double bound = bound_result(problem, direct, magnitude, r->output[i]);
+        bool same = got[i] == r->output[i] || (isnan(got[i]) && isnan(r->output[i]));
+        if (!same && !(fabs(got[i] - r->output[i]) <= bound && isfinite(r->output[i]))) return i;
+    }
     return r->count;
 }

@@ -19,12 +19,12 @@ typedef struct test_device {
 bool test_device_open(test_device *t);
 void test_device_close(test_device *t);
 
-/* Values of a problem's tensors, each exact in its dtype; bias is NULL without one. */
+/* Values of a problem's tensors, each exact in its dtype; NULL where the problem has none. */
 typedef struct test_data {
-    double *input, *weight, *bias;
+    double *input, *weight, *bias, *residual;
 } test_data;
 
-/* Integers small enough that every sum of |w||x| + |b| stays below 2^24. */
+/* Integers small enough that every sum of |w||x| + |b| + |r| stays below 2^24. */
 bool test_data_integers(const clconv_problem *problem, uint64_t seed, test_data *data);
 /* Zero-mean reals. */
 bool test_data_reals(const clconv_problem *problem, uint64_t seed, test_data *data);
@@ -61,14 +61,20 @@ bool test_reference_compute(const clconv_problem *problem, const test_data *data
 /* The first element of `got` that differs from `expected`; count if none does. NaN equals NaN. */
 int64_t first_difference(const double *got, const double *expected, int64_t count);
 
+/* Whether integers stay exact through the problem's activation: those of none, relu, and a leaky_relu whose
+ * slope is a power of two. */
+bool activation_is_exact(const clconv_problem *problem);
+
 /* Whether the algorithm accumulates directly, so that integers are exact and bound_direct() holds; else
  * bound_default() holds, and a NaN may reach more than its window. */
 bool algorithm_is_direct(const char *algorithm);
 
-/* The error that the promises allow at an element of this magnitude. */
+/* The error that the promises allow at an element of this magnitude, of a problem without an activation. */
 double algorithm_bound(const char *algorithm, const clconv_problem *problem, double magnitude);
 
-/* The first element that is further from the reference than that; count if none is. */
+/* The first element that is further from the reference than the promises allow; count if none is. One that is
+ * not finite must be the reference's; one to which an infinite sum is activated, within the activation's
+ * roundings of it. */
 int64_t first_outside_bound(const char *algorithm, const clconv_problem *problem, const double *got,
                             const test_reference *r);
 

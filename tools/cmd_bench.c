@@ -13,7 +13,8 @@ typedef struct bench_options {
     const char *suite, *problem, *op;
     int64_t runs;
     double seconds;
-    int unpacked, json;
+    int residual, unpacked, json;
+    activation_choice activation;
     common_options common;
 } bench_options;
 
@@ -24,6 +25,9 @@ static const option_spec bench_table[] = {
      "counts from 0); default: a short list of layers",
      option_text, offsetof(bench_options, problem)},
     {"op", "OP", "forward (default)", option_text, offsetof(bench_options, op)},
+    {"residual", NULL, "adds a tensor of the output's shape", option_flag, offsetof(bench_options, residual)},
+    {"activation", "A", "none (default), relu, leaky_relu, leaky_relu:SLOPE, silu,\nsigmoid, tanh or gelu",
+     option_activation, offsetof(bench_options, activation)},
     {"unpacked", NULL, "packs the weights in every run, not beforehand", option_flag,
      offsetof(bench_options, unpacked)},
     {"runs", "N", "exactly N runs of each layer", option_positive, offsetof(bench_options, runs)},
@@ -34,8 +38,9 @@ static const option_spec bench_table[] = {
 
 static const command_help bench_help = {
     "bench",
-    "[--suite FILE | --problem TEXT] [--op OP] [--unpacked]\n"
-    "[--runs N | --time SECONDS] [device and plan options] [--json]",
+    "[--suite FILE | --problem TEXT] [--op OP] [--residual]\n"
+    "[--activation A] [--unpacked] [--runs N | --time SECONDS]\n"
+    "[device and plan options] [--json]",
     "Times layers from the enqueue of one run to its completion, tensors on the device, weights\n"
     "packed beforehand. GFLOP count two for each multiply-add of the definition; 'peak' is the\n"
     "share of the multiply-add rate that the device reaches in a loop of nothing else.",
@@ -136,7 +141,11 @@ static int run_layer(bench *b, const layer *l)
     measure_options how = {.runs = b->options->runs, .seconds = b->options->seconds};
     common_options_plan(&b->options->common, &how.plan);
     how.plan.packed_weights = !b->options->unpacked;
-    if (measure_layer(b->context, &l->problem, &how, &m, &err)) {
+    clconv_problem problem = l->problem;
+    problem.has_residual = b->options->residual;
+    problem.activation = b->options->activation.activation;
+    problem.activation_slope = b->options->activation.slope;
+    if (measure_layer(b->context, &problem, &how, &m, &err)) {
         b->failed++;
         return print_failure(b, l, &err);
     }

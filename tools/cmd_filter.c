@@ -203,8 +203,9 @@ static int convolve(filter_job *job)
     if (status != EXIT_DONE) return status;
     common_options_plan(&job->options->common, &how);
     memcpy(job->device_name, clconv_context_device_info(context)->name, sizeof job->device_name);
-    if (clconv_conv3d_host(context, &job->problem, &how, job->input.data, job->weights, NULL,
-                           job->output.data, &err) != CLCONV_SUCCESS)
+    const clconv_host_tensors tensors = {
+        .input = job->input.data, .weight = job->weights, .output = job->output.data};
+    if (clconv_conv3d_host(context, &job->problem, &how, &tensors, &err) != CLCONV_SUCCESS)
         status = tool_fail_library(NULL, &err);
     clconv_context_release(context);
     return status;

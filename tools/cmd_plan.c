@@ -9,7 +9,8 @@
 typedef struct plan_options {
     int64_t input[5], weight[5];
     const char *problem, *op;
-    int bias, json;
+    int bias, residual, json;
+    activation_choice activation;
     conv_options conv;
     common_options common;
 } plan_options;
@@ -19,6 +20,10 @@ static const option_spec plan_table[] = {
     {"weight-shape", "O,I,kD,kH,kW", "I is in_channels / groups", option_shape,
      offsetof(plan_options, weight)},
     {"bias", NULL, "the problem has a bias", option_flag, offsetof(plan_options, bias)},
+    {"residual", NULL, "the problem adds a tensor of the output's shape", option_flag,
+     offsetof(plan_options, residual)},
+    {"activation", "A", "none (default), relu, leaky_relu, leaky_relu:SLOPE, silu,\nsigmoid, tanh or gelu",
+     option_activation, offsetof(plan_options, activation)},
     {"problem", "TEXT",
      "instead of shapes and convolution options, such as\n"
      "mb1ic64id16ih56oc128kd3pd1 (dilation counts from 0)",
@@ -30,8 +35,8 @@ static const option_spec plan_table[] = {
 static const command_help plan_help = {
     "plan",
     "--input-shape N,C,D,H,W --weight-shape O,I,kD,kH,kW [convolution options]\n"
-    "[--bias] [--op OP] [--json]\n"
-    "or --problem TEXT [--bias] [--op OP] [--json]",
+    "[--bias] [--residual] [--activation A] [--op OP] [--json]\n"
+    "or --problem TEXT [--bias] [--residual] [--activation A] [--op OP] [--json]",
     "Describes the plan of a problem on the device: algorithm, parameters, steps, memory and\n"
     "estimated cost, and why each other algorithm was not taken.",
     0};
@@ -177,5 +182,8 @@ int cmd_plan(int argc, char **argv)
     clconv_problem_init(&problem);
     status =
         options.problem ? problem_from_text(&options, &problem) : problem_from_shapes(&options, &problem);
+    problem.has_residual = options.residual;
+    problem.activation = options.activation.activation;
+    problem.activation_slope = options.activation.slope;
     return status ? status : describe(&options, &problem);
 }

@@ -5,7 +5,8 @@
 #include "outputs.h"
 
 typedef struct run_options {
-    const char *input, *weight, *bias, *output;
+    const char *input, *weight, *bias, *residual, *output;
+    activation_choice activation;
     conv_options conv;
     common_options common;
 } run_options;
@@ -16,19 +17,24 @@ static const option_spec run_table[] = {
     {"weight", "FILE", "(out_channels, in_channels / groups, kD, kH, kW)", option_text,
      offsetof(run_options, weight)},
     {"bias", "FILE", "(out_channels); none unless given", option_text, offsetof(run_options, bias)},
+    {"residual", "FILE", "of the output's shape, added before the activation; none\nunless given",
+     option_text, offsetof(run_options, residual)},
+    {"activation", "A", "none (default), relu, leaky_relu, leaky_relu:SLOPE, silu,\nsigmoid, tanh or gelu",
+     option_activation, offsetof(run_options, activation)},
     {"output", "FILE", "where the result goes; .npy, .nii or .nii.gz", option_text,
      offsetof(run_options, output)},
     {NULL, NULL, NULL, NULL, 0}};
 
 static const command_help run_help = {
     "run",
-    "--input FILE --weight FILE [--bias FILE] [convolution options]\n[device and plan options] --output FILE",
-    "Computes torch.nn.functional.conv3d(input, weight, bias, ...) on the device. The tensors\n"
-    "share a type, float32 or float64, and the output has it too.",
+    "--input FILE --weight FILE [--bias FILE] [--residual FILE]\n"
+    "[--activation A] [convolution options] [device and plan options]\n--output FILE",
+    "Computes activation(torch.nn.functional.conv3d(input, weight, bias, ...) + residual) on the\n"
+    "device. The tensors share a type, float32 or float64, and the output has it too.",
     0};
 
 typedef struct run_tensors {
-    tensor input, weight, bias, output;
+    tensor input, weight, bias, residual, output;
 } run_tensors;
 
 static int check_options(const run_options *o)
@@ -56,8 +62,10 @@ static int read_tensors(const run_options *o, run_tensors *t)
     int status = tensor_read("--input", o->input, &t->input);
     if (!status) status = tensor_read("--weight", o->weight, &t->weight);
     if (!status && o->bias) status = tensor_read("--bias", o->bias, &t->bias);
+    if (!status && o->residual) status = tensor_read("--residual", o->residual, &t->residual);
     if (!status) status = check_dtype("weight", &t->weight, &t->input);
     if (!status && o->bias) status = check_dtype("bias", &t->bias, &t->input);
+    if (!status && o->residual) status = check_dtype("residual", &t->residual, &t->input);
     return status;
 }
 
@@ -67,6 +75,9 @@ static int prepare_problem(const run_options *o, const run_tensors *t, clconv_pr
     shape_view bias = {t->bias.rank, t->bias.shape};
     clconv_problem_init(problem);
     problem->dtype = t->input.dtype;
+    problem->has_residual = o->residual != NULL;
+    problem->activation = o->activation.activation;
+    problem->activation_slope = o->activation.slope;
     return conv_problem(&o->conv, input, weight, o->bias ? &bias : NULL, problem);
 }
 
@@ -94,6 +105,12 @@ static int create_output(const clconv_problem *problem, run_tensors *t)
     return status;
 }
 
+static int check_residual(const run_tensors *t)
+{
+    shape_view residual = {t->residual.rank, t->residual.shape}, output = {t->output.rank, t->output.shape};
+    return shapes_match("--residual", residual, output);
+}
+
 static int convolve(const run_options *o, const clconv_problem *problem, run_tensors *t)
 {
     clconv_error err;
@@ -104,8 +121,9 @@ static int convolve(const run_options *o, const clconv_problem *problem, run_ten
     if (status) return status;
     common_options_plan(&o->common, &how);
     busy_start(&progress, "convolving");
-    clconv_status result = clconv_conv3d_host(context, problem, &how, t->input.data, t->weight.data,
-                                              problem->has_bias ? t->bias.data : NULL, t->output.data, &err);
+    const clconv_host_tensors tensors = {t->input.data, t->weight.data, t->bias.data, t->residual.data,
+                                         t->output.data};
+    clconv_status result = clconv_conv3d_host(context, problem, &how, &tensors, &err);
     busy_stop(&progress);
     clconv_context_release(context);
     return result ? tool_fail_library(NULL, &err) : EXIT_DONE;
@@ -118,6 +136,7 @@ static int run(const run_options *o, outputs *files, run_tensors *t)
     if (!status) status = read_tensors(o, t);
     if (!status) status = prepare_problem(o, t, &problem);
     if (!status) status = create_output(&problem, t);
+    if (!status && o->residual) status = check_residual(t);
     if (!status) status = convolve(o, &problem, t);
     if (!status) status = outputs_write_tensor(files, o->output, &t->output);
     if (!status) status = outputs_commit(files);
@@ -145,6 +164,7 @@ int cmd_run(int argc, char **argv)
     tensor_release(&t.input);
     tensor_release(&t.weight);
     tensor_release(&t.bias);
+    tensor_release(&t.residual);
     tensor_release(&t.output);
     return status;
 }

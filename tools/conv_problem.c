@@ -77,6 +77,14 @@ int conv_problem(const conv_options *options, shape_view input, shape_view weigh
     return conv_options_apply(options, problem);
 }
 
+int shapes_match(const char *option, shape_view tensor, shape_view output)
+{
+    size_t bytes = sizeof *output.extents * (size_t)output.rank;
+    if (tensor.rank == output.rank && !memcmp(tensor.extents, output.extents, bytes)) return EXIT_DONE;
+    return tool_fail(EXIT_WRONG_USE, "%s: expected the output's size %s, but got a tensor of size %s", option,
+                     describe(output).text, describe(tensor).text);
+}
+
 int check_op(const char *op)
 {
     static const char *const later[] = {"backward-input", "backward-weight", "transposed"};

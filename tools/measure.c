@@ -71,6 +71,9 @@ static clconv_status create_tensors(bench_run *run, const clconv_problem *proble
     if (!status && problem->has_bias) {
         status = create_tensor(run, sizes.bias, problem->dtype, &t->bias.memory, err);
     }
+    if (!status && problem->has_residual) {
+        status = create_tensor(run, sizes.residual, problem->dtype, &t->residual.memory, err);
+    }
     if (!status) status = create_tensor(run, sizes.output, problem->dtype, &t->output.memory, err);
     if (!status && workspace) {
         status = compute_buffer(run->context, workspace, NULL, &run->workspace.memory, err);
@@ -123,7 +126,8 @@ static void summarise(const bench_run *run, measurement *m)
 
 static void release(bench_run *run)
 {
-    const cl_mem buffers[] = {run->tensors.input.memory, run->tensors.weight.memory, run->tensors.bias.memory,
+    const cl_mem buffers[] = {run->tensors.input.memory,  run->tensors.weight.memory,
+                              run->tensors.bias.memory,   run->tensors.residual.memory,
                               run->tensors.output.memory, run->workspace.memory};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) {
         if (buffers[i]) clReleaseMemObject(buffers[i]);

@@ -281,3 +281,26 @@ int option_padding_mode(void *member, const char *name, const char *value)
     return tool_fail(EXIT_WRONG_USE, "%s is '%s'; it must be 'zeros', 'reflect', 'replicate' or 'circular'",
                      name, value);
 }
+
+int option_activation(void *member, const char *name, const char *value)
+{
+    static const char *const names[] = {"none", "relu", "leaky_relu", "silu", "sigmoid", "tanh", "gelu"};
+    size_t length = strcspn(value, ":");
+    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
+        if (strlen(names[i]) != length || strncmp(value, names[i], length) != 0) continue;
+        activation_choice choice = {(clconv_activation)i, 0.01};
+        char *end = NULL;
+        if (value[length]) {
+            choice.slope = strtod(value + length + 1, &end);
+            int is_number = end != value + length + 1 && !*end && isfinite(choice.slope);
+            if (choice.activation != CLCONV_ACTIVATION_LEAKY_RELU || !is_number) break;
+        }
+        *(activation_choice *)member = choice;
+        return EXIT_DONE;
+    }
+    return tool_fail(
+        EXIT_WRONG_USE,
+        "%s is '%s'; it must be none, relu, leaky_relu, leaky_relu:SLOPE (a finite number), silu, "
+        "sigmoid, tanh or gelu",
+        name, value);
+}

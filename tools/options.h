@@ -48,6 +48,12 @@ typedef struct conv_padding {
     int64_t before[3], after[3];
 } conv_padding;
 
+/* What --activation says: the slope is leaky_relu's. */
+typedef struct activation_choice {
+    clconv_activation activation;
+    double slope;
+} activation_choice;
+
 /* Parsers for tables. */
 int option_flag(void *member, const char *name, const char *value);         /* int: 1 */
 int option_text(void *member, const char *name, const char *value);         /* const char *; not empty */
@@ -60,6 +66,7 @@ int option_extents(void *member, const char *name, const char *value);      /* i
 int option_shape(void *member, const char *name, const char *value);        /* int64_t[5] */
 int option_padding_mode(void *member, const char *name, const char *value); /* clconv_padding_mode */
 int option_padding(void *member, const char *name, const char *value);      /* conv_padding */
+int option_activation(void *member, const char *name, const char *value);   /* activation_choice */
 
 /* --stride, --padding, --dilation, --groups, --padding-mode. */
 typedef struct conv_options {
@@ -84,6 +91,9 @@ typedef struct shape_view {
  * each other in PyTorch's words. The problem has been through clconv_problem_init() or has its dtype set. */
 int conv_problem(const conv_options *options, shape_view input, shape_view weight, const shape_view *bias,
                  clconv_problem *problem);
+
+/* Reports a tensor that must have the output's shape and has not. */
+int shapes_match(const char *option, shape_view tensor, shape_view output);
 
 /* The --op of a command: only "forward" is available now. */
 int check_op(const char *op);

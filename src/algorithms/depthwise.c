@@ -3,6 +3,7 @@
 #include "arguments/depthwise.clh"
 #include "algorithms/tile.h"
 #include "base/arith.h"
+#include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/scratch.h"
 
@@ -148,6 +149,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     kernel_add_buffer(&s, BUFFER_WORKSPACE,
                       recipe_reserve(r, bytes + product_slack(&tile) * g->element_size));
     kernel_set_scalars(&s, &a, sizeof a);
+    epilogue_fuse(&s, q->problem, 0);
     kernel_set_range(&s, (const int64_t[]){slices, 1, 1}, (const int64_t[]){tile.local_size, 1, 1});
     double tiles = (double)ceil_divide(a.positions, product_slack(&tile)) * (double)product_slack(&tile);
     s.flops = 2 * (double)g->taps * (double)a.units * (double)a.block_depth * (double)a.multiplier * tiles;

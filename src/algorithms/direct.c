@@ -44,6 +44,7 @@ static void append_chunk(const request *q, const product_tile *tile, const scrat
         .weight = {BUFFER_PACKED, 0},
         .bias = {problem->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0},
         .output_buffer = {BUFFER_OUTPUT, first * problem->out_channels * g->output_plane * g->element_size},
+        .epilogue = problem,
     };
     memcpy(w.kernel, problem->kernel, sizeof w.kernel);
     memcpy(w.stride, problem->stride, sizeof w.stride);

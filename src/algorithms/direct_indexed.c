@@ -3,6 +3,7 @@
 #include "arguments/direct_indexed.clh"
 #include "algorithms/algorithm.h"
 #include "base/arith.h"
+#include "steps/epilogue.h"
 #include "steps/kernel.h"
 
 typedef struct direct_indexed_arguments {
@@ -85,6 +86,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     kernel_add_buffer(&s, q->problem->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
     kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
     kernel_set_scalars(&s, &a, sizeof a);
+    epilogue_fuse(&s, q->problem, 0);
     kernel_set_range(&s, (const int64_t[]){a.blocks, a.segments, a.rows},
                      (const int64_t[]){p->values[LOCAL_SIZE], 1, 1});
     double lanes = (double)(a.segments * p->values[LOCAL_SIZE] * p->values[VECTOR_WIDTH]);

@@ -5,6 +5,7 @@
 #include "algorithms/tile.h"
 #include "base/arith.h"
 #include "base/hash.h"
+#include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/panels.h"
 
@@ -328,8 +329,10 @@ static void append_output(const request *q, const winograd_plan *w, int64_t samp
     step s = transform_step(q, w, "winograd_output");
     kernel_add_buffer(&s, BUFFER_WORKSPACE, w->product_offset);
     kernel_add_buffer(&s, p->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
-    kernel_add_buffer(&s, BUFFER_OUTPUT, sample * p->out_channels * g->output_plane * g->element_size);
+    int64_t output_offset = sample * p->out_channels * g->output_plane * g->element_size;
+    kernel_add_buffer(&s, BUFFER_OUTPUT, output_offset);
     kernel_set_scalars(&s, &a, sizeof a);
+    epilogue_fuse(&s, p, output_offset);
     int64_t groups = q->traits->is_cpu ? 1 : w->plane_panels;
     kernel_set_range(&s, (const int64_t[]){groups, a.planes, 1}, (const int64_t[]){w->tile.local_size, 1, 1});
     double products = (double)w->frequencies * (double)a.planes * (double)w->plane;

@@ -4,6 +4,7 @@
 #include "algorithms/tile.h"
 #include "base/arith.h"
 #include "base/hash.h"
+#include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/panels.h"
 
@@ -232,8 +233,10 @@ static void append_output(const request *q, const depth_plan *w, const chunk *c,
     step s = transform_step(q, w, "winograd_output", "winograd_depth_output");
     kernel_add_buffer(&s, BUFFER_WORKSPACE, w->product_offset);
     kernel_add_buffer(&s, p->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
-    kernel_add_buffer(&s, BUFFER_OUTPUT, c->sample * p->out_channels * g->output_plane * g->element_size);
+    int64_t output_offset = c->sample * p->out_channels * g->output_plane * g->element_size;
+    kernel_add_buffer(&s, BUFFER_OUTPUT, output_offset);
     kernel_set_scalars(&s, &a, sizeof a);
+    epilogue_fuse(&s, p, output_offset);
     kernel_set_range(&s, (const int64_t[]){q->traits->is_cpu ? 1 : a.plane_panels, a.tiles, a.channels},
                      (const int64_t[]){w->tile.local_size, 1, 1});
     double planes = (double)(a.channels * (w->tiles * (w->m + 2) + a.out_depth));

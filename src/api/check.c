@@ -4,9 +4,11 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "plan/plan.h"
+#include "problem/activation.h"
 #include "problem/reference.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 typedef struct check_case {
@@ -15,42 +17,54 @@ typedef struct check_case {
     int64_t extra_after; /* padding after beyond that before, on each axis */
     int has_bias;
     int quick;
+    int has_residual;
+    clconv_activation activation;
 } check_case;
 
 #define ZEROS CLCONV_PADDING_ZEROS
 #define REFLECT CLCONV_PADDING_REFLECT
 #define REPLICATE CLCONV_PADDING_REPLICATE
 #define CIRCULAR CLCONV_PADDING_CIRCULAR
+#define NONE CLCONV_ACTIVATION_NONE
+#define RELU CLCONV_ACTIVATION_RELU
+#define LEAKY_RELU CLCONV_ACTIVATION_LEAKY_RELU
+#define SILU CLCONV_ACTIVATION_SILU
+#define GELU CLCONV_ACTIVATION_GELU
 
 static const check_case cases[] = {
-    {"ic3id5ih7iw20oc5kd3ph1pd1pw1", ZEROS, 0, 1, 1},
-    {"ic8id4ih9iw17oc16kd3pd1sd2", ZEROS, 0, 1, 1},
-    {"ic4id6ih6iw9oc6kd3pd1g2", REFLECT, 0, 1, 1},
-    {"ic6id5ih5iw33oc6kd3pd1g6", REPLICATE, 0, 0, 1},
-    {"ic2id6ih8iw10oc3kd3pd2dd1", CIRCULAR, 0, 1, 1},
-    {"ic16id3ih4iw5oc33kd1", ZEROS, 0, 1, 1},
-    {"ic3id1ih14iw14oc8kd1kh7kw7sd1sh2sw2pd0ph3pw3", ZEROS, 0, 0, 1},
-    {"mb3ic2id3ih5iw7oc4kd2kh3kw4", ZEROS, 1, 1, 1},
-    {"ic1id9ih9iw50oc1kd5pd2", REFLECT, 1, 0, 0},
-    {"ic5id7ih1iw64oc7kd3kh1kw1pd1ph0pw0", ZEROS, 0, 1, 0},
-    {"ic2id1ih1iw40oc3kd1kh1kw11pd0ph0pw5", REPLICATE, 0, 1, 0},
-    {"ic4id4ih12iw12oc8kd2kh2kw2sd2", ZEROS, 0, 1, 0},
-    {"ic2id7ih9iw11oc2kd3sd3sh2sw4pd1dd1dh2dw0", ZEROS, 0, 0, 0},
-    {"ic3id3ih3iw3oc3kd3pd3", CIRCULAR, 0, 1, 0},
-    {"ic3id2ih3iw4oc4kd3pd4", REPLICATE, 1, 1, 0},
-    {"ic12id4ih6iw6oc24kd3pd1g12", ZEROS, 0, 1, 0},
-    {"ic40id2ih7iw7oc24kd3pd1", ZEROS, 0, 1, 0},
-    {"mb2ic3id8ih8iw31oc13kd4kh1kw3sd1sh3sw2pd2ph0pw1", REFLECT, 0, 1, 0},
-    {"ic2id1ih1iw1oc2kd1pd2sd7", ZEROS, 0, 1, 0},
-    {"ic7id6ih10iw16oc11kd3pd8dd7", ZEROS, 0, 1, 0},
+    {"ic3id5ih7iw20oc5kd3ph1pd1pw1", ZEROS, 0, 1, 1, 0, NONE},
+    {"ic8id4ih9iw17oc16kd3pd1sd2", ZEROS, 0, 1, 1, 0, NONE},
+    {"ic4id6ih6iw9oc6kd3pd1g2", REFLECT, 0, 1, 1, 0, NONE},
+    {"ic6id5ih5iw33oc6kd3pd1g6", REPLICATE, 0, 0, 1, 0, NONE},
+    {"ic2id6ih8iw10oc3kd3pd2dd1", CIRCULAR, 0, 1, 1, 0, NONE},
+    {"ic16id3ih4iw5oc33kd1", ZEROS, 0, 1, 1, 0, NONE},
+    {"ic3id1ih14iw14oc8kd1kh7kw7sd1sh2sw2pd0ph3pw3", ZEROS, 0, 0, 1, 0, NONE},
+    {"mb3ic2id3ih5iw7oc4kd2kh3kw4", ZEROS, 1, 1, 1, 0, NONE},
+    {"ic1id9ih9iw50oc1kd5pd2", REFLECT, 1, 0, 0, 0, NONE},
+    {"ic5id7ih1iw64oc7kd3kh1kw1pd1ph0pw0", ZEROS, 0, 1, 0, 0, NONE},
+    {"ic2id1ih1iw40oc3kd1kh1kw11pd0ph0pw5", REPLICATE, 0, 1, 0, 0, NONE},
+    {"ic4id4ih12iw12oc8kd2kh2kw2sd2", ZEROS, 0, 1, 0, 0, NONE},
+    {"ic2id7ih9iw11oc2kd3sd3sh2sw4pd1dd1dh2dw0", ZEROS, 0, 0, 0, 0, NONE},
+    {"ic3id3ih3iw3oc3kd3pd3", CIRCULAR, 0, 1, 0, 0, NONE},
+    {"ic3id2ih3iw4oc4kd3pd4", REPLICATE, 1, 1, 0, 0, NONE},
+    {"ic12id4ih6iw6oc24kd3pd1g12", ZEROS, 0, 1, 0, 0, NONE},
+    {"ic40id2ih7iw7oc24kd3pd1", ZEROS, 0, 1, 0, 0, NONE},
+    {"mb2ic3id8ih8iw31oc13kd4kh1kw3sd1sh3sw2pd2ph0pw1", REFLECT, 0, 1, 0, 0, NONE},
+    {"ic2id1ih1iw1oc2kd1pd2sd7", ZEROS, 0, 1, 0, 0, NONE},
+    {"ic7id6ih10iw16oc11kd3pd8dd7", ZEROS, 0, 1, 0, 0, NONE},
+    {"ic8id3ih7iw19oc8kd3pd1", ZEROS, 0, 1, 1, 1, RELU},
+    {"ic4id4ih6iw18oc4kd3pd1g4", ZEROS, 0, 1, 0, 1, LEAKY_RELU},
+    {"ic6id4ih6iw18oc6kd3pd1g2", ZEROS, 0, 0, 0, 0, SILU},
+    {"mb2ic5id3ih5iw17oc7kd2", ZEROS, 0, 1, 0, 1, GELU},
 };
 
 /* Host arrays of one case: the tensors as doubles, the exact output, and memory for the device's. */
 typedef struct check_data {
     clconv_problem problem;
+    char text[128];
     geometry g;
-    double *input, *weight, *bias, *exact, *magnitude;
-    float *device_input, *device_weight, *device_bias, *device_output;
+    double *input, *weight, *bias, *residual, *exact, *magnitude;
+    float *device_input, *device_weight, *device_bias, *device_residual, *device_output;
 } check_data;
 
 typedef struct check_run {
@@ -62,8 +76,9 @@ typedef struct check_run {
 
 static void data_release(check_data *d)
 {
-    free(d->input), free(d->weight), free(d->bias), free(d->exact), free(d->magnitude);
-    free(d->device_input), free(d->device_weight), free(d->device_bias), free(d->device_output);
+    free(d->input), free(d->weight), free(d->bias), free(d->residual), free(d->exact), free(d->magnitude);
+    free(d->device_input), free(d->device_weight), free(d->device_bias), free(d->device_residual);
+    free(d->device_output);
     *d = (check_data){0};
 }
 
@@ -79,73 +94,96 @@ static void fill(uint64_t *state, bool integers, double *values, float *floats, 
     }
 }
 
-static clconv_status data_create(const check_case *c, bool integers, check_data *d, clconv_error *err)
+static clconv_status problem_create(const check_case *c, check_data *d, clconv_error *err)
 {
-    *d = (check_data){0};
     clconv_problem *p = &d->problem;
     clconv_status status = clconv_problem_parse(c->text, p, err);
     if (status != CLCONV_SUCCESS) return status;
     p->padding_mode = c->mode;
     p->has_bias = c->has_bias;
+    p->has_residual = c->has_residual;
+    p->activation = c->activation;
+    p->activation_slope = 0.25; /* exact on integers */
     for (int axis = 0; axis < 3; axis++)
         p->pad_after[axis] += c->extra_after;
-    status = geometry_compute(p, &d->g, err);
-    if (status != CLCONV_SUCCESS) return status;
+    snprintf(d->text, sizeof d->text, "%s%s%s%s", c->text, c->has_residual ? " residual" : "",
+             c->activation == NONE ? "" : " ", c->activation == NONE ? "" : activation_name(c->activation));
+    return geometry_compute(p, &d->g, err);
+}
 
+static clconv_status data_allocate(check_data *d, clconv_error *err)
+{
     const clconv_tensor_sizes *n = &d->g.elements;
-    d->input = calloc((size_t)n->input, sizeof(double));
-    d->weight = calloc((size_t)n->weight, sizeof(double));
-    d->bias = calloc((size_t)p->out_channels, sizeof(double));
-    d->exact = calloc((size_t)n->output, sizeof(double));
-    d->magnitude = calloc((size_t)n->output, sizeof(double));
-    d->device_input = calloc((size_t)n->input, sizeof(float));
-    d->device_weight = calloc((size_t)n->weight, sizeof(float));
-    d->device_bias = calloc((size_t)p->out_channels, sizeof(float));
-    d->device_output = calloc((size_t)n->output, sizeof(float));
-    if (d->input == NULL || d->weight == NULL || d->bias == NULL || d->exact == NULL ||
-        d->magnitude == NULL || d->device_input == NULL || d->device_weight == NULL ||
-        d->device_bias == NULL || d->device_output == NULL) {
+    double **const doubles[] = {&d->input, &d->weight, &d->bias, &d->residual, &d->exact, &d->magnitude};
+    float **const floats[] = {&d->device_input, &d->device_weight, &d->device_bias, &d->device_residual,
+                              &d->device_output};
+    const int64_t counts[] = {n->input, n->weight, n->bias, n->residual, n->output, n->output};
+    bool ok = true;
+    for (int i = 0; i < 6; i++)
+        ok = (*doubles[i] = calloc((size_t)counts[i] + 1, sizeof(double))) != NULL && ok;
+    for (int i = 0; i < 5; i++)
+        ok = (*floats[i] = calloc((size_t)counts[i] + 1, sizeof(float))) != NULL && ok;
+    return ok ? CLCONV_SUCCESS
+              : error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the check of '%s'", d->text);
+}
+
+static clconv_status data_create(const check_case *c, bool integers, check_data *d, clconv_error *err)
+{
+    *d = (check_data){0};
+    clconv_status status = problem_create(c, d, err);
+    if (status == CLCONV_SUCCESS) status = data_allocate(d, err);
+    if (status != CLCONV_SUCCESS) {
         data_release(d);
-        return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the check of '%s'", c->text);
+        return status;
     }
+    const clconv_tensor_sizes *n = &d->g.elements;
     uint64_t state = 1;
     fill(&state, integers, d->input, d->device_input, n->input);
     fill(&state, integers, d->weight, d->device_weight, n->weight);
-    fill(&state, integers, d->bias, d->device_bias, p->out_channels);
-    reference_forward(p, &d->g, d->input, d->weight, c->has_bias ? d->bias : NULL, d->exact, d->magnitude);
+    fill(&state, integers, d->bias, d->device_bias, n->bias);
+    fill(&state, integers, d->residual, d->device_residual, n->residual);
+    reference_forward(&d->problem, &d->g, d->input, d->weight, c->has_bias ? d->bias : NULL, d->exact,
+                      d->magnitude);
+    reference_epilogue(&d->problem, n->output, c->has_residual ? d->residual : NULL, d->exact, d->magnitude);
     return CLCONV_SUCCESS;
+}
+
+/* Whether integers stay exact: sums, and multiples of a quarter. */
+static bool is_exact(clconv_activation activation)
+{
+    return activation == NONE || activation == RELU || activation == LEAKY_RELU;
 }
 
 /* The largest error as a share of what is allowed; infinite where an exact result is not, or a NaN came out.
  */
 static double worst_error(const check_data *d, bool integers, bool direct)
 {
-    double (*bound)(clconv_dtype, int64_t, double) = direct ? bound_direct : bound_default;
     double worst = 0;
     for (int64_t i = 0; i < d->g.elements.output; i++) {
         double error = fabs((double)d->device_output[i] - d->exact[i]);
-        double allowed = integers ? 0 : bound(CLCONV_FLOAT32, d->g.reduction, d->magnitude[i]);
+        double allowed = integers ? 0 : bound_result(&d->problem, direct, d->magnitude[i], d->exact[i]);
         double share = error == 0 ? 0 : allowed > 0 ? error / allowed : INFINITY;
         if (!(share <= worst)) worst = isnan(share) ? INFINITY : share;
     }
     return worst;
 }
 
-static void check_algorithm(check_run *run, const check_case *c, size_t index, bool integers, check_data *d)
+static void check_algorithm(check_run *run, size_t index, bool integers, check_data *d)
 {
     const char *algorithm = clconv_algorithm_name(index);
     bool direct = clconv_algorithm_accumulates_directly(index) != 0;
-    if (integers && !direct) return;
+    if (integers && (!direct || !is_exact(d->problem.activation))) return;
     clconv_error err = {.status = CLCONV_SUCCESS};
     clconv_plan_options options;
     clconv_plan_options_init(&options);
     options.algorithm = algorithm;
     clconv_check_result result = {
-        .algorithm = algorithm, .problem = c->text, .data = integers ? "integer" : "random", .message = ""};
+        .algorithm = algorithm, .problem = d->text, .data = integers ? "integer" : "random", .message = ""};
     for (int64_t i = 0; i < d->g.elements.output; i++)
         d->device_output[i] = NAN;
-    result.status = clconv_conv3d_host(run->context, &d->problem, &options, d->device_input, d->device_weight,
-                                       d->device_bias, d->device_output, &err);
+    const clconv_host_tensors tensors = {d->device_input, d->device_weight, d->device_bias,
+                                         d->device_residual, d->device_output};
+    result.status = clconv_conv3d_host(run->context, &d->problem, &options, &tensors, &err);
     result.skipped = result.status == CLCONV_UNSUPPORTED;
     if (result.status == CLCONV_SUCCESS) {
         result.worst = worst_error(d, integers, direct);
@@ -165,7 +203,7 @@ static clconv_status check_one(check_run *run, const check_case *c, bool integer
     clconv_status status = data_create(c, integers, &d, err);
     if (status != CLCONV_SUCCESS) return status;
     for (size_t i = 0; i < clconv_algorithm_count(); i++)
-        check_algorithm(run, c, i, integers, &d);
+        check_algorithm(run, i, integers, &d);
     data_release(&d);
     return CLCONV_SUCCESS;
 }

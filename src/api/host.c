@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "plan/plan.h"
 
-enum { INPUT, WEIGHT, BIAS, OUTPUT, WORKSPACE, BUFFERS };
+enum { INPUT, WEIGHT, BIAS, RESIDUAL, OUTPUT, WORKSPACE, BUFFERS };
 
 /* Device memory of one call; NULL where a tensor is empty. */
 typedef struct host_run {
@@ -12,7 +12,7 @@ typedef struct host_run {
     size_t bytes[BUFFERS];
 } host_run;
 
-static const char *const names[] = {"input", "weight", "bias", "output", "workspace"};
+static const char *const names[] = {"input", "weight", "bias", "residual", "output", "workspace"};
 
 static clconv_status allocate(host_run *run, int which, const void *source, clconv_error *err)
 {
@@ -39,6 +39,7 @@ static clconv_status run_and_read(host_run *run, clconv_plan *plan, void *output
         .input = {run->memory[INPUT], 0},
         .weight = {run->memory[WEIGHT], 0},
         .bias = {run->memory[BIAS], 0},
+        .residual = {run->memory[RESIDUAL], 0},
         .output = {run->memory[OUTPUT], 0},
     };
     const clconv_buffer workspace = {run->memory[WORKSPACE], 0};
@@ -57,25 +58,27 @@ static void release(host_run *run)
 }
 
 clconv_status clconv_conv3d_host(clconv_context *context, const clconv_problem *problem,
-                                 const clconv_plan_options *options, const void *input, const void *weight,
-                                 const void *bias, void *output, clconv_error *err)
+                                 const clconv_plan_options *options, const clconv_host_tensors *tensors,
+                                 clconv_error *err)
 {
     if (context == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "context is NULL");
     if (options != NULL && options->packed_weights)
         return error_set(err, CLCONV_INVALID_ARGUMENT, "packed_weights is %d; on host arrays it must be 0",
                          options->packed_weights);
     if (problem == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "problem is NULL");
+    if (tensors == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "tensors is NULL");
     geometry g;
     clconv_status status = geometry_compute(problem, &g, err);
     if (status != CLCONV_SUCCESS) return status;
-    if (output == NULL && g.elements.output > 0)
+    if (tensors->output == NULL && g.elements.output > 0)
         return error_set(err, CLCONV_INVALID_ARGUMENT, "output is NULL");
 
     size_t element = (size_t)g.element_size;
     host_run run = {.context = context,
                     .bytes = {(size_t)g.elements.input * element, (size_t)g.elements.weight * element,
-                              (size_t)g.elements.bias * element, (size_t)g.elements.output * element, 0}};
-    const void *const sources[BUFFERS] = {input, weight, bias, NULL, NULL};
+                              (size_t)g.elements.bias * element, (size_t)g.elements.residual * element,
+                              (size_t)g.elements.output * element, 0}};
+    const void *const sources[BUFFERS] = {tensors->input, tensors->weight, tensors->bias, tensors->residual};
     clconv_plan *plan = NULL;
     for (int i = 0; i < WORKSPACE && status == CLCONV_SUCCESS; i++)
         status = allocate(&run, i, sources[i], err);
@@ -84,7 +87,7 @@ clconv_status clconv_conv3d_host(clconv_context *context, const clconv_problem *
     if (status != CLCONV_SUCCESS) goto done;
     run.bytes[WORKSPACE] = clconv_plan_workspace_size(plan);
     status = allocate(&run, WORKSPACE, NULL, err);
-    if (status == CLCONV_SUCCESS) status = run_and_read(&run, plan, output, err);
+    if (status == CLCONV_SUCCESS) status = run_and_read(&run, plan, tensors->output, err);
 done:
     release(&run);
     clconv_plan_release(plan);

@@ -113,10 +113,11 @@ clconv_status bind_run(const clconv_plan *plan, const clconv_tensors *tensors, c
         {"input", tensors->input, g->elements.input * element},
         {plan->packed_weights ? "weight (packed)" : "weight", tensors->weight, runs ? weight : 0},
         {"bias", tensors->bias, runs ? g->elements.bias * element : 0},
+        {"residual", tensors->residual, g->elements.residual * element},
         {"output", tensors->output, g->elements.output * element},
         {"workspace", work, plan->workspace_size},
     };
-    clconv_status status = check_all(plan, required, 5, 3, err);
+    clconv_status status = check_all(plan, required, 6, 4, err);
     if (status != CLCONV_SUCCESS) return status;
     size_t alignment = (size_t)plan->context->rt.traits.address_alignment;
     if (plan->workspace_size > 0 && work.offset % alignment != 0)
@@ -129,6 +130,7 @@ clconv_status bind_run(const clconv_plan *plan, const clconv_tensors *tensors, c
     buffers->roles[BUFFER_INPUT] = tensors->input;
     buffers->roles[BUFFER_WEIGHT] = tensors->weight;
     buffers->roles[BUFFER_BIAS] = tensors->bias;
+    buffers->roles[BUFFER_RESIDUAL] = tensors->residual;
     buffers->roles[BUFFER_OUTPUT] = tensors->output;
     buffers->roles[BUFFER_WORKSPACE] = work;
     buffers->roles[BUFFER_PACKED] = packed;

@@ -4,6 +4,7 @@
 #include "base/arith.h"
 #include "base/error.h"
 #include "plan/plan.h"
+#include "steps/epilogue.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ static clconv_status try_algorithm(const request *q, const algorithm *a, const c
     clconv_status status = parameters_override(a->ranges, overrides, &c->parameters, err);
     if (status != CLCONV_SUCCESS) return status;
     a->emit(q, &c->parameters, &c->recipe, why);
+    if (why->length == 0) epilogue_append_unless_fused(&c->recipe, q->problem, q->geometry, q->traits);
     if (c->recipe.failed || why->failed)
         return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the steps of %s", a->name);
     if (why->length > 0) return CLCONV_SUCCESS;

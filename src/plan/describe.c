@@ -1,5 +1,6 @@
 /* A plan in words, for people. */
 #include "plan/plan.h"
+#include "problem/activation.h"
 
 static void describe_steps(const char *title, const step *steps, size_t count, size_t first, text *out)
 {
@@ -17,6 +18,14 @@ static void describe_steps(const char *title, const step *steps, size_t count, s
     }
 }
 
+static void describe_epilogue(const clconv_problem *p, text *out)
+{
+    if (p->has_residual == 0 && p->activation == CLCONV_ACTIVATION_NONE) return;
+    text_append(out, "epilogue: %s%s", p->has_residual ? "residual, " : "", activation_name(p->activation));
+    if (p->activation == CLCONV_ACTIVATION_LEAKY_RELU) text_append(out, " %g", p->activation_slope);
+    text_append(out, "\n");
+}
+
 void plan_describe(const clconv_plan *plan, text *out)
 {
     const recipe *r = &plan->recipe;
@@ -26,6 +35,7 @@ void plan_describe(const clconv_plan *plan, text *out)
     text_append(out, "output: %lld, %lld, %lld, %lld, %lld\n", (long long)plan->problem.batch,
                 (long long)plan->problem.out_channels, (long long)plan->geometry.output[0],
                 (long long)plan->geometry.output[1], (long long)plan->geometry.output[2]);
+    describe_epilogue(&plan->problem, out);
     text_append(out, "workspace: %lld bytes\n", (long long)plan->workspace_size);
     text_append(out, "estimate: %.4g ms\n", 1e3 * plan->seconds);
     describe_steps(plan->packed_weights ? "beforehand" : "step", r->pack, r->pack_count, 0, out);

@@ -69,6 +69,7 @@ static clconv_status count_elements(const clconv_problem *p, geometry *g, clconv
                        5, size, &unused, err);
     if (p->batch == 0) n->input = n->output = 0;
     n->bias = p->has_bias ? p->out_channels : 0;
+    n->residual = p->has_residual ? n->output : 0;
     return status;
 }
 

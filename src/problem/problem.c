@@ -4,6 +4,7 @@
 
 #include "base/arith.h"
 #include "base/error.h"
+#include "problem/activation.h"
 
 static const char axis_names[] = "DHW";
 
@@ -18,6 +19,7 @@ void clconv_problem_init(clconv_problem *problem)
         .kernel = {1, 1, 1},
         .stride = {1, 1, 1},
         .dilation = {1, 1, 1},
+        .activation_slope = 0.01,
     };
 }
 
@@ -66,6 +68,9 @@ static clconv_status check_kinds(const clconv_problem *p, clconv_error *err)
     }
     if (p->has_bias != 0 && p->has_bias != 1)
         return error_set(err, CLCONV_INVALID_PROBLEM, "has_bias is %d; it must be 0 or 1", p->has_bias);
+    if (p->has_residual != 0 && p->has_residual != 1)
+        return error_set(err, CLCONV_INVALID_PROBLEM, "has_residual is %d; it must be 0 or 1",
+                         p->has_residual);
     return CLCONV_SUCCESS;
 }
 
@@ -111,6 +116,7 @@ static clconv_status check_axis(const clconv_problem *p, int axis, clconv_error 
 clconv_status problem_check_members(const clconv_problem *problem, clconv_error *err)
 {
     clconv_status status = check_kinds(problem, err);
+    if (status == CLCONV_SUCCESS) status = activation_check(problem, err);
     if (status == CLCONV_SUCCESS) status = check_channels(problem, err);
     for (int axis = 0; axis < 3 && status == CLCONV_SUCCESS; axis++)
         status = check_axis(problem, axis, err);

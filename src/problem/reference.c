@@ -2,6 +2,8 @@
  * seen right. */
 #include "problem/reference.h"
 
+#include "problem/activation.h"
+
 #include <math.h>
 
 /* One output, and the same sum of absolute values. */
@@ -50,6 +52,16 @@ void reference_forward(const clconv_problem *problem, const geometry *g, const d
         }
 }
 
+void reference_epilogue(const clconv_problem *problem, int64_t count, const double *residual, double *output,
+                        double *magnitude)
+{
+    for (int64_t i = 0; i < count; i++) {
+        double r = residual != NULL ? residual[i] : 0;
+        output[i] = activation_apply(problem, output[i] + r);
+        if (magnitude != NULL) magnitude[i] += fabs(r);
+    }
+}
+
 static double unit_roundoff(clconv_dtype dtype)
 {
     return ldexp(1, dtype == CLCONV_FLOAT64 ? -53 : -24);
@@ -71,4 +83,18 @@ double bound_default(clconv_dtype dtype, int64_t reduction, double magnitude)
 {
     double k = (double)reduction;
     return 2 * unit_roundoff(dtype) * (16 + sqrt(k) / 2) * magnitude + (k + 2) * underflow_unit(dtype);
+}
+
+double bound_result(const clconv_problem *problem, bool accumulates_directly, double magnitude, double output)
+{
+    const clconv_problem *p = problem;
+    int64_t reduction = p->in_channels / p->groups * p->kernel[0] * p->kernel[1] * p->kernel[2];
+    double (*of_sum)(clconv_dtype, int64_t, double) = accumulates_directly ? bound_direct : bound_default;
+    double sum = of_sum(p->dtype, reduction + p->has_residual, magnitude);
+    activation_error e = activation_error_of(p);
+    if (e.roundings == 0) return e.slope * sum;
+    double size = e.of_input ? magnitude : fabs(output);
+    double least_normal = ldexp(1, p->dtype == CLCONV_FLOAT64 ? -1022 : -126);
+    return e.slope * sum + e.roundings * unit_roundoff(p->dtype) * (size + e.slope * sum) +
+           0x1p10 * least_normal;
 }

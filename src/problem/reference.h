@@ -5,11 +5,18 @@
 
 #include "problem/geometry.h"
 
+#include <stdbool.h>
+
 /* output (and, unless NULL, magnitude = |w| * |x| + |b|, the same convolution of absolute values) from
  * tensors of doubles in the layouts of clconv_problem. Zero padding is multiplied, as PyTorch does: inf * 0 =
  * NaN. bias may be NULL. */
 void reference_forward(const clconv_problem *problem, const geometry *g, const double *input,
                        const double *weight, const double *bias, double *output, double *magnitude);
+
+/* output = activation(output + residual) and magnitude += |residual| (either may be NULL), of `count`
+ * elements. */
+void reference_epilogue(const clconv_problem *problem, int64_t count, const double *residual, double *output,
+                        double *magnitude);
 
 /* |got - exact| of an algorithm that accumulates directly, in any order, with or without FMA:
  * gamma(K + 1) * magnitude + 2 K eta, gamma(n) = n u / (1 - n u). */
@@ -18,5 +25,13 @@ double bound_direct(clconv_dtype dtype, int64_t reduction, double magnitude);
 /* The bound of every default result, Winograd included, on zero-mean data (fp32's constants; fp64 scales u):
  * 2 u (16 + sqrt(K) / 2) * magnitude + (K + 2) eta. */
 double bound_default(clconv_dtype dtype, int64_t reduction, double magnitude);
+
+/* The error of a result with its epilogue, where the exact result is `output` and the sum's magnitude, the
+ * residual included, `magnitude`: for B, the bound above with one more term if there is a residual,
+ *   L B + A u (s + L B) + 2^10 N
+ * with |activation'| <= L, A roundings relative to s in the activation, and N the least normal number, which
+ * is what underflow and an overflowing exp() can add. B itself if there is no activation. */
+double bound_result(const clconv_problem *problem, bool accumulates_directly, double magnitude,
+                    double output);
 
 #endif

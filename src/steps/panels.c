@@ -3,6 +3,7 @@
 
 #include "arguments/panels.clh"
 #include "base/arith.h"
+#include "steps/epilogue.h"
 #include "steps/kernel.h"
 
 typedef struct panels_arguments {
@@ -98,6 +99,7 @@ void panels_append(recipe *r, const panel_product *w, const product_tile *tile)
     kernel_add_buffer(&s, w->bias.role, w->bias.offset);
     kernel_add_buffer(&s, w->output.role, w->output.offset);
     kernel_set_scalars(&s, &a, sizeof a);
+    if (w->epilogue != NULL) epilogue_fuse(&s, w->epilogue, w->output.offset);
     set_range(&s, &a, tile->local_size);
     int64_t planes_read =
         min_i64(a.depth, (a.out_depth - 1) * a.stride_d + (a.kernel_d - 1) * a.dilation_d + 1);

@@ -29,6 +29,7 @@ typedef struct panel_product {
     int64_t out_plane, out_channel, out_volume; /* from one to the next in the output */
     bool bias_by_position;                      /* else by output channel */
     step_buffer panels, weight, bias, output;
+    const clconv_problem *epilogue; /* whose residual and activation the outputs take; NULL for none */
 } panel_product;
 
 void panels_append(recipe *r, const panel_product *what, const product_tile *tile);

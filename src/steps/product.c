@@ -3,6 +3,7 @@
 
 #include "arguments/direct.clh"
 #include "base/arith.h"
+#include "steps/epilogue.h"
 #include "steps/kernel.h"
 
 typedef struct direct_arguments {
@@ -116,6 +117,7 @@ void product_append(recipe *r, const product *w, const product_tile *tile)
     kernel_add_buffer(&s, w->bias.role, w->bias.offset);
     kernel_add_buffer(&s, w->output_buffer.role, w->output_buffer.offset);
     kernel_set_scalars(&s, &a, sizeof a);
+    if (w->epilogue != NULL) epilogue_fuse(&s, w->epilogue, w->output_buffer.offset);
     kernel_set_range(&s, (const int64_t[]){groups_along_blocks(&a), a.tiles, a.planes},
                      (const int64_t[]){tile->local_size, 1, 1});
     double products = (double)w->group_in * (double)(w->kernel[0] * w->kernel[1] * w->kernel[2]);

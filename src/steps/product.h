@@ -32,6 +32,7 @@ typedef struct product {
     int64_t output[3];
     const scratch_layout *layout; /* of the volume that is read */
     step_buffer input, weight, bias, output_buffer;
+    const clconv_problem *epilogue; /* the problem whose outputs these are; NULL: of none */
 } product;
 
 void product_append(recipe *r, const product *what, const product_tile *tile);

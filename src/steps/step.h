@@ -13,6 +13,7 @@ typedef enum buffer_role {
     BUFFER_INPUT,
     BUFFER_WEIGHT,
     BUFFER_BIAS,
+    BUFFER_RESIDUAL,
     BUFFER_OUTPUT,
     BUFFER_PACKED,
     BUFFER_WORKSPACE,
@@ -24,7 +25,7 @@ typedef struct step_buffer {
     int64_t offset; /* bytes from where the role's buffer starts */
 } step_buffer;
 
-enum { STEP_BUFFERS = 5, STEP_SCALARS = 40, STEP_OPTIONS = 256 };
+enum { STEP_BUFFERS = 6, STEP_SCALARS = 40, STEP_OPTIONS = 384 };
 
 /* Arguments of a kernel: for each buffer the cl_mem and its offset in elements, then the scalars, all of them
  * `long`. A kernel given zero for every scalar does nothing: so it is warmed. */
@@ -56,6 +57,7 @@ typedef struct step {
     kernel_launch launch; /* STEP_KERNEL */
     gemm_call gemm;       /* STEP_GEMM */
     int64_t copy_bytes;   /* STEP_COPY: buffer 0 to buffer 1 */
+    bool has_epilogue;    /* adds the residual and activates what it stores */
     double flops;         /* arithmetic done, waste included */
     double efficiency;    /* share of the device's FMA rate that this kernel's shape can reach */
     double bytes;         /* memory moved at least */

@@ -2,6 +2,7 @@
 nothing behind, tensor files written byte by byte, and an independent convolution in double precision."""
 import gzip
 import itertools
+import math
 import os
 import re
 import shutil

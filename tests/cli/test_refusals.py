@@ -88,6 +88,32 @@ class Parameters(Refusals):
                      "--weight-shape", "1,%s,1,1,1" % huge)
 
 
+class Epilogue(Refusals):
+    def test_activations(self):
+        for value in ["Relu", "relu6", "gelu:1", "relu:0.1", "leaky_relu:", "leaky_relu:nan", "leaky_relu:inf",
+                      "leaky_relu:-inf", "leaky_relu:0.1x", "leaky_relu:1e999", "leaky", ":0.1", "silu,relu"]:
+            self.refuse_run(2, "--activation is '%s'; it must be none, relu.*gelu" % re.escape(value), "--activation",
+                            value)
+        self.refuse_run(2, "activation_slope is 1e\\+300; it must be finite in float32", "--activation",
+                        "leaky_relu:1e300")
+        self.refuse_run(2, "--activation is empty|--activation is ''", "--activation", "")
+
+    def test_shape_of_the_residual(self):
+        for shape in [(1, 4, 3, 4, 6), (4, 3, 4, 5), (1, 4, 5, 6, 7), (2, 4, 3, 4, 5), (1, 3, 3, 4, 5), (240,), ()]:
+            text = re.escape("[%s]" % ", ".join(map(str, shape)))
+            self.save("r.npy", np.ones(shape, np.float32))
+            self.refuse_run(2, r"--residual: expected the output's size \[1, 4, 3, 4, 5\], .*size " + text,
+                            "--residual", "r.npy")
+
+    def test_type_and_file_of_the_residual(self):
+        self.save("r.npy", np.ones((1, 4, 3, 4, 5)))
+        self.refuse_run(2, r"input type \(float32\) and residual type \(float64\) should be the same", "--residual",
+                        "r.npy")
+        self.write("r.npy", b"no array")
+        self.refuse_run(2, "'r.npy'", "--residual", "r.npy")
+        self.refuse_run(1, "'absent.npy'", "--residual", "absent.npy")
+
+
 class Types(Refusals):
     def test_mixed_types(self):
         self.refuse_run(2, r"input type \(float64\) and weight type \(float32\) should be the same",

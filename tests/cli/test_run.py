@@ -84,6 +84,45 @@ class Run(ToolTest):
         self.done("run", "--input", "x.npy", "--weight", "w.npy", "--padding", "same", "--output", "y.npy")
         self.assertEqual(self.load("y.npy").ravel().tolist(), [3, 5, 7, 4])
 
+    def epilogue(self, activation, residual=None, slope=0.01):
+        """Runs with an activation against numpy, on small integers, whose sums are exact."""
+        x = self.random.integers(-3, 4, (2, 3, 5, 6, 7)).astype(np.float32)
+        w = self.random.integers(-3, 4, (5, 3, 3, 3, 3)).astype(np.float32) / 4
+        arguments = ["--input", self.save("x.npy", x), "--weight", self.save("w.npy", w), "--activation", activation]
+        exact, _ = conv3d(x, w)
+        if residual is not None:
+            arguments += ["--residual", self.save("r.npy", residual)]
+            exact = exact + residual
+        self.done("run", *arguments, "--output", "y.npy")
+        y = self.load("y.npy")
+        self.assertEqual((y.dtype, y.shape), (np.float32, exact.shape))
+        return y, exact
+
+    def test_activations_that_are_exact(self):
+        for activation, function in {"none": lambda v: v, "relu": lambda v: np.maximum(v, 0),
+                                     "leaky_relu:0.25": lambda v: np.where(v < 0, v / 4, v),
+                                     "leaky_relu:-2": lambda v: np.where(v < 0, -2 * v, v)}.items():
+            for residual in [None, self.random.integers(-9, 10, (2, 5, 3, 4, 5)).astype(np.float32)]:
+                with self.subTest(activation, residual=residual is not None):
+                    y, exact = self.epilogue(activation, residual)
+                    np.testing.assert_array_equal(y, function(exact))
+
+    def test_activations_that_round(self):
+        erf = np.vectorize(math.erf)
+        for activation, function in {"leaky_relu": lambda v: np.where(v < 0, 0.01 * v, v),
+                                     "silu": lambda v: v / (1 + np.exp(-v)), "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
+                                     "tanh": np.tanh, "gelu": lambda v: v / 2 * (1 + erf(v / 2**0.5))}.items():
+            with self.subTest(activation):
+                y, exact = self.epilogue(activation, self.normal(2, 5, 3, 4, 5))
+                np.testing.assert_allclose(y, function(exact), rtol=4e-6, atol=4e-6)
+
+    def test_unbatched_residual(self):
+        x, w, r = self.normal(2, 4, 4, 4), self.normal(3, 2, 1, 1, 1), self.normal(3, 4, 4, 4)
+        for name, array in [("x.npy", x), ("w.npy", np.zeros_like(w)), ("r.npy", r)]:
+            self.save(name, array)
+        self.done("run", "--input", "x.npy", "--weight", "w.npy", "--residual", "r.npy", "--output", "y.npy")
+        np.testing.assert_array_equal(self.load("y.npy"), r)
+
     def test_two_runs_give_the_same_bits(self):
         self.save("x.npy", self.normal(1, 16, 9, 20, 21))
         self.save("w.npy", self.normal(24, 16, 3, 3, 3))

@@ -35,7 +35,7 @@ static bool hash_table(const test_device *device, const test_case *cases, size_t
     bool ok = true;
     for (size_t i = 0; i < count && ok; i++) {
         clconv_tensor_sizes sizes;
-        test_data data = {NULL, NULL, NULL};
+        test_data data = {.input = NULL};
         double *output = NULL;
         ok = clconv_problem_tensor_sizes(&cases[i].problem, &sizes, NULL) == CLCONV_SUCCESS &&
              test_data_reals(&cases[i].problem, 1000 + i, &data) &&

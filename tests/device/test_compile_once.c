@@ -115,10 +115,19 @@ static void expect_compiled_once(const test_device *device, const char *algorith
     printf("%s: a plan takes at most %.2f ms; ", algorithm, 1e3 * longest);
 }
 
-static void test_sizes(void)
+static void make_cache(void)
 {
     CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(cache));
-    setenv("POCL_CACHE_DIR", cache, 1);
+    CU_ASSERT_EQUAL(setenv("POCL_CACHE_DIR", cache, 1), 0);
+}
+
+static void remove_cache(void)
+{
+    CU_ASSERT_EQUAL(nftw(cache, remove_file, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static void test_sizes(void)
+{
     test_device device;
     CU_ASSERT_FATAL(test_device_open(&device));
     for (size_t a = 0; a < clconv_algorithm_count(); a++)
@@ -135,11 +144,47 @@ static void test_sizes(void)
         CU_ASSERT(files_in_cache() > files);
     job_close(&j);
     test_device_close(&device);
-    nftw(cache, remove_file, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void run_slope(const test_device *device, const char *algorithm, double slope)
+{
+    clconv_problem p;
+    clconv_plan *plan = NULL;
+    clconv_plan_options options;
+    clconv_plan_options_init(&options);
+    options.algorithm = algorithm;
+    char text[128];
+    problem_of_size(device, algorithm, 1, (const int64_t[]){6, 7, 18}, text);
+    CU_ASSERT_EQUAL_FATAL(clconv_problem_parse(text, &p, NULL), CLCONV_SUCCESS);
+    p.activation = CLCONV_ACTIVATION_LEAKY_RELU;
+    p.activation_slope = slope;
+    CU_ASSERT_EQUAL(clconv_plan_create(device->context, CLCONV_FORWARD, &p, &options, &plan, NULL),
+                    CLCONV_SUCCESS);
+    clconv_plan_release(plan);
+}
+
+/* An activation is a program of its own; its slope is not. */
+static void test_slopes(void)
+{
+    test_device device;
+    CU_ASSERT_FATAL(test_device_open(&device));
+    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
+        clconv_counters before, after;
+        run_slope(&device, clconv_algorithm_name(a), 0.01);
+        clconv_context_counters(device.context, &before);
+        run_slope(&device, clconv_algorithm_name(a), 0.3);
+        clconv_context_counters(device.context, &after);
+        CU_ASSERT(before.programs_built > 0);
+        CU_ASSERT_EQUAL(after.programs_built, before.programs_built);
+    }
+    test_device_close(&device);
 }
 
 const char test_suite_name[] = "compile once";
 const test_entry test_suite[] = {
+    {"a private cache", make_cache},
     {"new sizes compile nothing", test_sizes},
+    {"nor do new slopes", test_slopes},
+    {"the cache is removed", remove_cache},
     {NULL, NULL},
 };

@@ -80,6 +80,37 @@ static void test_steps(void)
     }
 }
 
+static size_t count_steps(const clconv_problem *p, const char *algorithm)
+{
+    test_plan plan;
+    clconv_plan_info info;
+    CU_ASSERT_EQUAL_FATAL(
+        test_plan_create(&device, p, algorithm, false, false, CLCONV_WORKSPACE_UNLIMITED, &plan, NULL),
+        CLCONV_SUCCESS);
+    clconv_plan_get_info(plan.plan, &info);
+    test_plan_release(&plan);
+    return info.steps;
+}
+
+/* The epilogue is done by the kernels that store the output; only what stores by a library's GEMM needs one
+ * step more. */
+static void test_fused_epilogue(void)
+{
+    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
+        const char *algorithm = clconv_algorithm_name(a);
+        clconv_problem p;
+        CU_ASSERT_EQUAL_FATAL(clconv_problem_parse(job_problem(&device, algorithm), &p, NULL),
+                              CLCONV_SUCCESS);
+        size_t steps = count_steps(&p, algorithm), more = strcmp(algorithm, "im2col_gemm") == 0;
+        p.activation = CLCONV_ACTIVATION_SILU;
+        CU_ASSERT_EQUAL(count_steps(&p, algorithm), steps + more);
+        p.has_residual = 1;
+        CU_ASSERT_EQUAL(count_steps(&p, algorithm), steps + more);
+        p.activation = CLCONV_ACTIVATION_NONE;
+        CU_ASSERT_EQUAL(count_steps(&p, algorithm), steps + more);
+    }
+}
+
 /* "auto" takes the cheapest of those that do not refuse, and each that refuses says why. */
 static void expect_best_candidate(const clconv_problem *p, uint64_t limit)
 {
@@ -220,6 +251,7 @@ const test_entry test_suite[] = {
     {"the device is opened", open_device},
     {"facts of a plan", test_infos},
     {"its steps", test_steps},
+    {"an epilogue is fused", test_fused_epilogue},
     {"its candidates", test_candidates},
     {"its text", test_describe},
     {"its profile", test_profile},

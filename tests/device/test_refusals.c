@@ -232,6 +232,64 @@ static void test_packing(void)
     test_plan_release(&packed);
 }
 
+/* A residual that is missing, too small, misplaced or overlapped, even in full, by the output. */
+static void test_residual(void)
+{
+    test_plan adding;
+    clconv_error err = {.message = ""};
+    clconv_problem p = good.plan.problem;
+    p.has_residual = 1;
+    CU_ASSERT_EQUAL_FATAL(
+        test_plan_create(&device, &p, "direct", false, false, CLCONV_WORKSPACE_UNLIMITED, &adding, &err),
+        CLCONV_SUCCESS);
+    size_t bytes = (size_t)adding.geometry.elements.residual * 4;
+    CU_ASSERT_FATAL(bytes == (size_t)good.plan.geometry.elements.output * 4);
+    cl_mem whole = job_buffer(&good, bytes, NULL), small = job_buffer(&good, bytes - 4, NULL);
+    call c = good_call();
+    c.plan = adding.plan;
+    expect_refused(&c, "residual is NULL");
+    c.tensors.residual.memory = small;
+    expect_refused(&c, "residual has");
+    c.tensors.residual = (clconv_buffer){whole, 4};
+    expect_refused(&c, "residual has");
+    c.tensors.residual.offset = 2;
+    expect_refused(&c, "residual starts");
+    c.tensors.residual = c.tensors.output;
+    expect_refused(&c, "output overlaps residual");
+    clReleaseMemObject(whole);
+    clReleaseMemObject(small);
+    test_plan_release(&adding);
+}
+
+/* Arrays in host memory: those that the problem has must be there. */
+static void test_host_arrays(void)
+{
+    clconv_problem p;
+    clconv_error err = {.message = ""};
+    const float values[1] = {3};
+    float output[1] = {7};
+    clconv_problem_init(&p);
+    p.has_bias = p.has_residual = 1;
+    CU_ASSERT_EQUAL(clconv_conv3d_host(device.context, &p, NULL, NULL, &err), CLCONV_INVALID_ARGUMENT);
+    CU_ASSERT_STRING_EQUAL(err.message, "tensors is NULL");
+    static const char *const messages[] = {"input is NULL", "weight is NULL", "bias is NULL",
+                                           "residual is NULL", "output is NULL"};
+    for (int i = 0; i < 5; i++) {
+        clconv_host_tensors t = {values, values, values, values, output};
+        const void **const inputs[] = {&t.input, &t.weight, &t.bias, &t.residual};
+        if (i < 4)
+            *inputs[i] = NULL;
+        else
+            t.output = NULL;
+        CU_ASSERT_EQUAL(clconv_conv3d_host(device.context, &p, NULL, &t, &err), CLCONV_INVALID_ARGUMENT);
+        CU_ASSERT_STRING_EQUAL(err.message, messages[i]);
+        CU_ASSERT_EQUAL(output[0], 7);
+    }
+    const clconv_host_tensors all = {values, values, values, values, output};
+    CU_ASSERT_EQUAL(clconv_conv3d_host(device.context, &p, NULL, &all, &err), CLCONV_SUCCESS);
+    CU_ASSERT_EQUAL(output[0], 3 * 3 + 3 + 3);
+}
+
 const char test_suite_name[] = "refused runs";
 const test_entry test_suite[] = {
     {"a plan with its data", open_job},
@@ -243,6 +301,8 @@ const test_entry test_suite[] = {
     {"buffers of another context", test_foreign_buffers},
     {"wait lists", test_events},
     {"packed weights", test_packing},
+    {"a residual", test_residual},
+    {"arrays in host memory", test_host_arrays},
     {"the plan still runs", close_job},
     {NULL, NULL},
 };

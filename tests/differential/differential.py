@@ -66,7 +66,7 @@ def check_legal(tool, problem):
     exact, magnitude = pytorch.expected(problem)
     check(got.shape == exact.shape, f"shape {got.shape}; PyTorch's is {exact.shape}")
     check(got.dtype == problem.x.dtype, f"type {got.dtype}; the input's is {problem.x.dtype}")
-    share = np.abs(got - exact) / np.maximum(pytorch.allowed(problem, magnitude), 1e-300)
+    share = np.abs(got - exact) / np.maximum(pytorch.allowed(problem, exact, magnitude), 1e-300)
     if share.size == 0:
         return 0.0
     worst = np.unravel_index(np.argmax(np.where(np.isnan(share), np.inf, share)), share.shape)
@@ -151,7 +151,7 @@ def alone(name):
 
 
 def legal_test(tool, problem):
-    return lambda: (f"{problem.algorithm} {problem.x.dtype}", check_legal(tool, problem))
+    return lambda: (f"{problem.algorithm} {problem.activation} {problem.x.dtype}", check_legal(tool, problem))
 
 
 def run_batch(tool, report, seed, indices):

@@ -1,13 +1,15 @@
 """Random legal problems over all that `clconv run` takes.
 
 Problem i of a seed is always the same one. What a kernel is compiled for (the width's kernel, stride and dilation, the
-height's stride, the output channels of a group, the type) is drawn once for each BATCH consecutive problems, all else
-for each problem, since a device's compiler takes much longer than a small convolution."""
+height's stride, the output channels of a group, the type, the activation, whether there is a residual) is drawn once
+for each BATCH consecutive problems, all else for each problem, since a device's compiler takes much longer than a small
+convolution."""
 import dataclasses
 
 import numpy as np
 
 BATCH = 8
+ACTIVATIONS = ["none", "none", "relu", "leaky_relu", "silu", "sigmoid", "tanh", "gelu"]
 MODES = ["zeros", "reflect", "replicate", "circular"]
 ALGORITHMS = ["auto"] * 6 + ["direct", "direct_indexed", "im2col_gemm"]
 
@@ -17,11 +19,14 @@ class Problem:
     x: np.ndarray  # (N, C, D, H, W), or (C, D, H, W)
     w: np.ndarray
     b: np.ndarray  # None: no bias
+    r: np.ndarray  # None: no residual
     stride: tuple
     padding: object  # "same", "valid", or 3 or 6 integers as the tool takes them
     dilation: tuple
     groups: int = 1
     mode: str = "zeros"
+    activation: str = "none"
+    slope: float = None  # None: the activation has none, or its default is meant
     algorithm: str = "auto"
     more: tuple = ()  # options that must not change the result
     short: bool = False  # equal values of three axes are written as one
@@ -35,16 +40,19 @@ class Problem:
 
     def files(self):
         """The tensors by option."""
-        tensors = {"input": self.x, "weight": self.w, "bias": self.b}
+        tensors = {"input": self.x, "weight": self.w, "bias": self.b, "residual": self.r}
         return {name: tensor for name, tensor in tensors.items() if tensor is not None}
+
+    def activation_text(self):
+        return self.activation if self.slope is None else f"{self.activation}:{self.slope!r}"
 
     def options(self):
         """The options that are not tensors. Defaults are left out if `short`."""
         text = {"stride": self.extents(self.stride), "padding": self.extents(self.padding),
                 "dilation": self.extents(self.dilation), "groups": str(self.groups), "padding-mode": self.mode,
-                "algorithm": self.algorithm}
+                "activation": self.activation_text(), "algorithm": self.algorithm}
         default = {"stride": "1", "padding": "0", "dilation": "1", "groups": "1", "padding-mode": "zeros",
-                   "algorithm": "auto"}
+                   "activation": "none", "algorithm": "auto"}
         kept = [[f"--{name}", value] for name, value in text.items() if not (self.short and value == default[name])]
         return sum(kept, []) + list(self.more)
 
@@ -118,6 +126,20 @@ def random_values(rng, shape, dtype):
     return (rng.standard_normal(shape) * 2.0 ** rng.integers(-6, 7)).astype(dtype)
 
 
+def output_shape(x_shape, w_shape, stride, dilation, pads):
+    extents = [(x + sum(p) - d * (k - 1) - 1) // s + 1
+               for x, k, s, d, p in zip(x_shape[-3:], w_shape[-3:], stride, dilation, pads)]
+    return (*x_shape[:-4], w_shape[0], *extents)
+
+
+def random_epilogue(seed, index):
+    """activation, slope, and whether there is a residual."""
+    shared, own = generator(seed, "activation", index // BATCH), generator(seed, "epilogue", index)
+    activation, has_residual = choose(shared, ACTIVATIONS), bool(shared.random() < 0.4)
+    slopes = [None, 0.25, -2.0, 0.0, float(own.standard_normal())]
+    return activation, choose(own, slopes) if activation == "leaky_relu" else None, has_residual
+
+
 def random_problem(seed, index):
     k = kernel_class(generator(seed, "class", index // BATCH))
     rng = generator(seed, "legal", index)
@@ -133,11 +155,16 @@ def random_problem(seed, index):
     if rng.random() < 0.04:
         samples = [0]
     algorithm = choose(rng, ALGORITHMS)
-    return Problem(x=random_values(rng, (*samples, groups * group_in, *size), k["dtype"]),
-                   w=random_values(rng, (groups * k["out"], group_in, *kernel), k["dtype"]),
-                   b=random_values(rng, groups * k["out"], k["dtype"]) if rng.random() < 0.5 else None,
-                   stride=stride, padding=padding, dilation=dilation, groups=groups, mode=mode, algorithm=algorithm,
-                   more=random_more(rng), short=bool(rng.random() < 0.5))
+    x_shape, w_shape = (*samples, groups * group_in, *size), (groups * k["out"], group_in, *kernel)
+    activation, slope, has_residual = random_epilogue(seed, index)
+    problem = Problem(x=random_values(rng, x_shape, k["dtype"]), w=random_values(rng, w_shape, k["dtype"]),
+                      b=random_values(rng, groups * k["out"], k["dtype"]) if rng.random() < 0.5 else None, r=None,
+                      stride=stride, padding=padding, dilation=dilation, groups=groups, mode=mode,
+                      activation=activation, slope=slope, algorithm=algorithm, more=random_more(rng),
+                      short=bool(rng.random() < 0.5))
+    if has_residual:
+        problem.r = random_values(rng, output_shape(x_shape, w_shape, stride, dilation, pads), k["dtype"])
+    return problem
 
 
 def page_examples(seed):
@@ -146,4 +173,5 @@ def page_examples(seed):
                                                        ((3, 5, 2), (2, 1, 1), (4, 2, 0))]):
         rng = generator(seed, "page", index)
         yield Problem(x=random_values(rng, (20, 16, 10, 50, 100), "f4"), w=random_values(rng, (33, 16, *kernel), "f4"),
-                      b=random_values(rng, 33, "f4"), stride=stride, padding=padding, dilation=(1, 1, 1), short=True)
+                      b=random_values(rng, 33, "f4"), r=None, stride=stride, padding=padding, dilation=(1, 1, 1),
+                      short=True)

@@ -3,7 +3,7 @@ import struct
 
 import numpy as np
 
-from problems import choose, generator, random_problem, random_values
+from problems import choose, generator, output_shape, random_problem, random_values, sides
 
 
 class Call:
@@ -82,6 +82,17 @@ def bias_length(rng, p):
     return Call(p).with_file("bias", npy_bytes(np.ones(length, p.x.dtype)), f"{length} values")
 
 
+def residual_shape(rng, p):
+    """One extent more or less than the output's, or another rank."""
+    pads = sides(p.padding, p.w.shape[-3:], p.dilation)
+    shape = list(output_shape(p.x.shape, p.w.shape, p.stride, p.dilation, pads))
+    if rng.random() < 0.3:
+        shape = shape[1:] if rng.random() < 0.5 else [1] + shape
+    else:
+        shape[rng.integers(len(shape))] += int(choose(rng, [-1, 1, 3]))
+    return Call(p).with_file("residual", npy_bytes(np.ones(shape, p.x.dtype)), f"shape {shape}")
+
+
 def empty_extent(rng, p):
     name = choose(rng, ["input", "weight"])
     shape = list(p.files()[name].shape)
@@ -130,7 +141,9 @@ def word(rng, p):
         ("stride", ["a", "1,2", "1.5", "", "1,1,1,1", "1,1,", "9" * 20]),
         ("dilation", ["b", "2,2", "1e1", " ", "1,1,1,1,1,1"]),
         ("groups", ["all", "1,1", "1.0", "", "2G"]),
-        ("algorithm", ["fastest", "winograd", "Direct", "direct,im2col_gemm"]),
+        ("algorithm", ["fastest", "Winograd", "Direct", "direct,im2col_gemm"]),
+        ("activation", ["Relu", "relu:1", "leaky_relu:", "leaky_relu:nan", "leaky_relu:-inf", "leaky_relu:1e999", "",
+                        "gelu:tanh", "leaky_relu:0.1x"]),
         ("workspace-limit", ["-1", "1T", "K", "1KB", "1.5M", "9" * 21]),
     ])
     return Call(p).with_options("--" + option, choose(rng, words))
@@ -204,9 +217,10 @@ def missing_tensor(rng, p):
     return call
 
 
-KINDS = [stride, dilation, groups_not_positive, groups_that_do_not_divide, channels, rank, bias_length, empty_extent,
-         negative_padding, kernel_beyond_input, padding_beyond_mode, same_with_stride, word, option, mixed_types,
-         type_not_supported, fortran_order, wrong_length, lying_header, enormous_header, no_npy, missing_tensor]
+KINDS = [stride, dilation, groups_not_positive, groups_that_do_not_divide, channels, rank, bias_length,
+         residual_shape, empty_extent, negative_padding, kernel_beyond_input, padding_beyond_mode, same_with_stride,
+         word, option, mixed_types, type_not_supported, fortran_order, wrong_length, lying_header, enormous_header, no_npy,
+         missing_tensor]
 
 
 def random_refusal(seed, index):
@@ -214,5 +228,6 @@ def random_refusal(seed, index):
     rng = generator(seed, "illegal", index)
     while True:
         problem = random_problem(seed, int(rng.integers(2**31)))
+        problem.r = None  # its shape depends on what is changed
         if problem.x.size:
             return KINDS[index % len(KINDS)](rng, problem)

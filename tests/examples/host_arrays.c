@@ -29,7 +29,8 @@ static clconv_status convolve(clconv_context *context, clconv_error *err)
         problem.input[axis] = SIZE;
         problem.kernel[axis] = 3;
     }
-    return clconv_conv3d_host(context, &problem, NULL, input, weight, NULL, output, err);
+    const clconv_host_tensors tensors = {.input = input, .weight = weight, .output = output};
+    return clconv_conv3d_host(context, &problem, NULL, &tensors, err);
 }
 
 static int count_wrong(void)

@@ -63,12 +63,16 @@ static void test_derived_sizes(void)
     CU_ASSERT(g.input_plane == 50000 && g.output_plane == 39600 && g.element_size == 4);
     CU_ASSERT_EQUAL(clconv_problem_tensor_sizes(&p, &sizes, NULL), CLCONV_SUCCESS);
     CU_ASSERT(sizes.input == 16000000 && sizes.weight == 8160 && sizes.bias == 34);
-    CU_ASSERT_EQUAL(sizes.output, 20 * 34 * 39600);
+    CU_ASSERT(sizes.output == 20 * 34 * 39600 && sizes.residual == 0);
+    p.has_residual = 1;
+    CU_ASSERT_EQUAL(clconv_problem_tensor_sizes(&p, &sizes, NULL), CLCONV_SUCCESS);
+    CU_ASSERT_EQUAL(sizes.residual, 20 * 34 * 39600);
     p.batch = 0;
     p.has_bias = 0;
     p.dtype = CLCONV_FLOAT64;
     CU_ASSERT_EQUAL(geometry_compute(&p, &g, NULL), CLCONV_SUCCESS);
     CU_ASSERT(g.elements.input == 0 && g.elements.output == 0 && g.elements.bias == 0 && g.element_size == 8);
+    CU_ASSERT_EQUAL(g.elements.residual, 0);
     CU_ASSERT_EQUAL(clconv_output_size(&p, output, NULL), CLCONV_SUCCESS);
     CU_ASSERT(output[0] == 8 && output[1] == 50 && output[2] == 99);
 }
@@ -82,13 +86,14 @@ static void test_failure_leaves_outputs(void)
     memset(&g, 0x37, sizeof g);
     before = g;
     int64_t output[3] = {-1, -2, -3};
-    clconv_tensor_sizes sizes = {-4, -5, -6, -7};
+    clconv_tensor_sizes sizes = {.input = -4, .weight = -5, .bias = -6, .residual = -7, .output = -8};
     CU_ASSERT_EQUAL(geometry_compute(&p, &g, NULL), CLCONV_INVALID_PROBLEM);
     CU_ASSERT_EQUAL(clconv_output_size(&p, output, NULL), CLCONV_INVALID_PROBLEM);
     CU_ASSERT_EQUAL(clconv_problem_tensor_sizes(&p, &sizes, NULL), CLCONV_INVALID_PROBLEM);
     CU_ASSERT(memcmp(&g, &before, sizeof g) == 0);
     CU_ASSERT(output[0] == -1 && output[1] == -2 && output[2] == -3);
-    CU_ASSERT(sizes.input == -4 && sizes.weight == -5 && sizes.bias == -6 && sizes.output == -7);
+    CU_ASSERT(sizes.input == -4 && sizes.weight == -5 && sizes.bias == -6);
+    CU_ASSERT(sizes.residual == -7 && sizes.output == -8);
     CU_ASSERT_EQUAL(clconv_output_size(NULL, output, NULL), CLCONV_INVALID_ARGUMENT);
     CU_ASSERT_EQUAL(clconv_problem_tensor_sizes(NULL, &sizes, NULL), CLCONV_INVALID_ARGUMENT);
 }

@@ -4,6 +4,8 @@
 
 #include "clconv.h"
 
+#include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -209,6 +211,46 @@ static void test_kinds(void)
     expect(&p, CLCONV_INVALID_PROBLEM, "has_bias is 2; it must be 0 or 1");
 }
 
+static void test_epilogue(void)
+{
+    clconv_problem p;
+    clconv_problem_init(&p);
+    p.has_residual = -1;
+    expect(&p, CLCONV_INVALID_PROBLEM, "has_residual is -1; it must be 0 or 1");
+    p.has_residual = 1;
+    for (int activation = -1; activation <= 7; activation++) {
+        p.activation = (clconv_activation)activation;
+        char message[128] = "";
+        bool is_known = activation >= 0 && activation < 7;
+        if (!is_known)
+            snprintf(message, sizeof message,
+                     "activation is %d; it must be none, relu, leaky_relu, silu, sigmoid, tanh or gelu",
+                     activation);
+        expect(&p, is_known ? CLCONV_SUCCESS : CLCONV_INVALID_PROBLEM, message);
+    }
+}
+
+/* The slope matters to leaky_relu alone, and must be finite in the problem's type. */
+static void test_slope(void)
+{
+    clconv_problem p;
+    clconv_problem_init(&p);
+    p.activation_slope = NAN;
+    expect(&p, CLCONV_SUCCESS, "");
+    p.activation = CLCONV_ACTIVATION_GELU;
+    expect(&p, CLCONV_SUCCESS, "");
+    p.activation = CLCONV_ACTIVATION_LEAKY_RELU;
+    expect(&p, CLCONV_INVALID_PROBLEM, "activation_slope is nan; it must be finite in float32");
+    p.activation_slope = -INFINITY;
+    expect(&p, CLCONV_INVALID_PROBLEM, "activation_slope is -inf; it must be finite in float32");
+    p.activation_slope = 1e39;
+    expect(&p, CLCONV_INVALID_PROBLEM, "activation_slope is 1e+39; it must be finite in float32");
+    p.dtype = CLCONV_FLOAT64;
+    expect(&p, CLCONV_SUCCESS, "");
+    p.activation_slope = INFINITY;
+    expect(&p, CLCONV_INVALID_PROBLEM, "activation_slope is inf; it must be finite in float64");
+}
+
 static void test_initial_problem(void)
 {
     clconv_problem p;
@@ -221,6 +263,7 @@ static void test_initial_problem(void)
         CU_ASSERT(p.pad_before[axis] == 0 && p.pad_after[axis] == 0);
     }
     CU_ASSERT(p.padding_mode == CLCONV_PADDING_ZEROS && p.dtype == CLCONV_FLOAT32 && p.has_bias == 0);
+    CU_ASSERT(p.has_residual == 0 && p.activation == CLCONV_ACTIVATION_NONE && p.activation_slope == 0.01);
 }
 
 const char test_suite_name[] = "problem";
@@ -231,6 +274,8 @@ const test_entry test_suite[] = {
     {"limits of 64 bits", test_limits},
     {"the largest tensor", test_largest},
     {"kinds", test_kinds},
+    {"residual and activation", test_epilogue},
+    {"the slope of leaky_relu", test_slope},
     {"what a problem starts from", test_initial_problem},
     {NULL, NULL},
 };

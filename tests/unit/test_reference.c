@@ -215,6 +215,110 @@ static void test_bounds(void)
     CU_ASSERT_EQUAL(bound_default(CLCONV_FLOAT64, 5, 0), 7 * 0x1p-1074);
 }
 
+static clconv_problem problem_of(clconv_activation activation)
+{
+    clconv_problem p;
+    clconv_problem_init(&p);
+    p.activation = activation;
+    return p;
+}
+
+/* Values of torch.nn.functional in float64 at five points. */
+static void test_activations(void)
+{
+    static const double x[5] = {-3, -0.75, 0, 0.5, 2.5};
+    static const double right[][5] = {
+        [CLCONV_ACTIVATION_NONE] = {-3, -0.75, 0, 0.5, 2.5},
+        [CLCONV_ACTIVATION_RELU] = {0, 0, 0, 0.5, 2.5},
+        [CLCONV_ACTIVATION_LEAKY_RELU] = {-0.75, -0.1875, 0, 0.5, 2.5},
+        [CLCONV_ACTIVATION_SILU] = {-0.14227761953270035, -0.24061597561845527, 0, 0.3112296656009273,
+                                    2.3103545499468914},
+        [CLCONV_ACTIVATION_SIGMOID] = {0.04742587317756678, 0.320821300824607, 0.5, 0.6224593312018546,
+                                       0.9241418199787566},
+        [CLCONV_ACTIVATION_TANH] = {-0.9950547536867305, -0.6351489523872873, 0, 0.46211715726000974,
+                                    0.9866142981514303},
+        [CLCONV_ACTIVATION_GELU] = {-0.00404969409489031, -0.16997051428265111, 0, 0.34573123063700656,
+                                    2.4844758366855597},
+    };
+    for (int activation = 0; activation < 7; activation++) {
+        clconv_problem p = problem_of((clconv_activation)activation);
+        double y[5];
+        p.activation_slope = 0.25;
+        memcpy(y, x, sizeof y);
+        reference_epilogue(&p, 5, NULL, y, NULL);
+        for (int i = 0; i < 5; i++)
+            CU_ASSERT(fabs(y[i] - right[activation][i]) <= 4e-16 * fabs(right[activation][i]) + 1e-17);
+    }
+}
+
+/* What PyTorch makes of values that are not finite. */
+static void test_special_activations(void)
+{
+    static const double at_minus_inf[] = {-INFINITY, 0, -INFINITY, NAN, 0, -1, NAN};
+    static const double at_inf[] = {INFINITY, INFINITY, INFINITY, INFINITY, 1, 1, INFINITY};
+    for (int activation = 0; activation < 7; activation++) {
+        clconv_problem p = problem_of((clconv_activation)activation);
+        double y[3] = {-INFINITY, INFINITY, NAN};
+        reference_epilogue(&p, 3, NULL, y, NULL);
+        double expected = at_minus_inf[activation];
+        CU_ASSERT(y[0] == expected || (isnan(y[0]) && isnan(expected)));
+        CU_ASSERT_EQUAL(y[1], at_inf[activation]);
+        CU_ASSERT(isnan(y[2]));
+    }
+}
+
+/* The residual comes before the activation, its magnitude joins the sum's; a slope is one of the dtype. */
+static void test_residual(void)
+{
+    clconv_problem p = problem_of(CLCONV_ACTIVATION_RELU);
+    const double residual[3] = {-5, 5, 1};
+    double y[3] = {3, -3, -1}, magnitude[3] = {3, 4, 5};
+    reference_epilogue(&p, 3, residual, y, magnitude);
+    CU_ASSERT(y[0] == 0 && y[1] == 2 && y[2] == 0);
+    CU_ASSERT(magnitude[0] == 8 && magnitude[1] == 9 && magnitude[2] == 6);
+    p = problem_of(CLCONV_ACTIVATION_LEAKY_RELU);
+    double leaked[2] = {-1, 1};
+    reference_epilogue(&p, 2, NULL, leaked, NULL);
+    CU_ASSERT(leaked[0] == -(double)0.01F && leaked[1] == 1);
+    p.dtype = CLCONV_FLOAT64;
+    reference_epilogue(&p, 1, NULL, leaked + 1, NULL);
+    leaked[0] = -1;
+    reference_epilogue(&p, 1, NULL, leaked, NULL);
+    CU_ASSERT(leaked[0] == -0.01 && leaked[1] == 1);
+}
+
+/* The slope that the bounds assume is at least any that is met, and they grow by it and by the roundings. */
+static void test_result_bounds(void)
+{
+    clconv_problem p = problem_of(CLCONV_ACTIVATION_NONE);
+    const double sum = bound_direct(CLCONV_FLOAT32, 1, 3), tiny = 0x1p-116;
+    CU_ASSERT_EQUAL(bound_result(&p, true, 3, 2), sum);
+    CU_ASSERT_EQUAL(bound_result(&p, false, 3, 2), bound_default(CLCONV_FLOAT32, 1, 3));
+    p.activation = CLCONV_ACTIVATION_RELU;
+    CU_ASSERT_EQUAL(bound_result(&p, true, 3, 2), sum);
+    p.has_residual = 1;
+    CU_ASSERT_EQUAL(bound_result(&p, true, 3, 2), bound_direct(CLCONV_FLOAT32, 2, 3));
+    p = problem_of(CLCONV_ACTIVATION_LEAKY_RELU);
+    p.activation_slope = -4;
+    CU_ASSERT(is_near(bound_result(&p, true, 3, -2), 4 * sum + 0x1p-24 * (2 + 4 * sum) + tiny));
+    p = problem_of(CLCONV_ACTIVATION_GELU);
+    CU_ASSERT(is_near(bound_result(&p, true, 3, 2), 1.13 * sum + 20 * 0x1p-24 * (3 + 1.13 * sum) + tiny));
+    for (int activation = 0; activation < 7; activation++) {
+        p = problem_of((clconv_activation)activation);
+        p.dtype = CLCONV_FLOAT64;
+        double steepest = 0, magnitude = 0x1p40, step = 0x1p-8;
+        for (double x = -8; x < 8; x += step) {
+            double y[2] = {x, x + step};
+            reference_epilogue(&p, 2, NULL, y, NULL);
+            steepest = fmax(steepest, fabs(y[1] - y[0]) / step);
+        }
+        /* With a sum's error of 2^-12 and no other of note, the bound is that error times the slope. */
+        double error = bound_direct(CLCONV_FLOAT64, 1, magnitude);
+        double share = bound_result(&p, true, magnitude, 0) / error;
+        CU_ASSERT(share >= steepest);
+    }
+}
+
 const char test_suite_name[] = "reference";
 const test_entry test_suite[] = {
     {"values by hand", test_by_hand},
@@ -223,5 +327,9 @@ const test_entry test_suite[] = {
     {"padding is padded input, then valid", test_padded_then_valid},
     {"infinite weights meet padded zeros", test_infinite_weight},
     {"bounds", test_bounds},
+    {"activations", test_activations},
+    {"activations of what is not finite", test_special_activations},
+    {"residuals and slopes", test_residual},
+    {"bounds of results", test_result_bounds},
     {NULL, NULL},
 };

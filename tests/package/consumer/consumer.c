@@ -12,6 +12,7 @@ int main(void)
     float sum = 0;
     clconv_context *context = NULL;
     clconv_problem problem;
+    clconv_host_tensors tensors = {0};
     clconv_error err;
     int axis;
 
@@ -19,13 +20,15 @@ int main(void)
         fprintf(stderr, "the library is %s, the header is not\n", clconv_version());
         return 1;
     }
+    tensors.input = tensors.weight = ones;
+    tensors.output = &sum;
     clconv_problem_init(&problem);
     for (axis = 0; axis < 3; axis++) {
         problem.input[axis] = 2;
         problem.kernel[axis] = 2;
     }
     if (clconv_context_create_selected(NULL, NULL, &context, &err) ||
-        clconv_conv3d_host(context, &problem, NULL, ones, ones, NULL, &sum, &err)) {
+        clconv_conv3d_host(context, &problem, NULL, &tensors, &err)) {
         fprintf(stderr, "%s\n", err.message);
         return 1;
     }
