@@ -12,7 +12,7 @@ int main(void)
     float sum = 0;
     clconv_context *context = NULL;
     clconv_problem problem;
-    clconv_host_tensors tensors = {0};
+    clconv_host_tensors tensors;
     clconv_error err;
     int axis;
 
@@ -21,6 +21,7 @@ int main(void)
         return 1;
     }
     tensors.input = tensors.weight = ones;
+    tensors.bias = tensors.residual = NULL; /* the problem has none */
     tensors.output = &sum;
     clconv_problem_init(&problem);
     for (axis = 0; axis < 3; axis++) {
