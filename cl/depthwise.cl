@@ -116,7 +116,8 @@ depthwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
                     }
                     const long at = (out_channel * out_depth + z) * out_plane;
                     store_tile(acc, TENSOR_START(output) + at, EPILOGUE_AT(at), out_plane,
-                               (int)min((long)DEPTHS, last - z), q, positions, store_pitch, store_width);
+                               (int)min((long)DEPTHS, last - z), q, 0, positions, store_pitch, store_width,
+                               false);
                 }
             }
         }

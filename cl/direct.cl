@@ -25,6 +25,9 @@
 #define TILE_ROWS OUT_CHANNELS
 #include "common/tile.clh"
 
+/* Positions of a work-group's tile. */
+#define WIDTH (LOCAL_SIZE * TILE)
+
 #if KERNEL_W > 0
 #define KERNEL_WIDTH KERNEL_W
 #else
@@ -57,7 +60,9 @@ direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real
         const long kd_first = start < 0 ? (-start + dilation_d - 1) / dilation_d : 0;
         const long kd_last = min(kernel_d, (padded_depth - start + dilation_d - 1) / dilation_d);
         for (long tile = get_group_id(1); tile < tiles; tile += get_num_groups(1)) {
-            const long q = tile * LOCAL_SIZE * TILE;
+            const long first =
+                row_tiles == 0 ? tile * WIDTH : tile / row_tiles * pitch + tile % row_tiles * WIDTH;
+            const long q = min(first, last_start);
             for (long block = get_group_id(0); block < blocks; block += get_num_groups(0)) {
                 const long first_out = block * OUT_CHANNELS, group = volume % groups;
                 const int channels = (int)min((long)OUT_CHANNELS, group_out - first_out);
@@ -94,7 +99,7 @@ direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real
                 }
                 const long at = ((volume * group_out + first_out) * out_depth + z) * out_plane;
                 store_tile(acc, TENSOR_START(output) + at, EPILOGUE_AT(at), out_depth * out_plane, channels,
-                           q, positions, store_pitch, store_width);
+                           q, (int)(first - q), positions, store_pitch, store_width, streams);
             }
         }
     }

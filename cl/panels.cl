@@ -52,7 +52,7 @@ typedef struct tile_of_panels {
     global const real *x, *w, *bias;
     global real *out;
     long panel_size, plane_size, rows, kd_count, channels, out_channel, count;
-    int has_bias;
+    int has_bias, streams;
     epilogue e;
 } tile_of_panels;
 
@@ -66,7 +66,8 @@ ALWAYS_INLINE void store_whole(realv acc[OUT_CHANNELS][VECTORS], const int vecto
         for (int v = 0; v < VECTORS; v++) {
             const long at = o * t->out_channel + v * PANEL;
             if (v < vectors)
-                vector_store(epilogue_late(epilogue_early(acc[o][v], t->e), t->e, at), t->out + at);
+                vector_stream(epilogue_late(epilogue_early(acc[o][v], t->e), t->e, at), t->out + at,
+                              t->streams);
         }
     }
 }
@@ -135,7 +136,8 @@ panels(TENSOR(const real, panels), TENSOR(const real, weight), TENSOR(const real
                                 .plane_size = dilation_d * plane_panels * panel_size,
                                 .rows = rows,
                                 .out_channel = out_channel,
-                                .has_bias = (int)has_bias};
+                                .has_bias = (int)has_bias,
+                                .streams = (int)streams};
             long kd_first = 0, first_position = 0, first_output = 0, current = -1;
             int vectors = 0;
             for (long fast = get_group_id(0); fast < fast_count; fast += get_num_groups(0)) {

@@ -242,12 +242,12 @@ static inline void interleave(const realv y[OUTPUT_TILE], real row[OUTPUT_TILE *
 
 /* Stores `count` outputs from element `start` of the plane on. */
 static inline void store_row(const real *from, global real *out, const epilogue e, const long start,
-                             const int count)
+                             const int count, const bool streams)
 {
     int i = 0;
 #if VECTOR_WIDTH > 1
     for (; i + VECTOR_WIDTH <= count; i += VECTOR_WIDTH)
-        vector_store(epilogue_late(lanes_load(from + i), e, start + i), out + start + i);
+        vector_stream(epilogue_late(lanes_load(from + i), e, start + i), out + start + i, streams);
 #endif
     for (; i < count; i++)
         out[start + i] = epilogue_late_one(from[i], e, start + i);
@@ -282,11 +282,11 @@ static inline void transform_products(global const real *from, const long from_f
 
 /* Stores a row of `run` neighbouring tiles from `tile` on; the row starts at element `start` of the plane. */
 static inline void store_run(const real *row, global real *out, const epilogue e, const long start,
-                             const long tile, const int run, const long width)
+                             const long tile, const int run, const long width, const bool streams)
 {
 #if DILATION_W == 1
     const long x = tile * OUTPUT_TILE;
-    store_row(row, out, e, start + x, (int)min((long)run * OUTPUT_TILE, width - x));
+    store_row(row, out, e, start + x, (int)min((long)run * OUTPUT_TILE, width - x), streams);
 #else
     for (int l = 0; l < run; l++) {
         const long x = (tile + l) / DILATION_W * OUTPUT_TILE * DILATION_W + (tile + l) % DILATION_W;
@@ -327,7 +327,7 @@ winograd_output(TENSOR(const real, product), TENSOR(const real, bias),
                 const long first = tile_row / dilation_h * OUTPUT_TILE * dilation_h + tile_row % dilation_h;
                 for (int i = 0; i < OUTPUT_TILE && first + i * dilation_h < out_height; i++)
                     store_run(&rows[i][l * LANE_STEP], TENSOR_START(output) + at, e,
-                              (first + i * dilation_h) * out_width, tile, run, out_width);
+                              (first + i * dilation_h) * out_width, tile, run, out_width, streams);
                 l += run;
             }
         }

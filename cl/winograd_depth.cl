@@ -70,14 +70,14 @@ static inline realv load_lanes(global const real *from, const long count)
 
 /* Stores the lanes that are positions from element `at` of the epilogue's outputs on. */
 static inline void store_lanes(const realv sum, global real *out, const epilogue e, const long at,
-                               const long count)
+                               const long count, const bool streams)
 {
     const realv v = epilogue_early(sum, e);
 #if VECTOR_WIDTH == 1
     if (count > 0) out[at] = epilogue_late(v, e, at);
 #else
     if (count >= VECTOR_WIDTH) {
-        vector_store(epilogue_late(v, e, at), out + at);
+        vector_stream(epilogue_late(v, e, at), out + at, streams);
         return;
     }
     real lanes[VECTOR_WIDTH];
@@ -146,7 +146,7 @@ winograd_depth_output(TENSOR(const real, product), TENSOR(const real, bias),
                 for (int i = 0; i < OUTPUT_TILE; i++)
                     if (tile * OUTPUT_TILE + i < out_depth)
                         store_lanes(y[i] + b, TENSOR_START(output) + first_output, e, i * plane + p * PANEL,
-                                    positions - p * PANEL - lane);
+                                    positions - p * PANEL - lane, streams);
             }
         }
     }

@@ -26,12 +26,32 @@ static int64_t chunk_samples(const request *q, const recipe *r, const scratch_la
     return min_i64(q->problem->batch, available / (layout->sample_size * element));
 }
 
+/* A 1 x 1 x 1 kernel without strides does not care where rows and planes end. */
+static bool is_flat(const request *q)
+{
+    return q->geometry->taps == 1 && q->problem->stride[0] == 1 && q->geometry->output_plane <= INT32_MAX;
+}
+
+/* A problem without padding or strides on H and W reads its input where it is. A tile must fit, since it may
+ * not read past the end. */
+static bool reads_in_place(const request *q, const scratch_layout *layout, int64_t width)
+{
+    const clconv_problem *p = q->problem;
+    for (int axis = 0; axis < 3; axis++)
+        if (p->pad_before[axis] + p->pad_after[axis] > 0 || (axis > 0 && p->stride[axis] > 1)) return false;
+    const int64_t *output = q->geometry->output;
+    int64_t positions = is_flat(q) ? q->geometry->output_plane : (output[1] - 1) * layout->pitch + output[2];
+    return layout->pitch == p->input[2] && positions >= width;
+}
+
 static void append_chunk(const request *q, const product_tile *tile, const scratch_layout *layout,
-                         int64_t first, int64_t count, int64_t scratch, recipe *r)
+                         int64_t first, int64_t count, step_buffer volume, recipe *r)
 {
     const clconv_problem *problem = q->problem;
     const geometry *g = q->geometry;
-    scratch_append_pad(r, problem, g, layout, first, count, scratch, q->traits->local_size);
+    bool in_place = volume.role == BUFFER_INPUT;
+    if (!in_place)
+        scratch_append_pad(r, problem, g, layout, first, count, volume.offset, q->traits->local_size);
     product w = {
         .name = "direct",
         .dtype = problem->dtype,
@@ -40,7 +60,8 @@ static void append_chunk(const request *q, const product_tile *tile, const scrat
         .group_in = g->group_in,
         .group_out = g->group_out,
         .layout = layout,
-        .input = {BUFFER_WORKSPACE, scratch},
+        .ends_there = in_place,
+        .input = volume,
         .weight = {BUFFER_PACKED, 0},
         .bias = {problem->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0},
         .output_buffer = {BUFFER_OUTPUT, first * problem->out_channels * g->output_plane * g->element_size},
@@ -50,6 +71,14 @@ static void append_chunk(const request *q, const product_tile *tile, const scrat
     memcpy(w.stride, problem->stride, sizeof w.stride);
     memcpy(w.dilation, problem->dilation, sizeof w.dilation);
     memcpy(w.output, g->output, sizeof w.output);
+    scratch_layout flat = *layout;
+    if (in_place && is_flat(q)) {
+        flat.pitch = flat.phase_pitch = flat.plane_size = flat.channel_size;
+        flat.padded_depth = 1;
+        w.layout = &flat;
+        w.output[0] = w.output[1] = 1;
+        w.output[2] = g->output_plane;
+    }
     product_append(r, &w, tile);
 }
 
@@ -68,6 +97,10 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "the packed weight is too large");
         return;
     }
+    if (reads_in_place(q, &layout, slack)) {
+        append_chunk(q, &tile, &layout, 0, problem->batch, (step_buffer){BUFFER_INPUT, 0}, r);
+        return;
+    }
     int64_t samples = chunk_samples(q, r, &layout, slack);
     if (samples == 0) {
         int64_t scratch =
@@ -79,7 +112,8 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     }
     int64_t scratch = recipe_reserve(r, (samples * layout.sample_size + slack) * q->geometry->element_size);
     for (int64_t first = 0; first < problem->batch; first += samples)
-        append_chunk(q, &tile, &layout, first, min_i64(samples, problem->batch - first), scratch, r);
+        append_chunk(q, &tile, &layout, first, min_i64(samples, problem->batch - first),
+                     (step_buffer){BUFFER_WORKSPACE, scratch}, r);
 }
 
 const algorithm algorithm_direct = {"direct", true, ranges, choose, emit};

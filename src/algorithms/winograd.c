@@ -324,6 +324,7 @@ static void append_output(const request *q, const winograd_plan *w, int64_t samp
         .dilation_h = p->dilation[1],
         .from_plane = w->plane,
         .from_frequency = p->groups * product_volume(q, w, count),
+        .streams = kernel_output_streams(g->elements.output * g->element_size),
         .has_bias = p->has_bias,
     };
     step s = transform_step(q, w, "winograd_output");

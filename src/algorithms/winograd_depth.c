@@ -228,6 +228,7 @@ static void append_output(const request *q, const depth_plan *w, const chunk *c,
         .positions = c->positions,
         .plane_panels = c->panels,
         .from_frequency = p->out_channels * w->tiles * c->panels * panel_width(&w->tile),
+        .streams = kernel_output_streams(g->elements.output * g->element_size),
         .has_bias = p->has_bias,
     };
     step s = transform_step(q, w, "winograd_output", "winograd_depth_output");

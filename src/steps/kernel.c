@@ -50,3 +50,9 @@ void kernel_set_range(step *s, const int64_t counts[3], const int64_t local[3])
         s->launch.local[axis] = (size_t)local[axis];
     }
 }
+
+int64_t kernel_output_streams(int64_t bytes)
+{
+    enum { CACHED = 4 << 20 };
+    return bytes > CACHED;
+}

@@ -51,6 +51,9 @@ static panels_arguments describe(const panel_product *w, const product_tile *til
                     : w->bias_by_position       ? 2
                                                 : 1,
     };
+    int64_t element = w->dtype == CLCONV_FLOAT64 ? 8 : 4;
+    if (w->output.role == BUFFER_OUTPUT)
+        a.streams = kernel_output_streams(a.volumes * a.out_channels * a.out_depth * a.positions * element);
     a.plane_tiles = ceil_divide(a.plane_panels, tile->vectors);
     a.blocks_first = blocks_run_first(w, a.plane_panels * width);
     return a;

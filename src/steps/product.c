@@ -79,7 +79,14 @@ static direct_arguments describe(const product *w, const product_tile *tile)
         .clip_depth = l->clip_depth,
         .has_bias = w->bias.role != BUFFER_NONE,
     };
-    a.tiles = ceil_divide(a.positions, product_slack(tile));
+    int64_t width = product_slack(tile), row_tiles = ceil_divide(w->output[2], width);
+    /* Tiles inside rows are stored without detours, if they waste hardly more than the gutter. */
+    bool fits_rows = has_gutter && row_tiles * width <= l->pitch + l->pitch / 32;
+    a.row_tiles = fits_rows ? row_tiles : 0;
+    a.tiles = fits_rows ? row_tiles * w->output[1] : ceil_divide(a.positions, width);
+    a.last_start = w->ends_there ? a.positions - width : a.positions;
+    a.streams =
+        kernel_output_streams(a.planes * w->group_out * a.out_plane * (w->dtype == CLCONV_FLOAT64 ? 8 : 4));
     a.store_pitch = has_gutter ? l->pitch : a.positions;
     a.store_width = has_gutter ? w->output[2] : a.positions;
     return a;

@@ -31,6 +31,7 @@ typedef struct product {
     int64_t kernel[3], stride[3], dilation[3];
     int64_t output[3];
     const scratch_layout *layout; /* of the volume that is read */
+    bool ends_there;              /* nothing may be read past the last position of the volume's last plane */
     step_buffer input, weight, bias, output_buffer;
     const clconv_problem *epilogue; /* the problem whose outputs these are; NULL: of none */
 } product;
