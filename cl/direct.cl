@@ -55,7 +55,7 @@ direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real
 {
     const long weight_plane = kernel_h * KERNEL_WIDTH * OUT_CHANNELS;
     for (long plane = get_group_id(2); plane < planes; plane += get_num_groups(2)) {
-        const long z = plane % out_depth, volume = plane / out_depth; /* volume: a group of a sample */
+        const long z = plane % chunk_depth, volume = plane / chunk_depth; /* volume: a group of a sample */
         const long start = z * stride_d - clip_depth; /* plane of the scratch volume under kd = 0 */
         const long kd_first = start < 0 ? (-start + dilation_d - 1) / dilation_d : 0;
         const long kd_last = min(kernel_d, (padded_depth - start + dilation_d - 1) / dilation_d);

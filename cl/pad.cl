@@ -12,6 +12,8 @@
  * out (a smaller pitch): the row's end then reads the next row's zeros on the left; the tail serves the last
  * row.
  *
+ *   VECTOR_WIDTH  1 to 16   1 where a work-item is a lane
+ *
  * Index space: (lanes along a row, blocks of rows of all phases, planes). Cost: reads the input once, writes
  * padded elements once; no arithmetic.
  */
@@ -26,16 +28,14 @@ kernel void pad(TENSOR(const real, input), TENSOR(real, padded) PAD_ARGUMENTS(AR
     {
         const long channel = plane / padded_depth;
         const long z = padding_source(mode, plane % padded_depth - pad_depth, depth);
-        global real *out = TENSOR_START(padded) + plane * stride_h * stride_w * phase_pitch;
+        const bool is_inside = z >= 0 && z < depth;
         FOR_EACH(1, block, (all_rows + rows_per_item - 1) / rows_per_item)
         {
-            const long end = min((block + 1) * rows_per_item, all_rows);
-            for (long r = block * rows_per_item; r < end; r++) {
-                const long h =
-                    z < 0 ? -1 : padding_source(mode, r % rows * stride_h + r / rows - pad_height, height);
-                pad_phases(TENSOR_START(input) + (channel * depth + max(z, 0L)) * height * width, out, r, h,
-                           stride_w, rows, pitch, phase_pitch, pad_width, height, width, mode);
-            }
+            pad_rows(TENSOR_START(input) + (channel * depth + (is_inside ? z : 0)) * height * width,
+                     TENSOR_START(padded) + plane * stride_h * stride_w * phase_pitch, is_inside,
+                     (int)(block * rows_per_item), (int)min((block + 1) * rows_per_item, all_rows),
+                     (int)stride_h, (int)stride_w, (int)rows, (int)pitch, (int)phase_pitch, pad_height,
+                     pad_width, height, width, mode);
         }
     }
 }

@@ -1,5 +1,6 @@
 /* direct: pads the input into a scratch volume, then convolves it with a register tile for each work-item
- * (cl/direct.cl). The batch goes in chunks of samples if the workspace is limited. */
+ * (cl/direct.cl). The batch goes in chunks of samples or of depth whose scratch volume stays in
+ * cache. */
 #include "algorithms/tile.h"
 #include "base/arith.h"
 #include "steps/pack.h"
@@ -7,23 +8,20 @@
 
 #include <string.h>
 
-static const parameter_range ranges[] = {TILE_PARAMETER_RANGES(PRODUCT_VECTORS), {NULL, 0, 0, false}};
+enum { CHUNK_KIB = TILE_PARAMETERS };
+
+static const parameter_range ranges[] = {
+    TILE_PARAMETER_RANGES(PRODUCT_VECTORS),
+    [CHUNK_KIB] = {"chunk_kib", 1, 1 << 30, false}, /* the scratch volume's size at most, or a few planes */
+    {NULL, 0, 0, false},
+};
 
 static void choose(const request *q, parameter_set *p)
 {
     tile_to_parameters(
         product_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_out, PRODUCT_VECTORS),
         p);
-}
-
-/* Samples that a chunk may hold; 0 if not even one fits. */
-static int64_t chunk_samples(const request *q, const recipe *r, const scratch_layout *layout, int64_t slack)
-{
-    int64_t element = q->geometry->element_size;
-    int64_t used = (q->packed_weights ? 0 : round_up(r->packed_bytes, WORKSPACE_ALIGNMENT)) + slack * element;
-    int64_t available = q->workspace_limit / WORKSPACE_ALIGNMENT * WORKSPACE_ALIGNMENT - used;
-    if (available < 0) return 0;
-    return min_i64(q->problem->batch, available / (layout->sample_size * element));
+    p->values[CHUNK_KIB] = q->traits->is_cpu ? 8192 : 1 << 20;
 }
 
 /* A 1 x 1 x 1 kernel without strides does not care where rows and planes end. */
@@ -44,76 +42,118 @@ static bool reads_in_place(const request *q, const scratch_layout *layout, int64
     return layout->pitch == p->input[2] && positions >= width;
 }
 
-static void append_chunk(const request *q, const product_tile *tile, const scratch_layout *layout,
-                         int64_t first, int64_t count, step_buffer volume, recipe *r)
+/* What one run of the kernel computes: output planes [z, z + depth) of samples [sample, sample + samples). */
+typedef struct chunk {
+    int64_t sample, samples, z, depth;
+} chunk;
+
+static void append_product(const request *q, const product_tile *tile, const scratch_part *part,
+                           const chunk *c, step_buffer volume, recipe *r)
 {
-    const clconv_problem *problem = q->problem;
+    const clconv_problem *p = q->problem;
     const geometry *g = q->geometry;
-    bool in_place = volume.role == BUFFER_INPUT;
-    if (!in_place)
-        scratch_append_pad(r, problem, g, layout, first, count, volume.offset, q->traits->local_size);
+    scratch_layout layout = part->layout;
     product w = {
         .name = "direct",
-        .dtype = problem->dtype,
-        .samples = count,
-        .groups = problem->groups,
+        .dtype = p->dtype,
+        .samples = c->samples,
+        .groups = p->groups,
         .group_in = g->group_in,
         .group_out = g->group_out,
-        .layout = layout,
-        .ends_there = in_place,
+        .output = {c->depth, g->output[1], g->output[2]},
+        .output_depth = g->output[0],
+        .clip_depth = part->span.first + p->pad_before[0] - c->z * p->stride[0],
+        .layout = &layout,
+        .ends_there = volume.role == BUFFER_INPUT,
         .input = volume,
         .weight = {BUFFER_PACKED, 0},
-        .bias = {problem->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0},
-        .output_buffer = {BUFFER_OUTPUT, first * problem->out_channels * g->output_plane * g->element_size},
-        .epilogue = problem,
+        .bias = {p->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0},
+        .output_buffer = {BUFFER_OUTPUT, (c->sample * p->out_channels * g->output_plane +
+                                          c->z * g->output[1] * g->output[2]) *
+                                             g->element_size},
+        .epilogue = p,
     };
-    memcpy(w.kernel, problem->kernel, sizeof w.kernel);
-    memcpy(w.stride, problem->stride, sizeof w.stride);
-    memcpy(w.dilation, problem->dilation, sizeof w.dilation);
-    memcpy(w.output, g->output, sizeof w.output);
-    scratch_layout flat = *layout;
-    if (in_place && is_flat(q)) {
-        flat.pitch = flat.phase_pitch = flat.plane_size = flat.channel_size;
-        flat.padded_depth = 1;
-        w.layout = &flat;
-        w.output[0] = w.output[1] = 1;
+    memcpy(w.kernel, p->kernel, sizeof w.kernel);
+    memcpy(w.stride, p->stride, sizeof w.stride);
+    memcpy(w.dilation, p->dilation, sizeof w.dilation);
+    if (w.ends_there && is_flat(q)) {
+        layout.pitch = layout.phase_pitch = layout.plane_size = layout.channel_size;
+        layout.padded_depth = w.output[0] = w.output[1] = w.output_depth = 1;
         w.output[2] = g->output_plane;
     }
     product_append(r, &w, tile);
 }
 
+/* Whole samples if one is within the size of a chunk, else planes of one. Several planes at least, unless the
+ * workspace limit forbids it: neighbouring chunks both pad the planes that they share. */
+static chunk choose_chunk(const request *q, int64_t chunk_bytes, int64_t available, const scratch_layout *l)
+{
+    enum { FEW_PLANES = 4 };
+    const geometry *g = q->geometry;
+    int64_t plane_bytes = l->plane_size * q->problem->in_channels * g->element_size;
+    int64_t sample_bytes = l->sample_size * g->element_size, wanted = min_i64(available, chunk_bytes);
+    chunk c = {.samples = 1, .depth = g->output[0]};
+    if (sample_bytes <= wanted) {
+        c.samples = min_i64(q->problem->batch, wanted / sample_bytes);
+        return c;
+    }
+    int64_t few = geometry_planes_read(q->problem, min_i64(FEW_PLANES, g->output[0]), l->clips_depth);
+    wanted = min_i64(available, max_i64(wanted, few * plane_bytes));
+    c.depth = geometry_planes_made(q->problem, g, wanted / plane_bytes, l->clips_depth);
+    c.depth = ceil_divide(g->output[0], ceil_divide(g->output[0], c.depth));
+    return c;
+}
+
+static void append_chunks(const request *q, const product_tile *tile, const scratch_layout *layout,
+                          const chunk *size, int64_t offset, recipe *r)
+{
+    const clconv_problem *p = q->problem;
+    for (int64_t n = 0; n < p->batch; n += size->samples) {
+        for (int64_t z = 0; z < q->geometry->output[0]; z += size->depth) {
+            chunk c = {n, min_i64(size->samples, p->batch - n), z,
+                       min_i64(size->depth, q->geometry->output[0] - z)};
+            depth_span span = geometry_depth_span(p, z, c.depth, layout->clips_depth);
+            scratch_part part = scratch_part_of(p, layout, n, c.samples, span);
+            if (span.last > span.first) scratch_append_pad(r, p, q->geometry, &part, offset, q->traits);
+            append_product(q, tile, &part, &c, (step_buffer){BUFFER_WORKSPACE, offset}, r);
+        }
+    }
+}
+
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     const clconv_problem *problem = q->problem;
+    const geometry *g = q->geometry;
     product_tile tile;
     scratch_layout layout;
     if (!tile_from_parameters(p, &tile, why)) return;
     int64_t slack = product_slack(&tile);
-    if (!scratch_layout_compute(problem, q->geometry, q->strict, &layout)) {
+    if (!scratch_layout_compute(problem, g, q->strict, &layout)) {
         text_append(why, "a padded plane has 2^31 elements or more");
         return;
     }
-    if (!pack_append(r, problem, q->geometry, tile.out_channels, false, q->traits->local_size)) {
+    if (!pack_append(r, problem, g, tile.out_channels, false, q->traits->local_size)) {
         text_append(why, "the packed weight is too large");
         return;
     }
     if (reads_in_place(q, &layout, slack)) {
-        append_chunk(q, &tile, &layout, 0, problem->batch, (step_buffer){BUFFER_INPUT, 0}, r);
+        const chunk all = {0, problem->batch, 0, g->output[0]};
+        scratch_part input =
+            scratch_part_of(problem, &layout, 0, problem->batch, (depth_span){0, problem->input[0]});
+        append_product(q, &tile, &input, &all, (step_buffer){BUFFER_INPUT, 0}, r);
         return;
     }
-    int64_t samples = chunk_samples(q, r, &layout, slack);
-    if (samples == 0) {
-        int64_t scratch =
-            round_up((layout.sample_size + slack) * q->geometry->element_size, WORKSPACE_ALIGNMENT);
-        int64_t packed = q->packed_weights ? 0 : round_up(r->packed_bytes, WORKSPACE_ALIGNMENT);
-        text_append(why, "it needs %lld bytes of workspace for one sample; the limit is %lld",
-                    (long long)(scratch + packed), (long long)q->workspace_limit);
-        return;
-    }
-    int64_t scratch = recipe_reserve(r, (samples * layout.sample_size + slack) * q->geometry->element_size);
-    for (int64_t first = 0; first < problem->batch; first += samples)
-        append_chunk(q, &tile, &layout, first, min_i64(samples, problem->batch - first),
-                     (step_buffer){BUFFER_WORKSPACE, scratch}, r);
+    int64_t packed = q->packed_weights ? 0 : round_up(r->packed_bytes, WORKSPACE_ALIGNMENT);
+    int64_t available = (q->workspace_limit - packed) / WORKSPACE_ALIGNMENT * WORKSPACE_ALIGNMENT;
+    chunk c = choose_chunk(q, p->values[CHUNK_KIB] << 10, available - slack * g->element_size, &layout);
+    int64_t planes = geometry_planes_read(problem, c.depth, layout.clips_depth);
+    int64_t elements = c.samples * planes * problem->in_channels * layout.plane_size + slack;
+    int64_t offset = recipe_reserve(r, elements * g->element_size);
+    if (r->workspace_bytes <= available)
+        append_chunks(q, &tile, &layout, &c, offset, r);
+    else
+        text_append(why, "it needs %lld bytes of workspace for one plane of one sample; the limit is %lld",
+                    (long long)(r->workspace_bytes + packed), (long long)q->workspace_limit);
 }
 
 const algorithm algorithm_direct = {"direct", true, ranges, choose, emit};

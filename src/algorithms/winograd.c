@@ -95,13 +95,9 @@ static bool is_applicable(const request *q, text *why)
     return true;
 }
 
-/* Input planes that `span` output planes read: at most as many as there are. */
-static int64_t planes_read(const request *q, int64_t span)
+static bool clips_depth(const request *q)
 {
-    const clconv_problem *p = q->problem;
-    int64_t planes = (span - 1) * p->stride[0] + (p->kernel[0] - 1) * p->dilation[0] + 1;
-    int64_t stored = p->padding_mode == CLCONV_PADDING_ZEROS ? p->input[0] : q->geometry->padded[0];
-    return min_i64(planes, stored);
+    return q->problem->padding_mode == CLCONV_PADDING_ZEROS;
 }
 
 /* An odd number of cache lines, so that the streams of a transform do not fall on one cache set. */
@@ -146,7 +142,8 @@ static bool lay_out(const request *q, const parameter_set *p, winograd_plan *w)
                       &most) ||
         most > INT64_MAX / 64)
         return false;
-    units = planes_read(q, g->output[0]) * ceil_divide(q->problem->in_channels, SLICE_CHANNELS);
+    units = geometry_planes_read(q->problem, g->output[0], clips_depth(q)) *
+            ceil_divide(q->problem->in_channels, SLICE_CHANNELS);
     w->slices = ceil_divide(units, ceil_divide(units, p->values[SLICES]));
     return true;
 }
@@ -154,7 +151,6 @@ static bool lay_out(const request *q, const parameter_set *p, winograd_plan *w)
 /* Chooses span and chunk and reserves the workspace; false with the reason if not even one plane fits. */
 static bool reserve(const request *q, const parameter_set *p, winograd_plan *w, recipe *r, text *why)
 {
-    const clconv_problem *problem = q->problem;
     int64_t element = q->geometry->element_size, depth = q->geometry->output[0];
     w->slice_offset = recipe_reserve(r, w->slices * w->slice_size * element);
     int64_t packed = q->packed_weights ? 0 : round_up(r->packed_bytes, WORKSPACE_ALIGNMENT);
@@ -162,11 +158,9 @@ static bool reserve(const request *q, const parameter_set *p, winograd_plan *w, 
     int64_t product_plane = w->volumes * product_volume(q, w, 1) * element;
     int64_t input_plane = w->volumes * volume_size(q, w, 1) * element;
     int64_t planes = min_i64(available - product_plane, p->values[SPAN_KIB] << 10) / input_plane;
-    int64_t beyond = (problem->kernel[0] - 1) * problem->dilation[0] + 1; /* planes under one output plane */
-    w->span = planes >= planes_read(q, depth) ? depth : (planes - beyond) / problem->stride[0] + 1;
-    w->span = min_i64(depth, max_i64(w->span, 1));
+    w->span = geometry_planes_made(q->problem, q->geometry, planes, clips_depth(q));
     w->span = ceil_divide(depth, ceil_divide(depth, w->span));
-    w->volume_size = volume_size(q, w, planes_read(q, w->span));
+    w->volume_size = volume_size(q, w, geometry_planes_read(q->problem, w->span, clips_depth(q)));
     w->input_offset = recipe_reserve(r, w->volumes * w->volume_size * element);
     available -= w->volumes * w->volume_size * element;
     w->chunk = min_i64(available, p->values[CHUNK_KIB] << 10) / product_plane;
@@ -223,32 +217,14 @@ static bool append_pack(const request *q, const winograd_plan *w, recipe *r)
     return true;
 }
 
-/* Input planes [first, last), counted as padding does: those that output planes [z, z + count) read. */
-typedef struct span {
-    int64_t z, count;
-    int64_t first, last;
-} span;
-
-static span span_at(const request *q, int64_t z, int64_t count)
-{
-    const clconv_problem *p = q->problem;
-    span s = {.z = z, .count = count, .first = z * p->stride[0] - p->pad_before[0]};
-    s.last = s.first + (count - 1) * p->stride[0] + (p->kernel[0] - 1) * p->dilation[0] + 1;
-    if (p->padding_mode == CLCONV_PADDING_ZEROS) {
-        s.first = max_i64(s.first, 0);
-        s.last = max_i64(min_i64(s.last, p->input[0]), s.first);
-    }
-    return s;
-}
-
-static void append_input(const request *q, const winograd_plan *w, int64_t sample, const span *s, recipe *r)
+static void append_input(const request *q, const winograd_plan *w, int64_t sample, depth_span s, recipe *r)
 {
     const clconv_problem *p = q->problem;
     winograd_input_arguments a = {
         .channel_blocks = ceil_divide(p->in_channels, SLICE_CHANNELS),
         .channels = p->in_channels,
         .group_in = q->geometry->group_in,
-        .first_depth = s->first,
+        .first_depth = s.first,
         .depth = p->input[0],
         .height = p->input[1],
         .width = p->input[2],
@@ -265,20 +241,20 @@ static void append_input(const request *q, const winograd_plan *w, int64_t sampl
         .plane_panels = w->plane_panels,
         .volume_size = w->volume_size,
     };
-    a.units = (s->last - s->first) * a.channel_blocks;
+    a.units = (s.last - s.first) * a.channel_blocks;
     step t = transform_step(q, w, "winograd_input");
     kernel_add_buffer(&t, BUFFER_INPUT, sample * p->in_channels * q->geometry->input_plane * t.element_size);
     kernel_add_buffer(&t, BUFFER_WORKSPACE, w->input_offset);
     kernel_add_buffer(&t, BUFFER_WORKSPACE, w->slice_offset);
     kernel_set_scalars(&t, &a, sizeof a);
     kernel_set_range(&t, (const int64_t[]){w->slices, 1, 1}, (const int64_t[]){w->tile.local_size, 1, 1});
-    double planes = (double)((s->last - s->first) * p->in_channels);
+    double planes = (double)((s.last - s.first) * p->in_channels);
     t.flops = 5 * planes * (double)(w->frequencies * w->plane);
     t.bytes = (double)t.element_size * planes * (double)(w->frequencies * w->plane + a.height * a.width);
     recipe_append_run(r, &t);
 }
 
-static void append_product(const request *q, const winograd_plan *w, const span *s, int64_t first,
+static void append_product(const request *q, const winograd_plan *w, depth_span s, int64_t first,
                            int64_t count, recipe *r)
 {
     const clconv_problem *p = q->problem;
@@ -291,11 +267,11 @@ static void append_product(const request *q, const winograd_plan *w, const span 
         .out_depth = count,
         .positions = w->plane,
         .rows = q->geometry->group_in,
-        .depth = s->last - s->first,
+        .depth = s.last - s.first,
         .kernel_d = p->kernel[0],
         .stride_d = p->stride[0],
         .dilation_d = p->dilation[0],
-        .clip_depth = s->first + p->pad_before[0] - first * p->stride[0],
+        .clip_depth = s.first + p->pad_before[0] - first * p->stride[0],
         .volume_size = w->volume_size,
         .out_plane = w->plane,
         .out_channel = count * w->plane,
@@ -345,11 +321,11 @@ static void append_output(const request *q, const winograd_plan *w, int64_t samp
 static void append_span(const request *q, const winograd_plan *w, int64_t sample, int64_t z, recipe *r)
 {
     int64_t depth = q->geometry->output[0], end = min_i64(z + w->span, depth);
-    span s = span_at(q, z, end - z);
-    append_input(q, w, sample, &s, r);
+    depth_span s = geometry_depth_span(q->problem, z, end - z, clips_depth(q));
+    append_input(q, w, sample, s, r);
     for (int64_t first = z; first < end; first += w->chunk) {
         int64_t count = min_i64(w->chunk, end - first);
-        append_product(q, w, &s, first, count, r);
+        append_product(q, w, s, first, count, r);
         append_output(q, w, sample, first, count, r);
     }
 }

@@ -120,3 +120,29 @@ clconv_status clconv_problem_tensor_sizes(const clconv_problem *problem, clconv_
     if (status == CLCONV_SUCCESS) *sizes = g.elements;
     return status;
 }
+
+depth_span geometry_depth_span(const clconv_problem *problem, int64_t z, int64_t count, bool clip)
+{
+    const clconv_problem *p = problem;
+    depth_span s = {.first = z * p->stride[0] - p->pad_before[0]};
+    s.last = s.first + (count - 1) * p->stride[0] + (p->kernel[0] - 1) * p->dilation[0] + 1;
+    if (clip) {
+        s.first = min_i64(max_i64(s.first, 0), p->input[0]);
+        s.last = max_i64(min_i64(s.last, p->input[0]), s.first);
+    }
+    return s;
+}
+
+int64_t geometry_planes_read(const clconv_problem *problem, int64_t count, bool clip)
+{
+    const clconv_problem *p = problem;
+    int64_t planes = (count - 1) * p->stride[0] + (p->kernel[0] - 1) * p->dilation[0] + 1;
+    return clip ? min_i64(planes, p->input[0]) : planes;
+}
+
+int64_t geometry_planes_made(const clconv_problem *problem, const geometry *g, int64_t planes, bool clip)
+{
+    if (planes >= geometry_planes_read(problem, g->output[0], clip)) return g->output[0];
+    int64_t more = planes - geometry_planes_read(problem, 1, false);
+    return more < 0 ? 1 : min_i64(more / problem->stride[0] + 1, g->output[0]);
+}

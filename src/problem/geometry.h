@@ -4,6 +4,8 @@
 
 #include "clconv.h"
 
+#include <stdbool.h>
+
 typedef struct geometry {
     int64_t padded[3]; /* input + pad_before + pad_after */
     int64_t output[3];
@@ -24,5 +26,19 @@ clconv_status geometry_compute(const clconv_problem *problem, geometry *g, clcon
 /* The input index that `position` (an index on the padded axis minus pad_before, so it may be negative or
  * past the end) reads on an axis of `size` elements; -1 for a padded zero. */
 int64_t geometry_source(clconv_padding_mode mode, int64_t position, int64_t size);
+
+/* Input planes that output planes read, counted as padding does: plane 0 is the input's first. */
+typedef struct depth_span {
+    int64_t first, last; /* [first, last) */
+} depth_span;
+
+/* The planes that output planes [z, z + count) read; with `clip` only those inside the input, maybe none. */
+depth_span geometry_depth_span(const clconv_problem *problem, int64_t z, int64_t count, bool clip);
+
+/* The most planes that `count` neighbouring output planes read. */
+int64_t geometry_planes_read(const clconv_problem *problem, int64_t count, bool clip);
+
+/* Output planes, at least 1, that read no more than `planes` planes, if 1 does. */
+int64_t geometry_planes_made(const clconv_problem *problem, const geometry *g, int64_t planes, bool clip);
 
 #endif

@@ -62,7 +62,8 @@ static direct_arguments describe(const product *w, const product_tile *tile)
         .groups = w->groups,
         .group_in = w->group_in,
         .group_out = w->group_out,
-        .out_depth = w->output[0],
+        .chunk_depth = w->output[0],
+        .out_depth = w->output_depth,
         .out_plane = w->output[1] * w->output[2],
         .positions = (w->output[1] - 1) * l->pitch + w->output[2],
         .padded_depth = l->padded_depth,
@@ -76,7 +77,7 @@ static direct_arguments describe(const product *w, const product_tile *tile)
         .stride_d = w->stride[0],
         .dilation_d = w->dilation[0],
         .dilation_h = w->dilation[1],
-        .clip_depth = l->clip_depth,
+        .clip_depth = w->clip_depth,
         .has_bias = w->bias.role != BUFFER_NONE,
     };
     int64_t width = product_slack(tile), row_tiles = ceil_divide(w->output[2], width);

@@ -29,7 +29,9 @@ typedef struct product {
     clconv_dtype dtype;
     int64_t samples, groups, group_in, group_out;
     int64_t kernel[3], stride[3], dilation[3];
-    int64_t output[3];
+    int64_t output[3];            /* that is computed */
+    int64_t output_depth;         /* planes of the output tensor */
+    int64_t clip_depth;           /* planes of padding before the volume's first plane; may be negative */
     const scratch_layout *layout; /* of the volume that is read */
     bool ends_there;              /* nothing may be read past the last position of the volume's last plane */
     step_buffer input, weight, bias, output_buffer;

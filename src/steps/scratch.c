@@ -33,7 +33,7 @@ bool scratch_layout_compute(const clconv_problem *problem, const geometry *g, bo
     bool clip = p->padding_mode == CLCONV_PADDING_ZEROS && !store_zeros;
     scratch_layout l = {
         .padded_depth = clip ? p->input[0] : g->padded[0],
-        .clip_depth = clip ? p->pad_before[0] : 0,
+        .clips_depth = clip,
         .rows = cells_needed(p, g, 1),
         .pitch = row_pitch(p, g),
     };
@@ -50,19 +50,29 @@ bool scratch_layout_compute(const clconv_problem *problem, const geometry *g, bo
     return true;
 }
 
-void scratch_append_pad(recipe *r, const clconv_problem *problem, const geometry *g,
-                        const scratch_layout *layout, int64_t first, int64_t count, int64_t offset,
-                        int local_size)
+scratch_part scratch_part_of(const clconv_problem *problem, const scratch_layout *whole, int64_t sample,
+                             int64_t samples, depth_span span)
 {
-    const clconv_problem *p = problem;
+    scratch_part part = {*whole, sample, samples, span};
+    part.layout.padded_depth = span.last - span.first;
+    part.layout.channel_size = part.layout.padded_depth * whole->plane_size;
+    part.layout.sample_size = part.layout.channel_size * problem->in_channels;
+    return part;
+}
+
+void scratch_append_pad(recipe *r, const clconv_problem *problem, const geometry *g, const scratch_part *part,
+                        int64_t offset, const device_traits *traits)
+{
     enum { ITEM_ELEMENTS = 4096 }; /* enough work to hide a work-group's start, little enough to share out */
+    const clconv_problem *p = problem;
+    const scratch_layout *layout = &part->layout;
     pad_arguments a = {
-        .planes = count * p->in_channels * layout->padded_depth,
+        .planes = part->samples * p->in_channels * layout->padded_depth,
         .padded_depth = layout->padded_depth,
         .depth = p->input[0],
         .height = p->input[1],
         .width = p->input[2],
-        .pad_depth = p->pad_before[0] - layout->clip_depth,
+        .pad_depth = -part->span.first,
         .pad_height = p->pad_before[1],
         .pad_width = p->pad_before[2],
         .mode = p->padding_mode,
@@ -74,12 +84,13 @@ void scratch_append_pad(recipe *r, const clconv_problem *problem, const geometry
         .rows_per_item = max_i64(1, ITEM_ELEMENTS / (layout->pitch * p->stride[2])),
     };
     step s = kernel_step("pad", "pad.cl", "pad", p->dtype);
-    kernel_add_buffer(&s, BUFFER_INPUT, first * p->in_channels * g->input_plane * g->element_size);
+    kernel_define(&s, "VECTOR_WIDTH", traits_vector_width(traits, g->element_size));
+    kernel_add_buffer(&s, BUFFER_INPUT, part->sample * p->in_channels * g->input_plane * g->element_size);
     kernel_add_buffer(&s, BUFFER_WORKSPACE, offset);
     kernel_set_scalars(&s, &a, sizeof a);
     int64_t blocks = ceil_divide(layout->rows * p->stride[1], a.rows_per_item);
-    kernel_set_range(&s, (const int64_t[]){1, blocks, a.planes}, (const int64_t[]){local_size, 1, 1});
-    s.bytes = (double)g->element_size * (double)count *
-              ((double)layout->sample_size + (double)p->in_channels * (double)g->input_plane);
+    kernel_set_range(&s, (const int64_t[]){1, blocks, a.planes}, (const int64_t[]){traits->local_size, 1, 1});
+    double input = (double)a.planes * (double)(a.height * a.width);
+    s.bytes = (double)g->element_size * ((double)part->samples * (double)layout->sample_size + input);
     recipe_append_run(r, &s);
 }

@@ -2,17 +2,18 @@
 #ifndef CLCONV_STEPS_SCRATCH_H
 #define CLCONV_STEPS_SCRATCH_H
 
+#include "opencl/traits.h"
 #include "problem/geometry.h"
 #include "steps/step.h"
 
 typedef struct scratch_layout {
     int64_t padded_depth; /* planes of a channel */
-    int64_t clip_depth; /* zero padding before the first plane that is not stored: kernels clip their range of
-                           kd instead */
-    int64_t rows;       /* of a phase plane */
-    int64_t pitch;      /* elements from row to row */
-    int64_t phase_pitch;  /* elements from phase plane to phase plane */
-    int64_t plane_size;   /* elements of all phase planes of a plane */
+    bool clips_depth;    /* zeros before the first plane and after the last are not stored: kernels clip their
+                            range    of kd instead */
+    int64_t rows;        /* of a phase plane */
+    int64_t pitch;       /* elements from row to row */
+    int64_t phase_pitch; /* elements from phase plane to phase plane */
+    int64_t plane_size;  /* elements of all phase planes of a plane */
     int64_t channel_size; /* elements of a channel */
     int64_t sample_size;  /* elements of a sample */
 } scratch_layout;
@@ -22,9 +23,19 @@ typedef struct scratch_layout {
 bool scratch_layout_compute(const clconv_problem *problem, const geometry *g, bool store_zeros,
                             scratch_layout *layout);
 
-/* Pads samples [first, first + count) of the input into the workspace at `offset` bytes. */
-void scratch_append_pad(recipe *r, const clconv_problem *problem, const geometry *g,
-                        const scratch_layout *layout, int64_t first, int64_t count, int64_t offset,
-                        int local_size);
+/* A part of the scratch volume: `span` of samples [sample, sample + samples). Its layout has as many planes.
+ */
+typedef struct scratch_part {
+    scratch_layout layout;
+    int64_t sample, samples;
+    depth_span span;
+} scratch_part;
+
+scratch_part scratch_part_of(const clconv_problem *problem, const scratch_layout *whole, int64_t sample,
+                             int64_t samples, depth_span span);
+
+/* Pads a part of the input into the workspace at `offset` bytes. */
+void scratch_append_pad(recipe *r, const clconv_problem *problem, const geometry *g, const scratch_part *part,
+                        int64_t offset, const device_traits *traits);
 
 #endif

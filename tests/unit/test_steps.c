@@ -194,23 +194,25 @@ static void check_plane(const clconv_problem *p, const geometry *g, bool strict)
     free(m.plane);
 }
 
-/* Planes of the volume: a tap that direct.cl visits must find its source plane, one that it clips must be a
- * padded zero. */
-static void check_depth(const clconv_problem *p, const geometry *g, bool strict)
+/* Planes of a part of the volume, made for output planes [z0, z0 + count): a tap that direct.cl visits must
+ * find its source plane, one that it clips must be a padded zero. */
+static void check_depth(const clconv_problem *p, const geometry *g, bool strict, int64_t z0, int64_t count)
 {
-    scratch_layout l;
-    CU_ASSERT_FATAL(scratch_layout_compute(p, g, strict, &l));
-    int64_t wrong = 0, clipped = 0;
-    for (int64_t z = 0; z < g->output[0]; z++) {
-        int64_t start = z * p->stride[0] - l.clip_depth, dilation = p->dilation[0];
+    scratch_layout whole;
+    CU_ASSERT_FATAL(scratch_layout_compute(p, g, strict, &whole));
+    depth_span span = geometry_depth_span(p, z0, count, whole.clips_depth);
+    scratch_layout l = scratch_part_of(p, &whole, 0, 1, span).layout;
+    int64_t clip = span.first + p->pad_before[0] - z0 * p->stride[0], wrong = 0, clipped = 0;
+    CU_ASSERT(l.padded_depth <= geometry_planes_read(p, count, whole.clips_depth));
+    for (int64_t z = 0; z < count; z++) {
+        int64_t start = z * p->stride[0] - clip, dilation = p->dilation[0];
         int64_t first = start < 0 ? ceil_divide(-start, dilation) : 0;
         int64_t last = min_i64(p->kernel[0], (l.padded_depth - start + dilation - 1) / dilation);
         for (int64_t kd = 0; kd < p->kernel[0]; kd++) {
             int64_t plane = start + kd * dilation;
-            int64_t position = z * p->stride[0] + kd * dilation - p->pad_before[0];
+            int64_t position = (z0 + z) * p->stride[0] + kd * dilation - p->pad_before[0];
             int64_t right = geometry_source(p->padding_mode, position, p->input[0]);
-            int64_t found =
-                geometry_source(p->padding_mode, plane - (p->pad_before[0] - l.clip_depth), p->input[0]);
+            int64_t found = geometry_source(p->padding_mode, plane + span.first, p->input[0]);
             bool visited = kd >= first && kd < last;
             clipped += !visited;
             wrong += visited ? found != right || plane < 0 || plane >= l.padded_depth : right >= 0;
@@ -231,7 +233,9 @@ static void test_scratch(void)
         legal++;
         for (int strict = 0; strict < 2; strict++) {
             check_plane(&p, &g, strict != 0);
-            check_depth(&p, &g, strict != 0);
+            check_depth(&p, &g, strict != 0, 0, g.output[0]);
+            int64_t z = i % g.output[0];
+            check_depth(&p, &g, strict != 0, z, 1 + i / 7 % (g.output[0] - z));
         }
     }
     CU_ASSERT(legal > 1000);
