@@ -73,7 +73,7 @@ static void choose(const request *q, parameter_set *p)
     bool is_large = 36 * plane_panels(q, 4, width) < 16 * plane_panels(q, 2, width);
     p->values[OUTPUT_TILE] = has_terms && is_large ? 4 : 2;
     p->values[SPAN_KIB] = q->traits->is_cpu ? 65536 : 1 << 20;
-    p->values[CHUNK_KIB] = q->traits->is_cpu ? 4096 : 65536;
+    p->values[CHUNK_KIB] = q->traits->is_cpu ? 8192 : 65536;
     p->values[SLICES] = q->traits->is_cpu ? 64 : 1024;
 }
 
