@@ -115,7 +115,7 @@ depthwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
                         }
                     }
                     const long at = (out_channel * out_depth + z) * out_plane;
-                    store_tile(acc, TENSOR_START(output) + at, EPILOGUE_AT(at), out_plane,
+                    store_tile(acc, VECTORS, TENSOR_START(output) + at, EPILOGUE_AT(at), out_plane,
                                (int)min((long)DEPTHS, last - z), q, 0, positions, store_pitch, store_width,
                                false);
                 }

@@ -16,9 +16,10 @@
  *   KERNEL_W      0 to 16   width of the kernel; 0 takes it at run time
  *   STRIDE_H, STRIDE_W, DILATION_W   1 and more
  *
- * Index space: work-groups (blocks of output channels, tiles, planes); blocks run fastest, so that an input
- * tile stays in cache. Cost: 2 * K FLOPs an output, waste by ragged blocks and gutters aside; reads the
- * scratch volume once for each block that does not find it in cache, writes the output once.
+ * Index space: work-groups (blocks of output channels, tiles, planes), so that an input tile stays in cache,
+ * or (tiles, planes, blocks), so that a block of weights does. Cost: 2 * K FLOPs an output, waste by ragged
+ * blocks and gutters aside; reads the scratch volume once for each block that does not find it in cache,
+ * writes the output once.
  */
 #include "arguments/direct.clh"
 
@@ -26,7 +27,15 @@
 #include "common/tile.clh"
 
 /* Positions of a work-group's tile. */
-#define WIDTH (LOCAL_SIZE * TILE)
+#define LANES (LOCAL_SIZE * VECTOR_WIDTH)
+#define WIDTH (VECTORS * LANES)
+
+/* The last tile of a plane has fewer vectors: there is code for 1, 2, 4 and 8 of them, and for all. */
+#define BODY(vectors)                                                 \
+    ((vectors) > VECTORS / 2 && (vectors) > 2 ? VECTORS               \
+     : (vectors) <= 2                         ? min(vectors, VECTORS) \
+     : (vectors) <= 4                         ? min(4, VECTORS)       \
+                                              : min(8, VECTORS))
 
 #if KERNEL_W > 0
 #define KERNEL_WIDTH KERNEL_W
@@ -34,19 +43,77 @@
 #define KERNEL_WIDTH ((int)kernel_w)
 #endif
 
-static inline void accumulate(realv acc[OUT_CHANNELS][VECTORS], global const real *x, global const real *w)
+#define ALWAYS_INLINE __attribute__((always_inline)) static inline
+
+/* Loops run to VECTORS, since compilers unroll them before they learn that `vectors` is a constant. */
+ALWAYS_INLINE void accumulate(realv acc[OUT_CHANNELS][VECTORS], const int vectors, global const real *x,
+                              global const real *w)
 {
     realv column[VECTORS];
 #pragma unroll
     for (int v = 0; v < VECTORS; v++)
-        column[v] = vector_load(x + v * LOCAL_SIZE * VECTOR_WIDTH);
+        if (v < vectors) column[v] = vector_load(x + v * LOCAL_SIZE * VECTOR_WIDTH);
 #pragma unroll
     for (int o = 0; o < OUT_CHANNELS; o++) {
         const realv weight = (realv)w[o];
 #pragma unroll
         for (int v = 0; v < VECTORS; v++)
-            acc[o][v] = weight * column[v] + acc[o][v];
+            if (v < vectors) acc[o][v] = weight * column[v] + acc[o][v];
     }
+}
+
+/* The taps that a tile sums, and where; the pointers are at the first of them. */
+typedef struct tap_range {
+    global const real *x, *w;
+    long channels, channel_size, weight_channel; /* to sum; steps from channel to channel */
+    int kd_count, kernel_h, kernel_w, row_step;  /* row_step: dilation_h */
+    long kd_size, weight_plane, phase_pitch, pitch;
+} tap_range;
+
+ALWAYS_INLINE void sum_taps(realv acc[OUT_CHANNELS][VECTORS], const int vectors, const tap_range *t)
+{
+    const long phase_pitch = t->phase_pitch; /* for COLUMN() */
+    global const real *x = t->x, *w = t->w;
+    for (long c = 0; c < t->channels; c++, x += t->channel_size, w += t->weight_channel) {
+        for (int kd = 0; kd < t->kd_count; kd++) {
+            global const real *plane_x = x + kd * t->kd_size, *tap = w + kd * t->weight_plane;
+            for (int kh = 0; kh < t->kernel_h; kh++) {
+                const int row = kh * t->row_step;
+                global const real *row_x =
+                    plane_x + row % STRIDE_H * STRIDE_W * phase_pitch + row / STRIDE_H * t->pitch;
+#if KERNEL_W > 0
+#pragma unroll
+                for (int kw = 0; kw < KERNEL_W; kw++, tap += OUT_CHANNELS)
+#else
+                for (int kw = 0; kw < t->kernel_w; kw++, tap += OUT_CHANNELS)
+#endif
+                    accumulate(acc, vectors, row_x + COLUMN(kw), tap);
+            }
+        }
+    }
+}
+
+/* Where a tile is stored: see store_tile(). */
+typedef struct tile_place {
+    global const real *bias; /* of the first channel; 0 if there is none */
+    global real *out;
+    epilogue e;
+    long out_stride, q, positions, pitch, width;
+    int channels, skip;
+    bool streams;
+} tile_place;
+
+ALWAYS_INLINE void convolve(const int vectors, const tap_range *taps, const tile_place *p)
+{
+    realv acc[OUT_CHANNELS][VECTORS];
+#pragma unroll
+    for (int o = 0; o < OUT_CHANNELS; o++)
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++)
+            acc[o][v] = (realv)(p->bias != 0 && o < p->channels ? p->bias[o] : 0);
+    sum_taps(acc, vectors, taps);
+    store_tile(acc, vectors, p->out, p->e, p->out_stride, p->channels, p->q, p->skip, p->positions, p->pitch,
+               p->width, p->streams);
 }
 
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
@@ -54,52 +121,74 @@ direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real
        TENSOR(real, output) EPILOGUE_TENSOR DIRECT_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
 {
     const long weight_plane = kernel_h * KERNEL_WIDTH * OUT_CHANNELS;
-    for (long plane = get_group_id(2); plane < planes; plane += get_num_groups(2)) {
-        const long z = plane % chunk_depth, volume = plane / chunk_depth; /* volume: a group of a sample */
-        const long start = z * stride_d - clip_depth; /* plane of the scratch volume under kd = 0 */
-        const long kd_first = start < 0 ? (-start + dilation_d - 1) / dilation_d : 0;
-        const long kd_last = min(kernel_d, (padded_depth - start + dilation_d - 1) / dilation_d);
-        for (long tile = get_group_id(1); tile < tiles; tile += get_num_groups(1)) {
-            const long first =
-                row_tiles == 0 ? tile * WIDTH : tile / row_tiles * pitch + tile % row_tiles * WIDTH;
-            const long q = min(first, last_start);
-            for (long block = get_group_id(0); block < blocks; block += get_num_groups(0)) {
-                const long first_out = block * OUT_CHANNELS, group = volume % groups;
-                const int channels = (int)min((long)OUT_CHANNELS, group_out - first_out);
-
-                realv acc[OUT_CHANNELS][VECTORS];
-#pragma unroll
-                for (int o = 0; o < OUT_CHANNELS; o++) {
-                    const real b =
-                        has_bias && o < channels ? TENSOR_START(bias)[group * group_out + first_out + o] : 0;
-#pragma unroll
-                    for (int v = 0; v < VECTORS; v++)
-                        acc[o][v] = (realv)b;
-                }
-
-                global const real *x = TENSOR_START(padded) + volume * group_in * channel_size +
-                                       start * plane_size + q + VECTOR_START(0);
-                global const real *w =
-                    TENSOR_START(weight) + (group * blocks + block) * group_in * kernel_d * weight_plane;
-                for (long c = 0; c < group_in; c++, x += channel_size, w += kernel_d * weight_plane) {
-                    for (long kd = kd_first; kd < kd_last; kd++) {
-                        global const real *plane_x = x + kd * dilation_d * plane_size;
-                        global const real *tap = w + kd * weight_plane;
-                        for (int kh = 0; kh < (int)kernel_h; kh++) {
-                            const int row = kh * (int)dilation_h;
-                            global const real *row_x =
-                                plane_x + row % STRIDE_H * STRIDE_W * phase_pitch + row / STRIDE_H * pitch;
-#if KERNEL_W > 0
-#pragma unroll
-#endif
-                            for (int kw = 0; kw < KERNEL_WIDTH; kw++, tap += OUT_CHANNELS)
-                                accumulate(acc, row_x + COLUMN(kw), tap);
-                        }
-                    }
-                }
+    const long counts[3] = {blocks_first ? blocks : tiles, blocks_first ? tiles : planes,
+                            blocks_first ? planes : blocks};
+    for (long k = get_group_id(2); k < counts[2]; k += get_num_groups(2)) {
+        for (long j = get_group_id(1); j < counts[1]; j += get_num_groups(1)) {
+            for (long i = get_group_id(0); i < counts[0]; i += get_num_groups(0)) {
+                const long block = blocks_first ? i : k, tile = blocks_first ? j : i,
+                           plane = blocks_first ? k : j;
+                const long volume = plane / chunk_depth,
+                           z = plane - volume * chunk_depth;  /* a group of a sample */
+                const long start = z * stride_d - clip_depth; /* plane of the scratch volume under kd = 0 */
+                const long kd_first = start < 0 ? (-start + dilation_d - 1) / dilation_d : 0;
+                const long kd_last = min(kernel_d, (padded_depth - start + dilation_d - 1) / dilation_d);
+                const long row = row_tiles == 0 ? 0 : tile / row_tiles;
+                const long first = row * pitch + (tile - row * row_tiles) * WIDTH;
+                const int vectors = row_tiles == 0
+                                        ? (int)min((long)VECTORS, (positions - first + LANES - 1) / LANES)
+                                        : VECTORS;
+                const int body = BODY(vectors);
+                const long q = min(first, ends_there ? positions - body * LANES : first);
+                const long group = volume % groups, first_out = block * OUT_CHANNELS;
                 const long at = ((volume * group_out + first_out) * out_depth + z) * out_plane;
-                store_tile(acc, TENSOR_START(output) + at, EPILOGUE_AT(at), out_depth * out_plane, channels,
-                           q, (int)(first - q), positions, store_pitch, store_width, streams);
+                const tap_range taps = {
+                    .x = TENSOR_START(padded) + volume * group_in * channel_size +
+                         (start + kd_first * dilation_d) * plane_size + q + VECTOR_START(0),
+                    .w = TENSOR_START(weight) +
+                         ((group * blocks + block) * group_in * kernel_d + kd_first) * weight_plane,
+                    .channels = group_in,
+                    .channel_size = channel_size,
+                    .weight_channel = kernel_d * weight_plane,
+                    .kd_count = (int)(kd_last - kd_first),
+                    .kernel_h = (int)kernel_h,
+                    .kernel_w = (int)kernel_w,
+                    .row_step = (int)dilation_h,
+                    .kd_size = dilation_d * plane_size,
+                    .weight_plane = weight_plane,
+                    .phase_pitch = phase_pitch,
+                    .pitch = pitch,
+                };
+                const tile_place place = {
+                    .bias = has_bias ? TENSOR_START(bias) + group * group_out + first_out : 0,
+                    .out = TENSOR_START(output) + at,
+                    .e = EPILOGUE_AT(at),
+                    .out_stride = out_depth * out_plane,
+                    .q = q,
+                    .positions = positions,
+                    .pitch = store_pitch,
+                    .width = store_width,
+                    .channels = (int)min((long)OUT_CHANNELS, group_out - first_out),
+                    .skip = (int)(first - q),
+                    .streams = streams != 0,
+                };
+                if (body == 1) convolve(1, &taps, &place);
+#if VECTORS > 2
+                else if (body == 2)
+                    convolve(2, &taps, &place);
+#endif
+#if VECTORS > 4
+                else if (body == 4)
+                    convolve(4, &taps, &place);
+#endif
+#if VECTORS > 8
+                else if (body == 8)
+                    convolve(8, &taps, &place);
+#endif
+#if VECTORS > 1
+                else
+                    convolve(VECTORS, &taps, &place);
+#endif
             }
         }
     }

@@ -52,6 +52,24 @@ int64_t product_slack(const product_tile *tile)
     return tile->local_size * tile->vectors * tile->vector_width;
 }
 
+/* What runs fastest is read again and again: the smaller of a group's weights and its scratch volume. */
+static bool blocks_run_first(const product *w, const direct_arguments *a)
+{
+    double taps = (double)w->kernel[0] * (double)w->kernel[1] * (double)w->kernel[2];
+    return (double)w->group_out * taps <= (double)w->samples * (double)a->channel_size;
+}
+
+/* A work-group takes several of what runs fastest, as long as there remain plenty of work-groups. */
+static void set_range(step *s, const direct_arguments *a, int64_t local_size)
+{
+    enum { SHARE = 8, PLENTY = 512 };
+    int64_t counts[] = {a->blocks, a->tiles, a->planes};
+    if (!a->blocks_first) counts[0] = a->tiles, counts[1] = a->planes, counts[2] = a->blocks;
+    int64_t shared = ceil_divide(counts[0], SHARE);
+    if ((double)shared * (double)counts[1] * (double)counts[2] >= PLENTY) counts[0] = shared;
+    kernel_set_range(s, counts, (const int64_t[]){local_size, 1, 1});
+}
+
 static direct_arguments describe(const product *w, const product_tile *tile)
 {
     const scratch_layout *l = w->layout;
@@ -85,7 +103,8 @@ static direct_arguments describe(const product *w, const product_tile *tile)
     bool fits_rows = has_gutter && row_tiles * width <= l->pitch + l->pitch / 32;
     a.row_tiles = fits_rows ? row_tiles : 0;
     a.tiles = fits_rows ? row_tiles * w->output[1] : ceil_divide(a.positions, width);
-    a.last_start = w->ends_there ? a.positions - width : a.positions;
+    a.ends_there = w->ends_there;
+    a.blocks_first = blocks_run_first(w, &a);
     a.streams =
         kernel_output_streams(a.planes * w->group_out * a.out_plane * (w->dtype == CLCONV_FLOAT64 ? 8 : 4));
     a.store_pitch = has_gutter ? l->pitch : a.positions;
@@ -108,14 +127,6 @@ static step program(const product *w, const product_tile *tile)
     return s;
 }
 
-/* A work-group takes several blocks of a tile, as long as there remain plenty of work-groups. */
-static int64_t groups_along_blocks(const direct_arguments *a)
-{
-    enum { SHARE = 8, PLENTY = 512 };
-    int64_t shared = ceil_divide(a->blocks, SHARE);
-    return (double)shared * (double)a->tiles * (double)a->planes >= PLENTY ? shared : a->blocks;
-}
-
 void product_append(recipe *r, const product *w, const product_tile *tile)
 {
     step s = program(w, tile);
@@ -126,8 +137,7 @@ void product_append(recipe *r, const product *w, const product_tile *tile)
     kernel_add_buffer(&s, w->output_buffer.role, w->output_buffer.offset);
     kernel_set_scalars(&s, &a, sizeof a);
     if (w->epilogue != NULL) epilogue_fuse(&s, w->epilogue, w->output_buffer.offset);
-    kernel_set_range(&s, (const int64_t[]){groups_along_blocks(&a), a.tiles, a.planes},
-                     (const int64_t[]){tile->local_size, 1, 1});
+    set_range(&s, &a, tile->local_size);
     double products = (double)w->group_in * (double)(w->kernel[0] * w->kernel[1] * w->kernel[2]);
     double outputs =
         (double)(a.blocks * tile->out_channels) * (double)(a.tiles * product_slack(tile)) * (double)a.planes;
