@@ -127,6 +127,30 @@ static step program(const product *w, const product_tile *tile)
     return s;
 }
 
+/* Lanes that the tiles of a plane compute: the last one as many as there is code for in cl/direct.cl. */
+static int64_t plane_lanes(const direct_arguments *a, const product_tile *tile)
+{
+    int64_t width = product_slack(tile), lanes = width / tile->vectors;
+    if (a->row_tiles > 0) return a->tiles * width;
+    int64_t rest = ceil_divide(a->positions - (a->tiles - 1) * width, lanes), body = 1;
+    while (body < rest)
+        body *= 2;
+    return (a->tiles - 1) * width + min_i64(body, tile->vectors) * lanes;
+}
+
+/* Planes of a volume that are read for all output planes together, those that are clipped left out. */
+static double planes_summed(const product *w, const direct_arguments *a)
+{
+    double planes = 0;
+    for (int64_t z = 0; z < a->chunk_depth; z++) {
+        int64_t start = z * a->stride_d - a->clip_depth;
+        int64_t first = start < 0 ? ceil_divide(-start, a->dilation_d) : 0;
+        int64_t last = min_i64(w->kernel[0], (a->padded_depth - start + a->dilation_d - 1) / a->dilation_d);
+        planes += (double)max_i64(last - first, 0);
+    }
+    return planes;
+}
+
 void product_append(recipe *r, const product *w, const product_tile *tile)
 {
     step s = program(w, tile);
@@ -138,9 +162,10 @@ void product_append(recipe *r, const product *w, const product_tile *tile)
     kernel_set_scalars(&s, &a, sizeof a);
     if (w->epilogue != NULL) epilogue_fuse(&s, w->epilogue, w->output_buffer.offset);
     set_range(&s, &a, tile->local_size);
-    double products = (double)w->group_in * (double)(w->kernel[0] * w->kernel[1] * w->kernel[2]);
+    double products = (double)w->group_in * (double)w->kernel[1] * (double)w->kernel[2] *
+                      planes_summed(w, &a) * (double)w->samples;
     double outputs =
-        (double)(a.blocks * tile->out_channels) * (double)(a.tiles * product_slack(tile)) * (double)a.planes;
+        (double)(a.blocks * tile->out_channels) * (double)plane_lanes(&a, tile) * (double)w->groups;
     double channels = (double)w->samples * (double)w->groups;
     s.flops = 2 * products * outputs;
     s.bytes = (double)s.element_size * channels *
