@@ -123,7 +123,9 @@ static step program(const product *w, const product_tile *tile)
     kernel_define(&s, "STRIDE_H", w->stride[1]);
     kernel_define(&s, "STRIDE_W", w->stride[2]);
     kernel_define(&s, "DILATION_W", w->kernel[2] > 1 ? w->dilation[2] : 1);
-    s.efficiency = 0.95 * product_efficiency(tile->out_channels, tile->vectors);
+    /* As measured on a CPU: a strided volume is spread over more pages. */
+    double reached = w->stride[1] * w->stride[2] > 1 ? 0.75 : 0.92;
+    s.efficiency = reached * product_efficiency(tile->out_channels, tile->vectors);
     return s;
 }
 
