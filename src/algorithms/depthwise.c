@@ -33,8 +33,8 @@ static void choose(const request *q, parameter_set *p)
         min_i64(MAX_VECTORS, max_i64((q->traits->registers - kernel_d - 1) / p->values[DEPTHS], 1));
     p->values[VECTOR_WIDTH] = traits_vector_width(q->traits, q->geometry->element_size);
     p->values[LOCAL_SIZE] = q->traits->local_size;
-    p->values[SLICES] = q->traits->is_cpu ? 64 : 1024;
-    p->values[SLICE_KIB] = 256;
+    p->values[SLICES] = q->traits->is_cpu ? 16 : 1024;
+    p->values[SLICE_KIB] = 128;
 }
 
 static bool is_applicable(const request *q, text *why)

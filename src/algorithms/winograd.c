@@ -74,7 +74,7 @@ static void choose(const request *q, parameter_set *p)
     p->values[OUTPUT_TILE] = has_terms && is_large ? 4 : 2;
     p->values[SPAN_KIB] = q->traits->is_cpu ? 65536 : 1 << 20;
     p->values[CHUNK_KIB] = q->traits->is_cpu ? 8192 : 65536;
-    p->values[SLICES] = q->traits->is_cpu ? 64 : 1024;
+    p->values[SLICES] = q->traits->is_cpu ? 16 : 1024;
 }
 
 static const char axis_name[] = "DHW";
