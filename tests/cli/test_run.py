@@ -38,7 +38,7 @@ class Run(ToolTest):
                               mode=mode)
 
     def test_every_algorithm(self):
-        for algorithm in ["auto", "direct", "direct_indexed", "im2col_gemm"]:
+        for algorithm in ["auto", "direct", "direct_indexed", "unfold", "im2col_gemm"]:
             with self.subTest(algorithm):
                 self.convolve(self.normal(2, 3, 6, 7, 8), self.normal(5, 3, 3, 2, 3), self.normal(5),
                               pad=((1, 1),) * 3, more=["--algorithm", algorithm])
