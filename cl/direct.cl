@@ -17,7 +17,8 @@
  *   STRIDE_H, STRIDE_W, DILATION_W   1 and more
  *
  * Index space: work-groups (blocks of output channels, tiles, planes), so that an input tile stays in cache,
- * or (tiles, planes, blocks), so that a block of weights does. Cost: 2 * K FLOPs an output, waste by ragged
+ * or (tiles, planes, blocks), so that a block of weights does. The next channel's rows are prefetched, since
+ * they are too short and too many for a processor to foresee. Cost: 2 * K FLOPs an output, waste by ragged
  * blocks and gutters aside; reads the scratch volume once for each block that does not find it in cache,
  * writes the output once.
  */
@@ -81,6 +82,13 @@ ALWAYS_INLINE void sum_taps(realv acc[OUT_CHANNELS][VECTORS], const int vectors,
                 const int row = kh * t->row_step;
                 global const real *row_x =
                     plane_x + row % STRIDE_H * STRIDE_W * phase_pitch + row / STRIDE_H * t->pitch;
+#pragma unroll
+                for (int phase = 0; phase < STRIDE_W; phase++)
+#pragma unroll
+                    for (int v = 0; v < VECTORS; v++)
+                        if (v < vectors)
+                            vector_prefetch(row_x + t->channel_size + phase * phase_pitch +
+                                            v * LOCAL_SIZE * VECTOR_WIDTH);
 #if KERNEL_W > 0
 #pragma unroll
                 for (int kw = 0; kw < KERNEL_W; kw++, tap += OUT_CHANNELS)
