@@ -21,31 +21,8 @@
  */
 #include "arguments/panels.clh"
 #include "common/epilogue.clh"
+#include "common/panels.clh"
 #include "common/types.clh"
-
-#define PANEL (LOCAL_SIZE * VECTOR_WIDTH)
-
-#define ALWAYS_INLINE __attribute__((always_inline)) static inline
-
-/* acc += the products of `rows` rows of the first `vectors` panels. Loops run to VECTORS, since compilers
- * unroll them before they learn that `vectors` is a constant. */
-ALWAYS_INLINE void add_rows(realv acc[OUT_CHANNELS][VECTORS], const int vectors, global const real *x,
-                            const long panel_size, global const real *w, const long rows)
-{
-    for (long r = 0; r < rows; r++, x += PANEL, w += OUT_CHANNELS) {
-        realv column[VECTORS];
-#pragma unroll
-        for (int v = 0; v < VECTORS; v++)
-            if (v < vectors) column[v] = vector_load(x + v * panel_size);
-#pragma unroll
-        for (int o = 0; o < OUT_CHANNELS; o++) {
-            const realv weight = (realv)w[o];
-#pragma unroll
-            for (int v = 0; v < VECTORS; v++)
-                if (v < vectors) acc[o][v] = weight * column[v] + acc[o][v];
-        }
-    }
-}
 
 /* What a tile reads and writes; the pointers are at the work-item's first lane. */
 typedef struct tile_of_panels {

@@ -4,14 +4,10 @@
 #include "arguments/winograd.clh"
 #include "algorithms/tile.h"
 #include "base/arith.h"
-#include "base/hash.h"
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/panels.h"
-
-typedef struct winograd_weight_arguments {
-    WINOGRAD_WEIGHT_ARGUMENTS(ARGUMENT_MEMBER)
-} winograd_weight_arguments;
+#include "steps/winograd.h"
 
 typedef struct winograd_input_arguments {
     WINOGRAD_INPUT_ARGUMENTS(ARGUMENT_MEMBER)
@@ -50,16 +46,10 @@ typedef struct winograd_plan {
  * promised bound; with fewer there is little to gain (docs/numerics.md). */
 enum { MIN_TERMS = 16 };
 
-/* Tiles along an axis: those of a dilated kernel interlace, as many as the dilation at a time. */
-static int64_t tiles_along(const request *q, int axis, int64_t m)
-{
-    int64_t dilation = q->problem->dilation[axis];
-    return ceil_divide(q->geometry->output[axis], m * dilation) * dilation;
-}
-
 static int64_t plane_panels(const request *q, int64_t m, int64_t width)
 {
-    return ceil_divide(tiles_along(q, 1, m) * tiles_along(q, 2, m), width);
+    return ceil_divide(
+        winograd_tiles(q->problem, q->geometry, 1, m) * winograd_tiles(q->problem, q->geometry, 2, m), width);
 }
 
 static void choose(const request *q, parameter_set *p)
@@ -122,10 +112,11 @@ static bool lay_out(const request *q, const parameter_set *p, winograd_plan *w)
 {
     const geometry *g = q->geometry;
     const int64_t *dilation = q->problem->dilation;
-    int64_t width = panel_width(&w->tile), tile_rows = tiles_along(q, 1, w->m), units, most;
+    int64_t width = panel_width(&w->tile), tile_rows = winograd_tiles(q->problem, q->geometry, 1, w->m),
+            units, most;
     w->frequencies = (w->m + 2) * (w->m + 2);
     w->volumes = w->frequencies * q->problem->groups;
-    w->columns = tiles_along(q, 2, w->m);
+    w->columns = winograd_tiles(q->problem, q->geometry, 2, w->m);
     w->rows = tile_rows * w->m + 2 * dilation[1];
     w->pitch = w->columns * w->m + 2 * dilation[2];
     if (!size_multiply(tile_rows, w->columns, &w->positions) || w->positions > INT32_MAX) return false;
@@ -182,39 +173,6 @@ static step transform_step(const request *q, const winograd_plan *w, const char 
     kernel_define(&s, "DILATION_W", q->problem->dilation[2]);
     s.efficiency = 0.3; /* additions and multiplications by turns: few FMAs */
     return s;
-}
-
-static bool append_pack(const request *q, const winograd_plan *w, recipe *r)
-{
-    const geometry *g = q->geometry;
-    winograd_weight_arguments a = {
-        .group_blocks = ceil_divide(g->group_out, w->tile.out_channels),
-        .group_out = g->group_out,
-        .group_in = g->group_in,
-        .kernel_d = q->problem->kernel[0],
-    };
-    a.blocks = a.group_blocks * q->problem->groups;
-    const int64_t extents[] = {w->frequencies, a.blocks,   w->tile.out_channels,
-                               a.group_in,     a.kernel_d, g->element_size};
-    if (!size_product(extents, 6, &r->packed_bytes) || r->packed_bytes > INT64_MAX / 64) return false;
-    const int64_t identity[] = {
-        2,           w->m,       w->tile.out_channels, q->problem->groups, g->group_out,
-        g->group_in, a.kernel_d, g->element_size};
-    r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
-
-    step s = kernel_step("winograd_weight", "winograd.cl", "winograd_weight", q->problem->dtype);
-    kernel_define(&s, "OUTPUT_TILE", w->m);
-    kernel_define(&s, "OUT_CHANNELS", w->tile.out_channels);
-    kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
-    kernel_add_buffer(&s, BUFFER_PACKED, 0);
-    kernel_set_scalars(&s, &a, sizeof a);
-    kernel_set_range(&s, (const int64_t[]){1, a.group_in, a.blocks},
-                     (const int64_t[]){q->traits->local_size, 1, 1});
-    s.bytes = (double)r->packed_bytes + (double)g->elements.weight * (double)g->element_size;
-    s.flops = 8 * (double)r->packed_bytes / (double)g->element_size;
-    s.efficiency = 0.02;
-    recipe_append_pack(r, &s);
-    return true;
 }
 
 static void append_input(const request *q, const winograd_plan *w, int64_t sample, depth_span s, recipe *r)
@@ -338,7 +296,8 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "its transformed volumes would overflow");
         return;
     }
-    if (!append_pack(q, &w, r)) {
+    if (!winograd_append_weight(r, q->problem, q->geometry, w.m, w.tile.out_channels,
+                                q->traits->local_size)) {
         text_append(why, "the transformed weight is too large");
         return;
     }

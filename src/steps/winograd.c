@@ -1,0 +1,48 @@
+/* Steps of Winograd convolution: see winograd.h. */
+#include "steps/winograd.h"
+
+#include "arguments/winograd_weight.clh"
+#include "base/arith.h"
+#include "base/hash.h"
+#include "steps/kernel.h"
+
+typedef struct winograd_weight_arguments {
+    WINOGRAD_WEIGHT_ARGUMENTS(ARGUMENT_MEMBER)
+} winograd_weight_arguments;
+
+int64_t winograd_tiles(const clconv_problem *problem, const geometry *g, int axis, int64_t m)
+{
+    int64_t dilation = problem->dilation[axis];
+    return ceil_divide(g->output[axis], m * dilation) * dilation;
+}
+
+bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
+                            int64_t out_channels, int local_size)
+{
+    int64_t frequencies = (m + 2) * (m + 2);
+    winograd_weight_arguments a = {
+        .group_blocks = ceil_divide(g->group_out, out_channels),
+        .group_out = g->group_out,
+        .group_in = g->group_in,
+        .kernel_d = problem->kernel[0],
+    };
+    a.blocks = a.group_blocks * problem->groups;
+    const int64_t extents[] = {frequencies, a.blocks, out_channels, a.group_in, a.kernel_d, g->element_size};
+    if (!size_product(extents, 6, &r->packed_bytes) || r->packed_bytes > INT64_MAX / 64) return false;
+    const int64_t identity[] = {2,           m,          out_channels,   problem->groups, g->group_out,
+                                g->group_in, a.kernel_d, g->element_size};
+    r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
+
+    step s = kernel_step("winograd_weight", "winograd_weight.cl", "winograd_weight", problem->dtype);
+    kernel_define(&s, "OUTPUT_TILE", m);
+    kernel_define(&s, "OUT_CHANNELS", out_channels);
+    kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
+    kernel_add_buffer(&s, BUFFER_PACKED, 0);
+    kernel_set_scalars(&s, &a, sizeof a);
+    kernel_set_range(&s, (const int64_t[]){1, a.group_in, a.blocks}, (const int64_t[]){local_size, 1, 1});
+    s.bytes = (double)r->packed_bytes + (double)g->elements.weight * (double)g->element_size;
+    s.flops = 8 * (double)r->packed_bytes / (double)g->element_size;
+    s.efficiency = 0.02;
+    recipe_append_pack(r, &s);
+    return true;
+}
