@@ -80,8 +80,8 @@ winograd_output(TENSOR(const real, product), TENSOR(const real, bias),
              q += get_global_size(0) * VECTOR_WIDTH) {
             real rows[OUTPUT_TILE][OUTPUT_TILE * VECTOR_WIDTH];
             transform_products(from + q, from_frequency, b, e, rows);
-            store_tiles(rows, TENSOR_START(output) + at, e, q, 0, positions, columns, dilation_h, out_height,
-                        out_width, streams);
+            store_tiles(rows, TENSOR_START(output) + at, e, q, 0, positions, columns, dilation_h, dilation_h,
+                        out_height, out_width, streams);
         }
     }
 }

@@ -1,0 +1,237 @@
+/* winograd_fused: F(2x2, 3x3) or F(4x4, 3x3) over H and W in one kernel, for few channels
+ * (cl/winograd_fused.cl). Each work-group goes through the depth of a block of tiles in a slice of the
+ * workspace of its own, which stays in cache. */
+#include "arguments/winograd_fused.clh"
+#include "algorithms/tile.h"
+#include "base/arith.h"
+#include "steps/epilogue.h"
+#include "steps/kernel.h"
+#include "steps/panels.h"
+#include "steps/winograd.h"
+
+typedef struct winograd_fused_arguments {
+    WINOGRAD_FUSED_ARGUMENTS(ARGUMENT_MEMBER)
+} winograd_fused_arguments;
+
+enum { OUTPUT_TILE = TILE_PARAMETERS, SLICE_KIB, SLICES };
+
+static const parameter_range ranges[] = {
+    TILE_PARAMETER_RANGES(PANEL_VECTORS),
+    [OUTPUT_TILE] = {"output_tile", 2, 4, true},
+    [SLICE_KIB] = {"slice_kib", 1, 1 << 20,
+                   false},                  /* a slice's size at most, unless a row of tiles needs more */
+    [SLICES] = {"slices", 1, 65536, false}, /* at most; work-groups that run */
+    {NULL, 0, 0, false},
+};
+
+/* Products summed for a frequency from which on F(4x4) is accurate enough, as in winograd.c. */
+enum { MIN_TERMS = 16, MAX_KERNEL_D = 16, LINE_ELEMENTS = 16, MIN_UNITS = 32 };
+
+static int64_t plane_panels(const request *q, int64_t m, int64_t width)
+{
+    int64_t tiles =
+        winograd_tiles(q->problem, q->geometry, 1, m) * winograd_tiles(q->problem, q->geometry, 2, m);
+    return ceil_divide(tiles, width);
+}
+
+static void choose(const request *q, parameter_set *p)
+{
+    const geometry *g = q->geometry;
+    product_tile tile = panels_choose_tile(q->traits, g->element_size, g->group_out);
+    tile_to_parameters(tile, p);
+    bool has_terms = g->group_in * q->problem->kernel[0] >= MIN_TERMS;
+    int64_t width = panel_width(&tile);
+    bool is_large = 36 * plane_panels(q, 4, width) < 16 * plane_panels(q, 2, width);
+    p->values[OUTPUT_TILE] = has_terms && is_large ? 4 : 2;
+    p->values[SLICE_KIB] = 768;
+    p->values[SLICES] = 16;
+}
+
+static bool is_applicable(const request *q, const product_tile *tile, text *why)
+{
+    static const char axis_name[] = "DHW";
+    const clconv_problem *p = q->problem;
+    if (q->strict) {
+        text_append(why, "strict numerics exclude it: it widens an inf or NaN to its tile");
+        return false;
+    }
+    if (tile->vector_width == 1) {
+        text_append(why, "vector_width is 1; it is for devices with vector registers");
+        return false;
+    }
+    if (p->stride[0] != 1 || p->kernel[0] > MAX_KERNEL_D) {
+        text_append(why, "on D kernel_size is %lld and stride %lld; it needs at most %d and 1",
+                    (long long)p->kernel[0], (long long)p->stride[0], MAX_KERNEL_D);
+        return false;
+    }
+    for (int axis = 1; axis < 3; axis++) {
+        if (p->kernel[axis] == 3 && p->stride[axis] == 1) continue;
+        text_append(why, "on %c kernel_size is %lld and stride %lld; it needs 3 and 1", axis_name[axis],
+                    (long long)p->kernel[axis], (long long)p->stride[axis]);
+        return false;
+    }
+    return true;
+}
+
+/* Sizes of a slice for blocks of `sets` sets of `phases` rows of tiles; false if they overflow. */
+static bool lay_out_slice(const request *q, int64_t m, int64_t width, int64_t sets, int64_t phases,
+                          winograd_fused_arguments *a)
+{
+    int64_t kernel_d = q->problem->kernel[0], tiles, frequency, product, rows;
+    a->block_sets = sets;
+    a->block_phases = phases;
+    if (!size_product((const int64_t[]){sets, phases, a->columns}, 3, &tiles) || tiles > INT32_MAX / 64)
+        return false;
+    a->block_panels = ceil_divide(tiles, width);
+    rows = (sets * m + 2) * phases;
+    /* Lines between them, so that frequencies do not fall on one cache set. */
+    if (!size_product((const int64_t[]){a->block_panels, width, a->group_in}, 3, &frequency) ||
+        !size_product((const int64_t[]){a->block_panels, width, a->group_out}, 3, &product))
+        return false;
+    a->frequency_size = frequency + LINE_ELEMENTS;
+    a->product_size = product + LINE_ELEMENTS;
+    a->part = ceil_divide(sets * m + 2, m) * phases * a->columns + width;
+    a->padded_size = round_up(rows * a->pitch + (m + 1) * width, LINE_ELEMENTS);
+    a->parts_size = round_up(m * (m + 2) * a->part + width, LINE_ELEMENTS);
+    int64_t volumes;
+    if (!size_product(
+            (const int64_t[]){(m + 2) * (m + 2), kernel_d + 1, max_i64(a->frequency_size, a->product_size)},
+            3, &volumes) ||
+        volumes > INT64_MAX / 64)
+        return false;
+    a->slice_size =
+        a->padded_size + a->parts_size + (m + 2) * (m + 2) * (kernel_d * a->frequency_size + a->product_size);
+    return true;
+}
+
+/* Blocks of as many rows of tiles as a slice of `most` bytes holds, shared out evenly: some sets, else a part
+ * of one, at least a row. */
+static bool choose_block(const request *q, int64_t m, int64_t width, int64_t most,
+                         winograd_fused_arguments *a)
+{
+    int64_t element = q->geometry->element_size, dilation = a->dilation_h;
+    for (int64_t count = 1;; count++) {
+        int64_t sets = max_i64(ceil_divide(a->sets, count), 1);
+        int64_t phases = count <= a->sets ? dilation : ceil_divide(dilation, count - a->sets + 1);
+        if (!lay_out_slice(q, m, width, sets, phases, a)) return false;
+        if (a->slice_size * element <= most || (sets == 1 && phases == 1)) break;
+    }
+    a->set_blocks = ceil_divide(a->sets, a->block_sets);
+    a->phase_blocks = ceil_divide(dilation, a->block_phases);
+    return true;
+}
+
+/* Units enough to share out, by splitting the depth where the blocks are few. */
+static void split_depth(const request *q, winograd_fused_arguments *a)
+{
+    int64_t planes = ceil_divide(a->out_depth, a->dilation_d), halo = q->problem->kernel[0] - 1;
+    int64_t units = q->problem->batch * a->groups * a->set_blocks * a->phase_blocks * a->dilation_d;
+    int64_t chunks = min_i64(ceil_divide(MIN_UNITS, units), ceil_divide(planes, max_i64(4 * halo, 1)));
+    a->chunk_depth = ceil_divide(planes, chunks);
+    a->depth_chunks = ceil_divide(planes, a->chunk_depth);
+    a->units = units * a->depth_chunks;
+}
+
+static bool describe(const request *q, const parameter_set *p, const product_tile *tile,
+                     winograd_fused_arguments *a)
+{
+    const clconv_problem *problem = q->problem;
+    const geometry *g = q->geometry;
+    int64_t m = p->values[OUTPUT_TILE], dilation_w = problem->dilation[2];
+    *a = (winograd_fused_arguments){
+        .sets = ceil_divide(g->output[1], m * problem->dilation[1]),
+        .groups = problem->groups,
+        .group_in = g->group_in,
+        .group_out = g->group_out,
+        .group_blocks = ceil_divide(g->group_out, tile->out_channels),
+        .depth = problem->input[0],
+        .height = problem->input[1],
+        .width = problem->input[2],
+        .pad_depth = problem->pad_before[0],
+        .pad_height = problem->pad_before[1],
+        .pad_width = problem->pad_before[2],
+        .mode = problem->padding_mode,
+        .out_depth = g->output[0],
+        .out_height = g->output[1],
+        .out_width = g->output[2],
+        .dilation_d = problem->dilation[0],
+        .dilation_h = problem->dilation[1],
+        .columns = winograd_tiles(problem, g, 2, m),
+        .streams = kernel_output_streams(g->elements.output * g->element_size),
+        .has_bias = problem->has_bias,
+    };
+    a->pitch = a->columns * m + 2 * dilation_w;
+    if (!choose_block(q, m, panel_width(tile), p->values[SLICE_KIB] << 10, a)) return false;
+    split_depth(q, a);
+    return true;
+}
+
+static step program(const request *q, const parameter_set *p, const product_tile *tile)
+{
+    step s = kernel_step("winograd_fused", "winograd_fused.cl", "winograd_fused", q->problem->dtype);
+    kernel_define(&s, "OUTPUT_TILE", p->values[OUTPUT_TILE]);
+    kernel_define(&s, "OUT_CHANNELS", tile->out_channels);
+    kernel_define(&s, "VECTORS", tile->vectors);
+    kernel_define(&s, "VECTOR_WIDTH", tile->vector_width);
+    kernel_define(&s, "DILATION_W", q->problem->dilation[2]);
+    kernel_define(&s, "KERNEL_D", q->problem->kernel[0]);
+    return s;
+}
+
+/* The product runs at most of the tile's rate and the transforms, additions mostly, at a third of it; a slice
+ * that is larger than planned, or than caches are, runs at that of memory. */
+static void estimate(const request *q, const product_tile *tile, int64_t m, const winograd_fused_arguments *a,
+                     step *s)
+{
+    const geometry *g = q->geometry;
+    int64_t kernel_d = q->problem->kernel[0], halo = kernel_d - 1;
+    double frequencies = (double)((m + 2) * (m + 2));
+    double lanes = (double)a->units * (double)(a->block_panels * panel_width(tile));
+    double in_planes = lanes * (double)(a->chunk_depth + halo) * (double)g->group_in;
+    double out_planes = lanes * (double)a->chunk_depth * (double)(a->group_blocks * tile->out_channels);
+    double product = 2 * frequencies * out_planes * (double)(g->group_in * kernel_d);
+    double transforms = 16 * frequencies * (in_planes + out_planes);
+    double rate = 0.85 * product_efficiency(tile->out_channels, tile->vectors);
+    s->flops = product + transforms;
+    s->efficiency = s->flops / (product / rate + transforms / 0.3);
+    s->bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
+    double slices =
+        (double)g->element_size * frequencies * (in_planes * (double)(kernel_d + 1) + 2 * out_planes);
+    if (a->slice_size * g->element_size > 1 << 20) s->bytes += slices;
+}
+
+static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
+{
+    const geometry *g = q->geometry;
+    int64_t m = p->values[OUTPUT_TILE], bytes;
+    product_tile tile;
+    winograd_fused_arguments a;
+    if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, &tile, why)) return;
+    if (!describe(q, p, &tile, &a)) {
+        text_append(why, "its slices would overflow");
+        return;
+    }
+    if (!winograd_append_weight(r, q->problem, g, m, tile.out_channels, q->traits->local_size)) {
+        text_append(why, "the transformed weight is too large");
+        return;
+    }
+    int64_t slices = ceil_divide(a.units, ceil_divide(a.units, p->values[SLICES]));
+    if (!size_product((const int64_t[]){slices, a.slice_size, g->element_size}, 3, &bytes) ||
+        bytes > INT64_MAX / 4) {
+        text_append(why, "its slices would overflow");
+        return;
+    }
+    step s = program(q, p, &tile);
+    kernel_add_buffer(&s, BUFFER_INPUT, 0);
+    kernel_add_buffer(&s, BUFFER_PACKED, 0);
+    kernel_add_buffer(&s, q->problem->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
+    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
+    kernel_add_buffer(&s, BUFFER_WORKSPACE, recipe_reserve(r, bytes));
+    kernel_set_scalars(&s, &a, sizeof a);
+    epilogue_fuse(&s, q->problem, 0);
+    kernel_set_range(&s, (const int64_t[]){slices, 1, 1}, (const int64_t[]){1, 1, 1});
+    estimate(q, &tile, m, &a, &s);
+    recipe_append_run(r, &s);
+}
+
+const algorithm algorithm_winograd_fused = {"winograd_fused", false, ranges, choose, emit};
