@@ -38,17 +38,24 @@ typedef struct tile_block {
     long first_set, sets, first_phase, phases, tiles, panels;
 } tile_block;
 
-/* Pads the input rows under a block: its tiles then read rows `phases` apart. */
-static inline void pad_block(global const real *plane, global real *padded, const bool is_inside,
+/* Pads the input rows under a block: its tiles then read rows `phases` apart. Zeros that are there already
+ * stay; `next` is the plane that will be wanted next. */
+static inline void pad_block(global const real *plane, global real *padded, const bool has_zeros,
                              const tile_block *b, const long dilation_h, const long pitch,
                              const long pad_height, const long pad_width, const long height, const long width,
-                             const long mode)
+                             const long mode, global const real *next)
 {
     const long runs = b->sets * OUTPUT_TILE + 2, first = b->first_set * OUTPUT_TILE * dilation_h;
     const long count = b->phases == dilation_h ? runs : 1, rows = b->phases * count;
-    for (long run = 0; run < runs; run += count)
-        pad_plane(plane, padded + run * b->phases * pitch, is_inside, 1, 1, rows, pitch, rows * pitch,
-                  pad_height - first - run * dilation_h - b->first_phase, pad_width, height, width, mode);
+    for (long run = 0; run < runs; run += count) {
+        global real *to = padded + run * b->phases * pitch;
+        const long above = pad_height - first - run * dilation_h - b->first_phase;
+        if (has_zeros)
+            refill_plane(plane, to, rows, pitch, above, pad_width, height, width, next);
+        else
+            pad_plane(plane, to, true, 1, 1, rows, pitch, rows * pitch, above, pad_width, height, width,
+                      mode);
+    }
 }
 
 /* One frequency of a plane's product: the sum over the kernel's planes that are inside, ring[kd] each; 0 for
@@ -142,6 +149,7 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
         const long planes = (out_depth - residue + dilation_d - 1) / dilation_d;
         const long last_k = min(first_k + chunk_depth, planes);
         global const real *ring[KERNEL_D];
+        bool has_zeros = false;
         for (long k = first_k; k < last_k + KERNEL_D - 1 && first_k < last_k; k++) {
             /* Plane k of the residue joins the ring. */
             const long source = padding_source(mode, residue + k * dilation_d - pad_depth, depth);
@@ -151,8 +159,12 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
                 ring[kd - 1] = ring[kd];
             ring[KERNEL_D - 1] = is_inside ? to : 0;
             for (long c = 0; c < group_in && is_inside; c++) {
-                pad_block(TENSOR_START(input) + ((volume * group_in + c) * depth + source) * height * width,
-                          padded, true, &b, dilation_h, pitch, pad_height, pad_width, height, width, mode);
+                global const real *plane =
+                    TENSOR_START(input) + ((volume * group_in + c) * depth + source) * height * width;
+                const long step = c + 1 < group_in ? depth : dilation_d - (group_in - 1) * depth;
+                pad_block(plane, padded, has_zeros, &b, dilation_h, pitch, pad_height, pad_width, height,
+                          width, mode, plane + step * height * width);
+                has_zeros = mode == PADDING_ZEROS;
                 split_plane(padded, parts, (b.sets * OUTPUT_TILE + 2) * b.phases, part, columns, pitch,
                             b.phases);
                 for (long p = 0; p < b.panels; p++)
