@@ -69,6 +69,7 @@ typedef struct tap_range {
     long channels, channel_size, weight_channel; /* to sum; steps from channel to channel */
     int kd_count, kernel_h, kernel_w, row_step;  /* row_step: dilation_h */
     long kd_size, weight_plane, phase_pitch, pitch;
+    long ahead; /* to what will be read next: the next channel, or of a single tap the next tile */
 } tap_range;
 
 ALWAYS_INLINE void sum_taps(realv acc[OUT_CHANNELS][VECTORS], const int vectors, const tap_range *t)
@@ -87,7 +88,7 @@ ALWAYS_INLINE void sum_taps(realv acc[OUT_CHANNELS][VECTORS], const int vectors,
 #pragma unroll
                     for (int v = 0; v < VECTORS; v++)
                         if (v < vectors)
-                            vector_prefetch(row_x + t->channel_size + phase * phase_pitch +
+                            vector_prefetch(row_x + t->ahead + phase * phase_pitch +
                                             v * LOCAL_SIZE * VECTOR_WIDTH);
 #if KERNEL_W > 0
 #pragma unroll
@@ -141,11 +142,16 @@ direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real
                 const long start = z * stride_d - clip_depth; /* plane of the scratch volume under kd = 0 */
                 const long kd_first = start < 0 ? (-start + dilation_d - 1) / dilation_d : 0;
                 const long kd_last = min(kernel_d, (padded_depth - start + dilation_d - 1) / dilation_d);
-                const long row = row_tiles == 0 ? 0 : tile / row_tiles;
-                const long first = row * pitch + (tile - row * row_tiles) * WIDTH;
-                const int vectors = row_tiles == 0
-                                        ? (int)min((long)VECTORS, (positions - first + LANES - 1) / LANES)
-                                        : VECTORS;
+                /* Tiles share a row's vectors out evenly, or follow each other through the plane. */
+                long row = 0, first = tile * WIDTH, last = positions;
+                if (row_tiles > 0) {
+                    const long row_vectors = (store_width + LANES - 1) / LANES;
+                    row = tile / row_tiles;
+                    const long t = tile - row * row_tiles, start_of_row = row * pitch;
+                    first = start_of_row + t * row_vectors / row_tiles * LANES;
+                    last = start_of_row + min((t + 1) * row_vectors / row_tiles * LANES, store_width);
+                }
+                const int vectors = (int)min((long)VECTORS, (last - first + LANES - 1) / LANES);
                 const int body = BODY(vectors);
                 const long q = min(first, ends_there ? positions - body * LANES : first);
                 const long group = volume % groups, first_out = block * OUT_CHANNELS;
@@ -166,6 +172,7 @@ direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real
                     .weight_plane = weight_plane,
                     .phase_pitch = phase_pitch,
                     .pitch = pitch,
+                    .ahead = kernel_d * kernel_h * KERNEL_WIDTH > 1 ? channel_size : WIDTH,
                 };
                 const tile_place place = {
                     .bias = has_bias ? TENSOR_START(bias) + group * group_out + first_out : 0,
@@ -173,7 +180,7 @@ direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real
                     .e = EPILOGUE_AT(at),
                     .out_stride = out_depth * out_plane,
                     .q = q,
-                    .positions = positions,
+                    .positions = last,
                     .pitch = store_pitch,
                     .width = store_width,
                     .channels = (int)min((long)OUT_CHANNELS, group_out - first_out),

@@ -27,16 +27,19 @@ static void choose(const request *q, parameter_set *p)
 /* A 1 x 1 x 1 kernel without strides does not care where rows and planes end. */
 static bool is_flat(const request *q)
 {
-    return q->geometry->taps == 1 && q->problem->stride[0] == 1 && q->geometry->output_plane <= INT32_MAX;
+    const clconv_problem *p = q->problem;
+    return q->geometry->taps == 1 && p->stride[0] == 1 && p->pad_before[0] + p->pad_after[0] == 0 &&
+           q->geometry->output_plane <= INT32_MAX;
 }
 
-/* A problem without padding or strides on H and W reads its input where it is. A tile must fit, since it may
- * not read past the end. */
+/* A problem without padding or strides on H and W reads its input where it is, if padded planes are clipped.
+ * A tile must fit, since it may not read past the end. */
 static bool reads_in_place(const request *q, const scratch_layout *layout, int64_t width)
 {
     const clconv_problem *p = q->problem;
-    for (int axis = 0; axis < 3; axis++)
-        if (p->pad_before[axis] + p->pad_after[axis] > 0 || (axis > 0 && p->stride[axis] > 1)) return false;
+    for (int axis = 1; axis < 3; axis++)
+        if (p->pad_before[axis] + p->pad_after[axis] > 0 || p->stride[axis] > 1) return false;
+    if (p->pad_before[0] + p->pad_after[0] > 0 && !layout->clips_depth) return false;
     const int64_t *output = q->geometry->output;
     int64_t positions = is_flat(q) ? q->geometry->output_plane : (output[1] - 1) * layout->pitch + output[2];
     return layout->pitch == p->input[2] && positions >= width;

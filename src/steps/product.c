@@ -72,6 +72,30 @@ static void set_range(step *s, const direct_arguments *a, int64_t local_size)
     kernel_set_range(s, counts, (const int64_t[]){local_size, 1, 1});
 }
 
+/* Vectors that a tile of `rest` vectors computes: as many as cl/direct.cl has code for. */
+static int64_t body_vectors(int64_t rest, int64_t vectors)
+{
+    int64_t body = 1;
+    while (body < rest)
+        body *= 2;
+    return min_i64(body, vectors);
+}
+
+/* Tiles of a row, where tiles inside rows, which are stored without detours, waste hardly more than the
+ * gutter; 0 where they do. Smaller tiles are worth it only if the sums are short. */
+static int64_t row_tiles(const product *w, const product_tile *tile)
+{
+    enum { SHORT_SUM = 256 };
+    int64_t lanes = product_slack(tile) / tile->vectors, vectors = ceil_divide(w->output[2], lanes);
+    int64_t tiles = ceil_divide(vectors, tile->vectors), computed = 0;
+    for (int64_t t = 0; t < tiles; t++)
+        computed += lanes * body_vectors((t + 1) * vectors / tiles - t * vectors / tiles, tile->vectors);
+    bool is_short =
+        (double)w->group_in * (double)w->kernel[0] * (double)w->kernel[1] * (double)w->kernel[2] <= SHORT_SUM;
+    bool is_whole = vectors % tile->vectors == 0;
+    return (is_short || is_whole) && computed <= w->layout->pitch + w->layout->pitch / 32 ? tiles : 0;
+}
+
 static direct_arguments describe(const product *w, const product_tile *tile)
 {
     const scratch_layout *l = w->layout;
@@ -100,11 +124,9 @@ static direct_arguments describe(const product *w, const product_tile *tile)
         .clip_depth = w->clip_depth,
         .has_bias = w->bias.role != BUFFER_NONE,
     };
-    int64_t width = product_slack(tile), row_tiles = ceil_divide(w->output[2], width);
-    /* Tiles inside rows are stored without detours, if they waste hardly more than the gutter. */
-    bool fits_rows = has_gutter && row_tiles * width <= l->pitch + l->pitch / 32;
-    a.row_tiles = fits_rows ? row_tiles : 0;
-    a.tiles = fits_rows ? row_tiles * w->output[1] : ceil_divide(a.positions, width);
+    int64_t width = product_slack(tile);
+    a.row_tiles = has_gutter ? row_tiles(w, tile) : 0;
+    a.tiles = a.row_tiles > 0 ? a.row_tiles * w->output[1] : ceil_divide(a.positions, width);
     a.ends_there = w->ends_there;
     a.blocks_first = blocks_run_first(w, &a);
     a.streams =
@@ -135,11 +157,9 @@ static step program(const product *w, const product_tile *tile)
 static int64_t plane_lanes(const direct_arguments *a, const product_tile *tile)
 {
     int64_t width = product_slack(tile), lanes = width / tile->vectors;
-    if (a->row_tiles > 0) return a->tiles * width;
-    int64_t rest = ceil_divide(a->positions - (a->tiles - 1) * width, lanes), body = 1;
-    while (body < rest)
-        body *= 2;
-    return (a->tiles - 1) * width + min_i64(body, tile->vectors) * lanes;
+    if (a->row_tiles > 0) return a->tiles / a->row_tiles * round_up(a->store_width, lanes);
+    int64_t rest = ceil_divide(a->positions - (a->tiles - 1) * width, lanes);
+    return (a->tiles - 1) * width + body_vectors(rest, tile->vectors) * lanes;
 }
 
 /* Planes of a volume that are read for all output planes together, those that are clipped left out. */
