@@ -70,6 +70,8 @@ depthwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
 {
     global real *slice = TENSOR_START(slices) + get_group_id(0) * slice_size;
     const long kd_pitch = kernel_h * KERNEL_W;
+    const pad_shape shape = {STRIDE_H,         STRIDE_W,   (int)phases_h, PHASES_W, (int)rows, (int)pitch,
+                             (int)phase_pitch, pad_height, pad_width,     height,   width,     mode};
     for (long unit = get_group_id(0); unit < units; unit += get_num_groups(0)) {
         const long channel = unit / depth_blocks, first = unit % depth_blocks * block_depth;
 #if LOCAL_SIZE > 1
@@ -78,9 +80,8 @@ depthwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
         for (long s = 0; s < slice_depth; s++) {
             const long z = padding_source(mode, first * STRIDE_D + s - pad_depth, depth);
             const bool is_inside = z >= 0 && z < depth;
-            pad_plane(TENSOR_START(input) + (channel * depth + (is_inside ? z : 0)) * height * width,
-                      slice + s * plane_size, is_inside, STRIDE_H, STRIDE_W, rows, pitch, phase_pitch,
-                      pad_height, pad_width, height, width, mode);
+            pad_plane(&shape, TENSOR_START(input) + (channel * depth + (is_inside ? z : 0)) * height * width,
+                      slice + s * plane_size, is_inside);
         }
 #if LOCAL_SIZE > 1
         barrier(CLK_GLOBAL_MEM_FENCE);
@@ -103,7 +104,7 @@ depthwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
                     for (int kh = 0; kh < (int)kernel_h; kh++) {
                         const int row = kh * (int)dilation_h;
                         global const real *row_x =
-                            x + row % STRIDE_H * STRIDE_W * phase_pitch + row / STRIDE_H * pitch;
+                            x + row % STRIDE_H * PHASES_W * phase_pitch + row / STRIDE_H * pitch;
 #pragma unroll
                         for (int kw = 0; kw < KERNEL_W; kw++) {
                             if (KERNEL_D == 1 || dilation_d == 1)

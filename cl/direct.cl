@@ -15,6 +15,7 @@
  *   LOCAL_SIZE    1 to 256  work-items of a work-group, side by side along positions
  *   KERNEL_W      0 to 16   width of the kernel; 0 takes it at run time
  *   STRIDE_H, STRIDE_W, DILATION_W   1 and more
+ *   PHASES_W      1 to STRIDE_W: phases of columns that are stored
  *
  * Index space: work-groups (blocks of output channels, tiles, planes), so that an input tile stays in cache,
  * or (tiles, planes, blocks), so that a block of weights does. The next channel's rows are prefetched, since
@@ -43,8 +44,6 @@
 #else
 #define KERNEL_WIDTH ((int)kernel_w)
 #endif
-
-#define ALWAYS_INLINE __attribute__((always_inline)) static inline
 
 /* Loops run to VECTORS, since compilers unroll them before they learn that `vectors` is a constant. */
 ALWAYS_INLINE void accumulate(realv acc[OUT_CHANNELS][VECTORS], const int vectors, global const real *x,
@@ -82,9 +81,9 @@ ALWAYS_INLINE void sum_taps(realv acc[OUT_CHANNELS][VECTORS], const int vectors,
             for (int kh = 0; kh < t->kernel_h; kh++) {
                 const int row = kh * t->row_step;
                 global const real *row_x =
-                    plane_x + row % STRIDE_H * STRIDE_W * phase_pitch + row / STRIDE_H * t->pitch;
+                    plane_x + row % STRIDE_H * PHASES_W * phase_pitch + row / STRIDE_H * t->pitch;
 #pragma unroll
-                for (int phase = 0; phase < STRIDE_W; phase++)
+                for (int phase = 0; phase < PHASES_W; phase++)
 #pragma unroll
                     for (int v = 0; v < VECTORS; v++)
                         if (v < vectors)

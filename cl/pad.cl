@@ -8,9 +8,9 @@
  *     padded row     a b c d e f g        phase_w = 0:  a c e g
  *     (stride_w 2)                        phase_w = 1:  b d f
  *
- * Cells past the padded extent, which only unused lanes read, are zero. Zero padding on the right may be left
- * out (a smaller pitch): the row's end then reads the next row's zeros on the left; the tail serves the last
- * row.
+ * Phases and planes that no tap reads are left out. Cells past the padded extent, which only unused lanes
+ * read, are zero. Zero padding on the right may be left out (a smaller pitch): the row's end then reads the
+ * next row's zeros on the left; the tail serves the last row.
  *
  *   VECTOR_WIDTH  1 to 16   1 where a work-item is a lane
  *
@@ -23,19 +23,20 @@
 
 kernel void pad(TENSOR(const real, input), TENSOR(real, padded) PAD_ARGUMENTS(ARGUMENT))
 {
-    const long all_rows = stride_h * rows;
+    const pad_shape s = {(int)stride_h,    (int)stride_w, (int)phases_h, (int)phases_w, (int)rows, (int)pitch,
+                         (int)phase_pitch, pad_height,    pad_width,     height,        width,     mode};
+    const long all_rows = phases_h * rows;
     FOR_EACH(2, plane, planes)
     {
-        const long channel = plane / padded_depth;
-        const long z = padding_source(mode, plane % padded_depth - pad_depth, depth);
+        const long channel = plane / padded_depth, p = plane % padded_depth;
+        const long z = padding_source(mode, p - pad_depth, depth);
         const bool is_inside = z >= 0 && z < depth;
+        if ((p + first_depth) % stride_d >= phases_d) continue;
         FOR_EACH(1, block, (all_rows + rows_per_item - 1) / rows_per_item)
         {
-            pad_rows(TENSOR_START(input) + (channel * depth + (is_inside ? z : 0)) * height * width,
-                     TENSOR_START(padded) + plane * stride_h * stride_w * phase_pitch, is_inside,
-                     (int)(block * rows_per_item), (int)min((block + 1) * rows_per_item, all_rows),
-                     (int)stride_h, (int)stride_w, (int)rows, (int)pitch, (int)phase_pitch, pad_height,
-                     pad_width, height, width, mode);
+            pad_rows(&s, TENSOR_START(input) + (channel * depth + (is_inside ? z : 0)) * height * width,
+                     TENSOR_START(padded) + plane * phases_h * phases_w * phase_pitch, is_inside,
+                     (int)(block * rows_per_item), (int)min((block + 1) * rows_per_item, all_rows));
         }
     }
 }

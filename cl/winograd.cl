@@ -41,6 +41,7 @@ winograd_input(TENSOR(const real, input), TENSOR(real, panels),
     global real *padded = TENSOR_START(slices) + get_group_id(0) * slice_size, *parts = padded + padded_size;
     const long lane = get_local_id(0) * VECTOR_WIDTH,
                parts_size = (slice_size - padded_size) / SLICE_CHANNELS;
+    const pad_shape plain = PAD_PLAIN(rows, pitch, pad_height, pad_width, height, width, mode);
     for (long unit = get_group_id(0); unit < units; unit += get_num_groups(0)) {
         const long z = unit / channel_blocks, first = unit % channel_blocks * SLICE_CHANNELS;
         const long last = min(first + SLICE_CHANNELS, channels);
@@ -48,8 +49,8 @@ winograd_input(TENSOR(const real, input), TENSOR(real, panels),
         const bool is_inside = source >= 0 && source < depth;
         for (long c = first; c < last; c++) {
             finish_slice();
-            pad_plane(TENSOR_START(input) + (c * depth + (is_inside ? source : 0)) * height * width, padded,
-                      is_inside, 1, 1, rows, pitch, rows * pitch, pad_height, pad_width, height, width, mode);
+            pad_plane(&plain, TENSOR_START(input) + (c * depth + (is_inside ? source : 0)) * height * width,
+                      padded, is_inside);
             finish_slice();
             split_plane(padded, parts + (c - first) * parts_size, rows, part, columns, pitch, dilation_h);
         }

@@ -50,11 +50,11 @@ static inline void pad_block(global const real *plane, global real *padded, cons
     for (long run = 0; run < runs; run += count) {
         global real *to = padded + run * b->phases * pitch;
         const long above = pad_height - first - run * dilation_h - b->first_phase;
+        const pad_shape plain = PAD_PLAIN(rows, pitch, above, pad_width, height, width, mode);
         if (has_zeros)
-            refill_plane(plane, to, rows, pitch, above, pad_width, height, width, next);
+            refill_plane(&plain, plane, to, next);
         else
-            pad_plane(plane, to, true, 1, 1, rows, pitch, rows * pitch, above, pad_width, height, width,
-                      mode);
+            pad_plane(&plain, plane, to, true);
     }
 }
 

@@ -90,6 +90,7 @@ static depthwise_arguments describe(const request *q, const parameter_set *p, co
         .positions = (g->output[1] - 1) * l->pitch + g->output[2],
         .plane_size = l->plane_size,
         .rows = l->rows,
+        .phases_h = l->phases[1],
         .phase_pitch = l->phase_pitch,
         .pitch = l->pitch,
         .kernel_h = problem->kernel[1],
@@ -106,7 +107,7 @@ static depthwise_arguments describe(const request *q, const parameter_set *p, co
     return a;
 }
 
-static step program(const request *q, const parameter_set *p)
+static step program(const request *q, const parameter_set *p, const scratch_layout *l)
 {
     const clconv_problem *problem = q->problem;
     step s = kernel_step("depthwise", "depthwise.cl", "depthwise", problem->dtype);
@@ -119,6 +120,7 @@ static step program(const request *q, const parameter_set *p)
     kernel_define(&s, "STRIDE_D", problem->stride[0]);
     kernel_define(&s, "STRIDE_H", problem->stride[1]);
     kernel_define(&s, "STRIDE_W", problem->stride[2]);
+    kernel_define(&s, "PHASES_W", l->phases[2]);
     kernel_define(&s, "DILATION_W", problem->kernel[2] > 1 ? problem->dilation[2] : 1);
     return s;
 }
@@ -141,7 +143,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "its slices would overflow");
         return;
     }
-    step s = program(q, p);
+    step s = program(q, p, &l);
     kernel_add_buffer(&s, BUFFER_INPUT, 0);
     kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
     kernel_add_buffer(&s, q->problem->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);

@@ -146,6 +146,7 @@ static step program(const product *w, const product_tile *tile)
     kernel_define(&s, "KERNEL_W", w->kernel[2] <= MAX_UNROLLED_WIDTH ? w->kernel[2] : 0);
     kernel_define(&s, "STRIDE_H", w->stride[1]);
     kernel_define(&s, "STRIDE_W", w->stride[2]);
+    kernel_define(&s, "PHASES_W", w->layout->phases[2]);
     kernel_define(&s, "DILATION_W", w->kernel[2] > 1 ? w->dilation[2] : 1);
     /* As measured on a CPU: a strided volume is spread over more pages. */
     double reached = w->stride[1] * w->stride[2] > 1 ? 0.85 : 0.92;

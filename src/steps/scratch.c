@@ -37,10 +37,12 @@ bool scratch_layout_compute(const clconv_problem *problem, const geometry *g, bo
         .rows = cells_needed(p, g, 1),
         .pitch = row_pitch(p, g),
     };
+    for (int axis = 0; axis < 3; axis++)
+        l.phases[axis] = min_i64(p->stride[axis], (p->kernel[axis] - 1) * p->dilation[axis] + 1);
     int64_t cells;
     if (!size_multiply(l.rows, l.pitch, &cells)) return false;
     if (!size_add(cells, cells_needed(p, g, 2) - l.pitch, &l.phase_pitch)) return false;
-    if (!size_product((const int64_t[]){p->stride[1], p->stride[2], l.phase_pitch}, 3, &l.plane_size))
+    if (!size_product((const int64_t[]){l.phases[1], l.phases[2], l.phase_pitch}, 3, &l.plane_size))
         return false;
     if (l.plane_size > INT32_MAX) return false;
     if (!size_multiply(l.plane_size, l.padded_depth, &l.channel_size)) return false;
@@ -64,6 +66,7 @@ void scratch_append_pad(recipe *r, const clconv_problem *problem, const geometry
                         int64_t offset, const device_traits *traits)
 {
     enum { ITEM_ELEMENTS = 4096 }; /* enough work to hide a work-group's start, little enough to share out */
+    enum { ROW_BYTES = 128 };      /* what could be moved in the time that a row's start and end take */
     const clconv_problem *p = problem;
     const scratch_layout *layout = &part->layout;
     pad_arguments a = {
@@ -76,21 +79,29 @@ void scratch_append_pad(recipe *r, const clconv_problem *problem, const geometry
         .pad_height = p->pad_before[1],
         .pad_width = p->pad_before[2],
         .mode = p->padding_mode,
+        .first_depth = part->span.first + p->pad_before[0],
+        .stride_d = p->stride[0],
+        .phases_d = layout->phases[0],
         .stride_h = p->stride[1],
         .stride_w = p->stride[2],
+        .phases_h = layout->phases[1],
+        .phases_w = layout->phases[2],
         .rows = layout->rows,
         .pitch = layout->pitch,
         .phase_pitch = layout->phase_pitch,
-        .rows_per_item = max_i64(1, ITEM_ELEMENTS / (layout->pitch * p->stride[2])),
+        .rows_per_item = max_i64(1, ITEM_ELEMENTS / (layout->pitch * layout->phases[2])),
     };
     step s = kernel_step("pad", "pad.cl", "pad", p->dtype);
     kernel_define(&s, "VECTOR_WIDTH", traits_vector_width(traits, g->element_size));
     kernel_add_buffer(&s, BUFFER_INPUT, part->sample * p->in_channels * g->input_plane * g->element_size);
     kernel_add_buffer(&s, BUFFER_WORKSPACE, offset);
     kernel_set_scalars(&s, &a, sizeof a);
-    int64_t blocks = ceil_divide(layout->rows * p->stride[1], a.rows_per_item);
+    int64_t blocks = ceil_divide(layout->rows * layout->phases[1], a.rows_per_item);
     kernel_set_range(&s, (const int64_t[]){1, blocks, a.planes}, (const int64_t[]){traits->local_size, 1, 1});
-    double input = (double)a.planes * (double)(a.height * a.width);
-    s.bytes = (double)g->element_size * ((double)part->samples * (double)layout->sample_size + input);
+    double planes = (double)a.planes * (double)a.phases_d / (double)a.stride_d;
+    double rows_read = (double)a.height * (double)a.phases_h / (double)a.stride_h;
+    double rows_made = (double)(layout->rows * a.phases_h);
+    s.bytes = planes * ((double)g->element_size * (rows_read * (double)a.width + (double)layout->plane_size) +
+                        ROW_BYTES * rows_made);
     recipe_append_run(r, &s);
 }

@@ -10,6 +10,7 @@ typedef struct scratch_layout {
     int64_t padded_depth; /* planes of a channel */
     bool clips_depth;    /* zeros before the first plane and after the last are not stored: kernels clip their
                             range    of kd instead */
+    int64_t phases[3];   /* of each axis that some tap reads: the first so many remainders of its stride */
     int64_t rows;        /* of a phase plane */
     int64_t pitch;       /* elements from row to row */
     int64_t phase_pitch; /* elements from phase plane to phase plane */
