@@ -133,7 +133,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     scratch_layout l;
     if (!is_applicable(q, why) || !tile_is_legal(&tile, why)) return;
     if (!scratch_layout_compute(q->problem, g, true, &l)) {
-        text_append(why, "a padded plane has 2^31 elements or more");
+        text_append(why, "a padded plane or a stride is too large for 32 bits");
         return;
     }
     depthwise_arguments a = describe(q, p, &l);

@@ -132,7 +132,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     if (!tile_from_parameters(p, &tile, why)) return;
     int64_t slack = product_slack(&tile);
     if (!scratch_layout_compute(problem, g, q->strict, &layout)) {
-        text_append(why, "a padded plane has 2^31 elements or more");
+        text_append(why, "a padded plane or a stride is too large for 32 bits");
         return;
     }
     if (!pack_append(r, problem, g, tile.out_channels, false, q->traits->local_size)) {

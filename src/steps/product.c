@@ -37,7 +37,7 @@ product_tile product_choose_tile(const device_traits *traits, int64_t element_si
                          .local_size = traits->local_size};
     int64_t budget = traits->registers * 3 / 4;
     double best = -1;
-    for (int64_t o = 1; o <= MAX_OUT_CHANNELS && o <= budget; o++) {
+    for (int64_t o = 1; o <= min_i64(MAX_OUT_CHANNELS, group_out) && o <= budget; o++) {
         for (int64_t v = 1; v <= max_vectors && o * v <= budget; v++) {
             double use = product_efficiency(o, v) * channel_use(group_out, o);
             if (use < best || (use == best && o * v < tile.out_channels * tile.vectors)) continue;

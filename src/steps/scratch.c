@@ -9,6 +9,9 @@ typedef struct pad_arguments {
     PAD_ARGUMENTS(ARGUMENT_MEMBER)
 } pad_arguments;
 
+/* Kernels count a plane in 32 bits. */
+enum { MAX_STRIDE = INT32_MAX / 4 };
+
 /* Cells of a phase row that some tap of some output reads. */
 static int64_t cells_needed(const clconv_problem *p, const geometry *g, int axis)
 {
@@ -37,6 +40,7 @@ bool scratch_layout_compute(const clconv_problem *problem, const geometry *g, bo
         .rows = cells_needed(p, g, 1),
         .pitch = row_pitch(p, g),
     };
+    if (p->stride[1] > MAX_STRIDE || p->stride[2] > MAX_STRIDE) return false;
     for (int axis = 0; axis < 3; axis++)
         l.phases[axis] = min_i64(p->stride[axis], (p->kernel[axis] - 1) * p->dilation[axis] + 1);
     int64_t cells;

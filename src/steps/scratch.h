@@ -20,7 +20,8 @@ typedef struct scratch_layout {
 } scratch_layout;
 
 /* `store_zeros`: materialise padded zeros on the depth axis too, so that they are multiplied. False if a
- * plane has 2^31 elements or more, which kernels do not index, or if a sample's size overflows. */
+ * plane has 2^31 elements or more or a stride is as large, which kernels do not count, or if a sample's size
+ * overflows. */
 bool scratch_layout_compute(const clconv_problem *problem, const geometry *g, bool store_zeros,
                             scratch_layout *layout);
 

@@ -130,7 +130,7 @@ static void write_row(model *m, int64_t phase_h, int64_t phase_w, int64_t y)
     const scratch_layout *l = &m->l;
     const int64_t *stride = m->p->stride;
     int64_t cells = y == l->rows - 1 ? l->phase_pitch - y * l->pitch : l->pitch;
-    int64_t *row = m->plane + (phase_h * stride[2] + phase_w) * l->phase_pitch + y * l->pitch;
+    int64_t *row = m->plane + (phase_h * l->phases[2] + phase_w) * l->phase_pitch + y * l->pitch;
     for (int64_t x = 0; x < cells; x++) {
         m->twice += row[x] != NEVER_WRITTEN;
         row[x] = padded_content(m->p, m->g, y * stride[1] + phase_h, x * stride[2] + phase_w);
@@ -141,8 +141,8 @@ static void fill(model *m)
 {
     for (int64_t i = 0; i < m->l.plane_size; i++)
         m->plane[i] = NEVER_WRITTEN;
-    for (int64_t phase_h = 0; phase_h < m->p->stride[1]; phase_h++)
-        for (int64_t phase_w = 0; phase_w < m->p->stride[2]; phase_w++)
+    for (int64_t phase_h = 0; phase_h < m->l.phases[1]; phase_h++)
+        for (int64_t phase_w = 0; phase_w < m->l.phases[2]; phase_w++)
             for (int64_t y = 0; y < m->l.rows; y++)
                 write_row(m, phase_h, phase_w, y);
 }
@@ -164,7 +164,7 @@ static int64_t wrong_taps(const model *m, int64_t oh, int64_t ow)
     for (int64_t kh = 0; kh < p->kernel[1]; kh++)
         for (int64_t kw = 0; kw < p->kernel[2]; kw++) {
             int64_t row = kh * p->dilation[1], column = kw * p->dilation[2];
-            int64_t at = row % p->stride[1] * p->stride[2] * l->phase_pitch + row / p->stride[1] * l->pitch +
+            int64_t at = row % p->stride[1] * l->phases[2] * l->phase_pitch + row / p->stride[1] * l->pitch +
                          column % p->stride[2] * l->phase_pitch + column / p->stride[2] + oh * l->pitch + ow;
             int64_t right = padded_content(p, m->g, oh * p->stride[1] + row, ow * p->stride[2] + column);
             wrong += at < 0 || at >= l->plane_size || !is_right(m, m->plane[at], right);
@@ -250,7 +250,7 @@ static void test_scratch_sizes(void)
         clconv_problem p = random_problem(&r);
         if (geometry_compute(&p, &g, NULL) != CLCONV_SUCCESS) continue;
         CU_ASSERT_FATAL(scratch_layout_compute(&p, &g, false, &l));
-        CU_ASSERT_EQUAL(l.plane_size, p.stride[1] * p.stride[2] * l.phase_pitch);
+        CU_ASSERT_EQUAL(l.plane_size, l.phases[1] * l.phases[2] * l.phase_pitch);
         CU_ASSERT_EQUAL(l.channel_size, l.padded_depth * l.plane_size);
         CU_ASSERT_EQUAL(l.sample_size, p.in_channels * l.channel_size);
         CU_ASSERT(l.phase_pitch >= (l.rows - 1) * l.pitch + g.output[2]);
