@@ -56,10 +56,19 @@ bool scratch_layout_compute(const clconv_problem *problem, const geometry *g, bo
     return true;
 }
 
+void scratch_layout_widen(scratch_layout *layout, const clconv_problem *problem, int64_t elements)
+{
+    scratch_layout *l = layout;
+    l->phase_pitch += elements;
+    l->plane_size = l->phases[1] * l->phases[2] * l->phase_pitch;
+    l->channel_size = l->padded_depth * l->plane_size;
+    l->sample_size = l->channel_size * problem->in_channels;
+}
+
 scratch_part scratch_part_of(const clconv_problem *problem, const scratch_layout *whole, int64_t sample,
                              int64_t samples, depth_span span)
 {
-    scratch_part part = {*whole, sample, samples, span};
+    scratch_part part = {*whole, BUFFER_INPUT, sample, samples, span};
     part.layout.padded_depth = span.last - span.first;
     part.layout.channel_size = part.layout.padded_depth * whole->plane_size;
     part.layout.sample_size = part.layout.channel_size * problem->in_channels;
@@ -97,7 +106,7 @@ void scratch_append_pad(recipe *r, const clconv_problem *problem, const geometry
     };
     step s = kernel_step("pad", "pad.cl", "pad", p->dtype);
     kernel_define(&s, "VECTOR_WIDTH", traits_vector_width(traits, g->element_size));
-    kernel_add_buffer(&s, BUFFER_INPUT, part->sample * p->in_channels * g->input_plane * g->element_size);
+    kernel_add_buffer(&s, part->role, part->sample * p->in_channels * g->input_plane * g->element_size);
     kernel_add_buffer(&s, BUFFER_WORKSPACE, offset);
     kernel_set_scalars(&s, &a, sizeof a);
     int64_t blocks = ceil_divide(layout->rows * layout->phases[1], a.rows_per_item);

@@ -25,10 +25,14 @@ typedef struct scratch_layout {
 bool scratch_layout_compute(const clconv_problem *problem, const geometry *g, bool store_zeros,
                             scratch_layout *layout);
 
+/* Adds zeros to the end of each phase plane, so that vectors of so many elements from any position stay inside it. */
+void scratch_layout_widen(scratch_layout *layout, const clconv_problem *problem, int64_t elements);
+
 /* A part of the scratch volume: `span` of samples [sample, sample + samples). Its layout has as many planes.
  */
 typedef struct scratch_part {
     scratch_layout layout;
+    buffer_role role; /* of the tensor that is padded: BUFFER_INPUT unless set */
     int64_t sample, samples;
     depth_span span;
 } scratch_part;

@@ -1,0 +1,279 @@
+/* weight_direct: the gradient of the weight as sums over positions of the padded input and the output gradient,
+ * both in a scratch volume of one pitch (cl/weight_direct.cl). Samples and depth go in chunks that stay in cache;
+ * slices of a chunk are summed apart and then added in their order. */
+#include "arguments/reduce.clh"
+#include "arguments/weight_direct.clh"
+#include "algorithms/algorithm.h"
+#include "base/arith.h"
+#include "steps/kernel.h"
+#include "steps/scratch.h"
+
+typedef struct weight_direct_arguments {
+    WEIGHT_DIRECT_ARGUMENTS(ARGUMENT_MEMBER)
+} weight_direct_arguments;
+
+typedef struct reduce_arguments {
+    REDUCE_ARGUMENTS(ARGUMENT_MEMBER)
+} reduce_arguments;
+
+enum { OUT_CHANNELS, ROWS, VECTOR_WIDTH, LOCAL_SIZE, CHUNK_KIB, SLICE_POSITIONS };
+
+static const parameter_range ranges[] = {
+    [OUT_CHANNELS] = {"out_channels", 1, 16, false},
+    [ROWS] = {"rows", 1, 16, false},
+    [VECTOR_WIDTH] = {"vector_width", 1, 16, true},
+    [LOCAL_SIZE] = {"local_size", 1, 256, true},
+    [CHUNK_KIB] = {"chunk_kib", 1, 1 << 30, false},             /* both volumes' size at most, or one plane's */
+    [SLICE_POSITIONS] = {"slice_positions", 1, 1 << 30, false}, /* summed in registers at least, if there are */
+    {NULL, 0, 0, false},
+};
+
+enum { MAX_UNROLLED_WIDTH = 8, MAX_TILE = 16, MAX_SUMS_MIB = 64, REDUCE_BLOCK = 1024 };
+
+/* Taps of a row that a tile unrolls, and rows of taps of a filter. */
+static int64_t row_taps(const request *q)
+{
+    int64_t width = q->problem->kernel[2];
+    return width <= MAX_UNROLLED_WIDTH ? width : 1;
+}
+
+static int64_t row_count(const request *q)
+{
+    return q->geometry->reduction / row_taps(q);
+}
+
+/* Share of a tile's blocks that exists. */
+static double use(int64_t count, int64_t block)
+{
+    return (double)count / (double)round_up(count, block);
+}
+
+/* Share of the FMA rate: vectors of x lie across cache lines, those of g do not; 8 FMAs under way fill the
+ * pipeline. */
+static double tile_efficiency(int64_t out_channels, int64_t rows, int64_t taps)
+{
+    double fmas = (double)(out_channels * rows * taps), loads = (double)(out_channels + 2 * rows * taps);
+    double busy = fmas > loads ? fmas : loads;
+    return fmas / (busy > 8 ? busy : 8);
+}
+
+static void choose_tile(const request *q, parameter_set *p)
+{
+    int64_t budget = q->traits->registers * 3 / 4, taps = row_taps(q);
+    double best = -1;
+    p->values[OUT_CHANNELS] = p->values[ROWS] = 1;
+    for (int64_t o = 1; o <= min_i64(MAX_TILE, q->geometry->group_out); o++)
+        for (int64_t r = 1; r <= min_i64(MAX_TILE, row_count(q)) && o * r * taps <= budget; r++) {
+            double value =
+                tile_efficiency(o, r, taps) * use(q->geometry->group_out, o) * use(row_count(q), r);
+            if (value <= best) continue;
+            best = value;
+            p->values[OUT_CHANNELS] = o;
+            p->values[ROWS] = r;
+        }
+}
+
+static void choose(const request *q, parameter_set *p)
+{
+    choose_tile(q, p);
+    p->values[VECTOR_WIDTH] = traits_vector_width(q->traits, q->geometry->element_size);
+    p->values[LOCAL_SIZE] = q->traits->local_size;
+    p->values[CHUNK_KIB] = q->traits->is_cpu ? 8192 : 1 << 20;
+    p->values[SLICE_POSITIONS] = q->traits->is_cpu ? 4096 : 1 << 16;
+}
+
+/* The two volumes of a chunk of output planes of one sample, and where they lie. */
+typedef struct volumes {
+    clconv_problem gradient; /* the output gradient as the input of a problem, for pad */
+    geometry gradient_geometry;
+    scratch_layout input, output; /* of all planes */
+    int64_t depth;                /* output planes of a chunk */
+    int64_t slice_planes, slices; /* of a chunk */
+    int64_t input_offset, output_offset, sums_offset;
+} volumes;
+
+static bool lay_out(const request *q, const parameter_set *p, volumes *v)
+{
+    const clconv_problem *problem = q->problem;
+    const geometry *g = q->geometry;
+    int64_t lanes = p->values[VECTOR_WIDTH] * p->values[LOCAL_SIZE], plane;
+    if (!scratch_layout_compute(problem, g, true, &v->input)) return false;
+    /* Every vector stays inside its plane, whose end is zero. */
+    scratch_layout_widen(&v->input, problem, lanes);
+    if (!size_multiply(g->output[1] - 1, v->input.pitch, &plane)) return false;
+    plane = round_up(plane + g->output[2], lanes);
+    if (plane > INT32_MAX || v->input.plane_size > INT32_MAX) return false;
+    clconv_problem_init(&v->gradient);
+    v->gradient.batch = problem->batch;
+    v->gradient.in_channels = v->gradient.out_channels = problem->out_channels;
+    v->gradient.dtype = problem->dtype;
+    for (int axis = 0; axis < 3; axis++)
+        v->gradient.input[axis] = g->output[axis];
+    if (geometry_compute(&v->gradient, &v->gradient_geometry, NULL) != CLCONV_SUCCESS) return false;
+    v->output = (scratch_layout){
+        .padded_depth = g->output[0],
+        .phases = {1, 1, 1},
+        .rows = g->output[1],
+        .pitch = v->input.pitch,
+        .phase_pitch = plane,
+        .plane_size = plane,
+    };
+    int64_t elements;
+    return size_product((const int64_t[]){problem->out_channels, g->output[0], plane}, 3, &elements) &&
+           elements <= INT64_MAX / 64;
+}
+
+/* Planes of a chunk and of its slices: as long sums as slice_positions asks for, as few slices as their sums'
+ * memory asks for. */
+static void divide(const request *q, const parameter_set *p, volumes *v)
+{
+    const clconv_problem *problem = q->problem;
+    const geometry *g = q->geometry;
+    int64_t depth = g->output[0], chunk = p->values[CHUNK_KIB] << 10;
+    for (v->depth = depth; v->depth > 1; v->depth = ceil_divide(v->depth, 2)) {
+        int64_t planes = geometry_planes_read(problem, v->depth, false);
+        double bytes = (double)g->element_size *
+                       ((double)planes * (double)problem->in_channels * (double)v->input.plane_size +
+                        (double)v->depth * (double)problem->out_channels * (double)v->output.plane_size);
+        if (bytes <= (double)chunk) break;
+    }
+    int64_t most = max_i64(((int64_t)MAX_SUMS_MIB << 20) / (g->elements.weight * g->element_size), 1);
+    int64_t wanted = max_i64(v->depth * v->output.plane_size / p->values[SLICE_POSITIONS], 1);
+    v->slice_planes = ceil_divide(v->depth, min_i64(wanted, most));
+    v->slices = ceil_divide(v->depth, v->slice_planes);
+}
+
+static bool reserve(const request *q, const parameter_set *p, volumes *v, recipe *r)
+{
+    const geometry *g = q->geometry;
+    int64_t planes = geometry_planes_read(q->problem, v->depth, false), input, output, sums = 0;
+    int64_t slack = p->values[VECTOR_WIDTH] * p->values[LOCAL_SIZE];
+    if (!size_product((const int64_t[]){planes, q->problem->in_channels, v->input.plane_size}, 3, &input) ||
+        !size_product((const int64_t[]){v->depth, q->problem->out_channels, v->output.plane_size}, 3, &output) ||
+        !size_multiply(v->slices, g->elements.weight, &sums) || input > INT64_MAX / 64 ||
+        output > INT64_MAX / 64 || sums > INT64_MAX / 64)
+        return false;
+    v->input_offset = recipe_reserve(r, (input + slack) * g->element_size);
+    v->output_offset = recipe_reserve(r, output * g->element_size);
+    v->sums_offset = v->slices > 1 ? recipe_reserve(r, sums * g->element_size) : 0;
+    return true;
+}
+
+static step_buffer sums_buffer(const volumes *v)
+{
+    return v->slices > 1 ? (step_buffer){BUFFER_WORKSPACE, v->sums_offset} : (step_buffer){BUFFER_OUTPUT, 0};
+}
+
+static void append_product(const request *q, const parameter_set *p, const volumes *v, int64_t planes,
+                           int64_t channel_size, bool accumulate, recipe *r)
+{
+    const clconv_problem *problem = q->problem;
+    const geometry *g = q->geometry;
+    int64_t taps = row_taps(q), out_channels = p->values[OUT_CHANNELS], rows = p->values[ROWS];
+    weight_direct_arguments a = {
+        .row_blocks = ceil_divide(row_count(q), rows),
+        .group_blocks = ceil_divide(g->group_out, out_channels),
+        .slices = v->slices,
+        .group_in = g->group_in,
+        .group_out = g->group_out,
+        .rows = row_count(q),
+        .kernel_d = problem->kernel[0],
+        .kernel_h = problem->kernel[1],
+        .kernel_w = problem->kernel[2] / taps,
+        .stride_d = problem->stride[0],
+        .dilation_d = problem->dilation[0],
+        .dilation_h = problem->dilation[1],
+        .dilation_w = problem->dilation[2],
+        .planes = planes,
+        .slice_planes = v->slice_planes,
+        .channel_size = channel_size,
+        .plane_size = v->input.plane_size,
+        .phase_pitch = v->input.phase_pitch,
+        .pitch = v->input.pitch,
+        .out_plane = v->output.plane_size,
+        .weights = g->elements.weight,
+        .accumulate = accumulate,
+    };
+    a.out_blocks = a.group_blocks * problem->groups;
+    step s = kernel_step("weight_direct", "weight_direct.cl", "weight_direct", problem->dtype);
+    kernel_define(&s, "OUT_CHANNELS", out_channels);
+    kernel_define(&s, "ROWS", rows);
+    kernel_define(&s, "VECTOR_WIDTH", p->values[VECTOR_WIDTH]);
+    kernel_define(&s, "LOCAL_SIZE", p->values[LOCAL_SIZE]);
+    kernel_define(&s, "KERNEL_W", taps);
+    kernel_define(&s, "STRIDE_H", problem->stride[1]);
+    kernel_define(&s, "STRIDE_W", problem->stride[2]);
+    kernel_define(&s, "DILATION_W", taps > 1 ? problem->dilation[2] : 1);
+    kernel_define(&s, "PHASES_W", v->input.phases[2]);
+    kernel_add_buffer(&s, BUFFER_WORKSPACE, v->input_offset);
+    kernel_add_buffer(&s, BUFFER_WORKSPACE, v->output_offset);
+    step_buffer sums = sums_buffer(v);
+    kernel_add_buffer(&s, sums.role, sums.offset);
+    kernel_set_scalars(&s, &a, sizeof a);
+    kernel_set_range(&s, (const int64_t[]){a.row_blocks, a.out_blocks, a.slices},
+                     (const int64_t[]){p->values[LOCAL_SIZE], 1, 1});
+    double tiles = (double)a.row_blocks * (double)(rows * taps) * (double)a.out_blocks * (double)out_channels;
+    s.flops = 2 * tiles * (double)planes * (double)v->output.plane_size;
+    s.efficiency = 0.85 * tile_efficiency(out_channels, rows, taps);
+    s.bytes = (double)g->element_size * ((double)problem->in_channels * (double)channel_size +
+                                         (double)(problem->out_channels * planes) * (double)a.out_plane);
+    recipe_append_run(r, &s);
+}
+
+/* The sums of output planes [z, z + planes) of a sample. */
+static void append_chunk(const request *q, const parameter_set *p, const volumes *v, int64_t sample, int64_t z,
+                         int64_t planes, recipe *r)
+{
+    depth_span span = geometry_depth_span(q->problem, z, planes, false);
+    scratch_part input = scratch_part_of(q->problem, &v->input, sample, 1, span);
+    scratch_part output =
+        scratch_part_of(&v->gradient, &v->output, sample, 1, (depth_span){z, z + planes});
+    output.role = BUFFER_GRAD_OUTPUT;
+    scratch_append_pad(r, q->problem, q->geometry, &input, v->input_offset, q->traits);
+    scratch_append_pad(r, &v->gradient, &v->gradient_geometry, &output, v->output_offset, q->traits);
+    append_product(q, p, v, planes, input.layout.channel_size, sample > 0 || z > 0, r);
+}
+
+static void append_reduce(const request *q, const volumes *v, recipe *r)
+{
+    const geometry *g = q->geometry;
+    reduce_arguments a = {
+        .blocks = ceil_divide(g->elements.weight, REDUCE_BLOCK),
+        .count = g->elements.weight,
+        .slices = v->slices,
+    };
+    step s = kernel_step("reduce", "reduce.cl", "reduce", q->problem->dtype);
+    kernel_add_buffer(&s, BUFFER_WORKSPACE, v->sums_offset);
+    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
+    kernel_set_scalars(&s, &a, sizeof a);
+    kernel_set_range(&s, (const int64_t[]){1, a.blocks, 1}, (const int64_t[]){q->traits->local_size, 1, 1});
+    s.bytes = (double)g->element_size * (double)(a.slices + 1) * (double)a.count;
+    recipe_append_run(r, &s);
+}
+
+static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
+{
+    if (p->values[VECTOR_WIDTH] > 1 && p->values[LOCAL_SIZE] > 1) {
+        text_append(why, "local_size is %lld and vector_width %lld; one of them must be 1",
+                    (long long)p->values[LOCAL_SIZE], (long long)p->values[VECTOR_WIDTH]);
+        return;
+    }
+    volumes v = {0};
+    if (!lay_out(q, p, &v)) {
+        text_append(why, "a padded plane or a stride is too large for 32 bits");
+        return;
+    }
+    divide(q, p, &v);
+    if (!reserve(q, p, &v, r)) {
+        text_append(why, "its volumes would overflow");
+        return;
+    }
+    int64_t depth = q->geometry->output[0];
+    for (int64_t n = 0; n < q->problem->batch; n++)
+        for (int64_t z = 0; z < depth; z += v.depth)
+            append_chunk(q, p, &v, n, z, min_i64(v.depth, depth - z), r);
+    if (v.slices > 1) append_reduce(q, &v, r);
+}
+
+const algorithm algorithm_weight_direct = {
+    "weight_direct", true, ranges, choose, emit, .op = CLCONV_BACKWARD_WEIGHT};
