@@ -34,6 +34,7 @@ typedef struct algorithm {
     /* Emits the steps as data. An algorithm that cannot do it appends a sentence to `why`, with names and
      * numbers, and what it has emitted is dropped. */
     void (*emit)(const request *q, const parameter_set *parameters, recipe *r, text *why);
+    clconv_op op;
 } algorithm;
 
 #endif

@@ -1,9 +1,9 @@
-/* weight_direct: the gradient of the weight as sums over positions of the padded input and the output gradient,
- * both in a scratch volume of one pitch (cl/weight_direct.cl). Samples and depth go in chunks that stay in cache;
- * slices of a chunk are summed apart and then added in their order. */
-#include "arguments/reduce.clh"
+/* weight_direct: the gradient of the weight as sums over positions of the padded input and the output
+ * gradient, both in a scratch volume of one pitch (cl/weight_direct.cl). Samples and depth go in chunks that
+ * stay in cache; slices of a chunk are summed apart and then added in their order. */
 #include "arguments/weight_direct.clh"
 #include "algorithms/algorithm.h"
+#include "arguments/reduce.clh"
 #include "base/arith.h"
 #include "steps/kernel.h"
 #include "steps/scratch.h"
@@ -23,14 +23,15 @@ static const parameter_range ranges[] = {
     [ROWS] = {"rows", 1, 16, false},
     [VECTOR_WIDTH] = {"vector_width", 1, 16, true},
     [LOCAL_SIZE] = {"local_size", 1, 256, true},
-    [CHUNK_KIB] = {"chunk_kib", 1, 1 << 30, false},             /* both volumes' size at most, or one plane's */
-    [SLICE_POSITIONS] = {"slice_positions", 1, 1 << 30, false}, /* summed in registers at least, if there are */
+    [CHUNK_KIB] = {"chunk_kib", 1, 1 << 30, false}, /* both volumes' size at most, or one plane's */
+    [SLICE_POSITIONS] = {"slice_positions", 1, 1 << 30,
+                         false}, /* summed in registers at least, if there are */
     {NULL, 0, 0, false},
 };
 
 enum { MAX_UNROLLED_WIDTH = 8, MAX_TILE = 16, MAX_SUMS_MIB = 64, REDUCE_BLOCK = 1024 };
 
-/* Taps of a row that a tile unrolls, and rows of taps of a filter. */
+/* Taps of a row that a tile unrolls, and rows of taps of a filter for one kd. */
 static int64_t row_taps(const request *q)
 {
     int64_t width = q->problem->kernel[2];
@@ -39,7 +40,7 @@ static int64_t row_taps(const request *q)
 
 static int64_t row_count(const request *q)
 {
-    return q->geometry->reduction / row_taps(q);
+    return q->geometry->reduction / q->problem->kernel[0] / row_taps(q);
 }
 
 /* Share of a tile's blocks that exists. */
@@ -66,7 +67,8 @@ static void choose_tile(const request *q, parameter_set *p)
         for (int64_t r = 1; r <= min_i64(MAX_TILE, row_count(q)) && o * r * taps <= budget; r++) {
             double value =
                 tile_efficiency(o, r, taps) * use(q->geometry->group_out, o) * use(row_count(q), r);
-            if (value <= best) continue;
+            if (value < best || (value == best && o * r < p->values[OUT_CHANNELS] * p->values[ROWS]))
+                continue;
             best = value;
             p->values[OUT_CHANNELS] = o;
             p->values[ROWS] = r;
@@ -89,17 +91,32 @@ typedef struct volumes {
     scratch_layout input, output; /* of all planes */
     int64_t depth;                /* output planes of a chunk */
     int64_t slice_planes, slices; /* of a chunk */
+    bool in_place;                /* both tensors are read where they are */
     int64_t input_offset, output_offset, sums_offset;
 } volumes;
+
+/* A kernel of one row and column needs no copy if planes are whole vectors, so that none runs into the next
+ * plane. */
+static bool reads_in_place(const request *q, const parameter_set *p, const scratch_layout *l)
+{
+    const clconv_problem *problem = q->problem;
+    for (int axis = 1; axis < 3; axis++)
+        if (problem->kernel[axis] > 1 || problem->stride[axis] > 1 ||
+            problem->pad_before[axis] + problem->pad_after[axis] > 0)
+            return false;
+    if (problem->pad_before[0] + problem->pad_after[0] > 0 && !l->clips_depth) return false;
+    return problem->input[1] * problem->input[2] % (p->values[VECTOR_WIDTH] * p->values[LOCAL_SIZE]) == 0;
+}
 
 static bool lay_out(const request *q, const parameter_set *p, volumes *v)
 {
     const clconv_problem *problem = q->problem;
     const geometry *g = q->geometry;
     int64_t lanes = p->values[VECTOR_WIDTH] * p->values[LOCAL_SIZE], plane;
-    if (!scratch_layout_compute(problem, g, true, &v->input)) return false;
+    if (!scratch_layout_compute(problem, g, false, &v->input)) return false;
+    v->in_place = reads_in_place(q, p, &v->input);
     /* Every vector stays inside its plane, whose end is zero. */
-    scratch_layout_widen(&v->input, problem, lanes);
+    if (!v->in_place) scratch_layout_widen(&v->input, problem, lanes);
     if (!size_multiply(g->output[1] - 1, v->input.pitch, &plane)) return false;
     plane = round_up(plane + g->output[2], lanes);
     if (plane > INT32_MAX || v->input.plane_size > INT32_MAX) return false;
@@ -130,8 +147,8 @@ static void divide(const request *q, const parameter_set *p, volumes *v)
     const clconv_problem *problem = q->problem;
     const geometry *g = q->geometry;
     int64_t depth = g->output[0], chunk = p->values[CHUNK_KIB] << 10;
-    for (v->depth = depth; v->depth > 1; v->depth = ceil_divide(v->depth, 2)) {
-        int64_t planes = geometry_planes_read(problem, v->depth, false);
+    for (v->depth = depth; v->depth > 1 && !v->in_place; v->depth = ceil_divide(v->depth, 2)) {
+        int64_t planes = geometry_planes_read(problem, v->depth, v->input.clips_depth);
         double bytes = (double)g->element_size *
                        ((double)planes * (double)problem->in_channels * (double)v->input.plane_size +
                         (double)v->depth * (double)problem->out_channels * (double)v->output.plane_size);
@@ -146,58 +163,73 @@ static void divide(const request *q, const parameter_set *p, volumes *v)
 static bool reserve(const request *q, const parameter_set *p, volumes *v, recipe *r)
 {
     const geometry *g = q->geometry;
-    int64_t planes = geometry_planes_read(q->problem, v->depth, false), input, output, sums = 0;
+    int64_t planes = geometry_planes_read(q->problem, v->depth, v->input.clips_depth), input, output,
+            sums = 0;
     int64_t slack = p->values[VECTOR_WIDTH] * p->values[LOCAL_SIZE];
     if (!size_product((const int64_t[]){planes, q->problem->in_channels, v->input.plane_size}, 3, &input) ||
-        !size_product((const int64_t[]){v->depth, q->problem->out_channels, v->output.plane_size}, 3, &output) ||
+        !size_product((const int64_t[]){v->depth, q->problem->out_channels, v->output.plane_size}, 3,
+                      &output) ||
         !size_multiply(v->slices, g->elements.weight, &sums) || input > INT64_MAX / 64 ||
         output > INT64_MAX / 64 || sums > INT64_MAX / 64)
         return false;
-    v->input_offset = recipe_reserve(r, (input + slack) * g->element_size);
-    v->output_offset = recipe_reserve(r, output * g->element_size);
+    if (!v->in_place) {
+        v->input_offset = recipe_reserve(r, (input + slack) * g->element_size);
+        v->output_offset = recipe_reserve(r, output * g->element_size);
+    }
     v->sums_offset = v->slices > 1 ? recipe_reserve(r, sums * g->element_size) : 0;
     return true;
 }
 
-static step_buffer sums_buffer(const volumes *v)
-{
-    return v->slices > 1 ? (step_buffer){BUFFER_WORKSPACE, v->sums_offset} : (step_buffer){BUFFER_OUTPUT, 0};
-}
+/* What one run of the kernel sums: output planes [z, z + planes) of a sample. */
+typedef struct chunk {
+    int64_t sample, z, planes;
+    depth_span span; /* input planes that are read and stored */
+} chunk;
 
-static void append_product(const request *q, const parameter_set *p, const volumes *v, int64_t planes,
-                           int64_t channel_size, bool accumulate, recipe *r)
+static weight_direct_arguments describe(const request *q, const parameter_set *p, const volumes *v,
+                                        const chunk *c)
 {
     const clconv_problem *problem = q->problem;
     const geometry *g = q->geometry;
-    int64_t taps = row_taps(q), out_channels = p->values[OUT_CHANNELS], rows = p->values[ROWS];
     weight_direct_arguments a = {
-        .row_blocks = ceil_divide(row_count(q), rows),
-        .group_blocks = ceil_divide(g->group_out, out_channels),
+        .plane_blocks = ceil_divide(row_count(q), p->values[ROWS]),
+        .group_blocks = ceil_divide(g->group_out, p->values[OUT_CHANNELS]),
         .slices = v->slices,
         .group_in = g->group_in,
         .group_out = g->group_out,
         .rows = row_count(q),
         .kernel_d = problem->kernel[0],
         .kernel_h = problem->kernel[1],
-        .kernel_w = problem->kernel[2] / taps,
+        .kernel_w = problem->kernel[2] / row_taps(q),
         .stride_d = problem->stride[0],
         .dilation_d = problem->dilation[0],
         .dilation_h = problem->dilation[1],
         .dilation_w = problem->dilation[2],
-        .planes = planes,
+        .planes = c->planes,
         .slice_planes = v->slice_planes,
-        .channel_size = channel_size,
+        .padded_depth = c->span.last - c->span.first,
+        .clip_depth = c->span.first + problem->pad_before[0] - c->z * problem->stride[0],
         .plane_size = v->input.plane_size,
         .phase_pitch = v->input.phase_pitch,
         .pitch = v->input.pitch,
         .out_plane = v->output.plane_size,
         .weights = g->elements.weight,
-        .accumulate = accumulate,
+        .accumulate = c->sample > 0 || c->z > 0,
     };
+    a.channel_size = a.padded_depth * a.plane_size;
+    a.out_channel = a.planes * a.out_plane;
+    a.row_blocks = a.plane_blocks * problem->kernel[0];
     a.out_blocks = a.group_blocks * problem->groups;
+    return a;
+}
+
+static step program(const request *q, const parameter_set *p, const volumes *v)
+{
+    const clconv_problem *problem = q->problem;
+    int64_t taps = row_taps(q);
     step s = kernel_step("weight_direct", "weight_direct.cl", "weight_direct", problem->dtype);
-    kernel_define(&s, "OUT_CHANNELS", out_channels);
-    kernel_define(&s, "ROWS", rows);
+    kernel_define(&s, "OUT_CHANNELS", p->values[OUT_CHANNELS]);
+    kernel_define(&s, "ROWS", p->values[ROWS]);
     kernel_define(&s, "VECTOR_WIDTH", p->values[VECTOR_WIDTH]);
     kernel_define(&s, "LOCAL_SIZE", p->values[LOCAL_SIZE]);
     kernel_define(&s, "KERNEL_W", taps);
@@ -205,33 +237,56 @@ static void append_product(const request *q, const parameter_set *p, const volum
     kernel_define(&s, "STRIDE_W", problem->stride[2]);
     kernel_define(&s, "DILATION_W", taps > 1 ? problem->dilation[2] : 1);
     kernel_define(&s, "PHASES_W", v->input.phases[2]);
-    kernel_add_buffer(&s, BUFFER_WORKSPACE, v->input_offset);
-    kernel_add_buffer(&s, BUFFER_WORKSPACE, v->output_offset);
-    step_buffer sums = sums_buffer(v);
-    kernel_add_buffer(&s, sums.role, sums.offset);
+    return s;
+}
+
+static void append_product(const request *q, const parameter_set *p, const volumes *v, const chunk *c,
+                           recipe *r)
+{
+    const clconv_problem *problem = q->problem;
+    int64_t element = q->geometry->element_size;
+    weight_direct_arguments a = describe(q, p, v, c);
+    step s = program(q, p, v);
+    if (v->in_place) {
+        kernel_add_buffer(&s, BUFFER_INPUT, c->sample * problem->in_channels * a.channel_size * element);
+        kernel_add_buffer(&s, BUFFER_GRAD_OUTPUT,
+                          c->sample * problem->out_channels * a.out_channel * element);
+    } else {
+        kernel_add_buffer(&s, BUFFER_WORKSPACE, v->input_offset);
+        kernel_add_buffer(&s, BUFFER_WORKSPACE, v->output_offset);
+    }
+    if (v->slices > 1)
+        kernel_add_buffer(&s, BUFFER_WORKSPACE, v->sums_offset);
+    else
+        kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
     kernel_set_scalars(&s, &a, sizeof a);
     kernel_set_range(&s, (const int64_t[]){a.row_blocks, a.out_blocks, a.slices},
                      (const int64_t[]){p->values[LOCAL_SIZE], 1, 1});
-    double tiles = (double)a.row_blocks * (double)(rows * taps) * (double)a.out_blocks * (double)out_channels;
-    s.flops = 2 * tiles * (double)planes * (double)v->output.plane_size;
-    s.efficiency = 0.85 * tile_efficiency(out_channels, rows, taps);
-    s.bytes = (double)g->element_size * ((double)problem->in_channels * (double)channel_size +
-                                         (double)(problem->out_channels * planes) * (double)a.out_plane);
+    double tiles = (double)(a.row_blocks * p->values[ROWS] * row_taps(q)) *
+                   (double)(a.out_blocks * p->values[OUT_CHANNELS]);
+    s.flops = 2 * tiles * (double)a.out_channel;
+    s.efficiency = 0.85 * tile_efficiency(p->values[OUT_CHANNELS], p->values[ROWS], row_taps(q));
+    s.bytes = (double)element * ((double)problem->in_channels * (double)a.channel_size +
+                                 (double)problem->out_channels * (double)a.out_channel);
     recipe_append_run(r, &s);
 }
 
-/* The sums of output planes [z, z + planes) of a sample. */
-static void append_chunk(const request *q, const parameter_set *p, const volumes *v, int64_t sample, int64_t z,
-                         int64_t planes, recipe *r)
+static void append_chunk(const request *q, const parameter_set *p, const volumes *v, int64_t sample,
+                         int64_t z, int64_t planes, recipe *r)
 {
-    depth_span span = geometry_depth_span(q->problem, z, planes, false);
-    scratch_part input = scratch_part_of(q->problem, &v->input, sample, 1, span);
-    scratch_part output =
-        scratch_part_of(&v->gradient, &v->output, sample, 1, (depth_span){z, z + planes});
-    output.role = BUFFER_GRAD_OUTPUT;
-    scratch_append_pad(r, q->problem, q->geometry, &input, v->input_offset, q->traits);
-    scratch_append_pad(r, &v->gradient, &v->gradient_geometry, &output, v->output_offset, q->traits);
-    append_product(q, p, v, planes, input.layout.channel_size, sample > 0 || z > 0, r);
+    const clconv_problem *problem = q->problem;
+    chunk c = {sample, z, planes, geometry_depth_span(problem, z, planes, v->input.clips_depth)};
+    if (v->in_place) c.span = (depth_span){0, problem->input[0]};
+    if (!v->in_place) {
+        scratch_part input = scratch_part_of(problem, &v->input, sample, 1, c.span);
+        scratch_part output =
+            scratch_part_of(&v->gradient, &v->output, sample, 1, (depth_span){z, z + planes});
+        output.role = BUFFER_GRAD_OUTPUT;
+        if (c.span.last > c.span.first)
+            scratch_append_pad(r, problem, q->geometry, &input, v->input_offset, q->traits);
+        scratch_append_pad(r, &v->gradient, &v->gradient_geometry, &output, v->output_offset, q->traits);
+    }
+    append_product(q, p, v, &c, r);
 }
 
 static void append_reduce(const request *q, const volumes *v, recipe *r)
@@ -275,5 +330,5 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     if (v.slices > 1) append_reduce(q, &v, r);
 }
 
-const algorithm algorithm_weight_direct = {
-    "weight_direct", true, ranges, choose, emit, .op = CLCONV_BACKWARD_WEIGHT};
+const algorithm algorithm_weight_direct = {"weight_direct", true, ranges,
+                                           choose,          emit, .op = CLCONV_BACKWARD_WEIGHT};

@@ -25,7 +25,8 @@ typedef struct scratch_layout {
 bool scratch_layout_compute(const clconv_problem *problem, const geometry *g, bool store_zeros,
                             scratch_layout *layout);
 
-/* Adds zeros to the end of each phase plane, so that vectors of so many elements from any position stay inside it. */
+/* Adds zeros to the end of each phase plane, so that vectors of so many elements from any position stay
+ * inside it. */
 void scratch_layout_widen(scratch_layout *layout, const clconv_problem *problem, int64_t elements);
 
 /* A part of the scratch volume: `span` of samples [sample, sample + samples). Its layout has as many planes.
