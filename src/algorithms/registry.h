@@ -15,7 +15,8 @@
     X(algorithm_unfold)         \
     X(algorithm_inner_product)  \
     X(algorithm_im2col_gemm)    \
-    X(algorithm_weight_direct)
+    X(algorithm_weight_direct)  \
+    X(algorithm_weight_unfold)
 
 #define ALGORITHM_DECLARE(variable) extern const algorithm variable;
 ALGORITHM_LIST(ALGORITHM_DECLARE)

@@ -264,7 +264,10 @@ static void append_product(const request *q, const parameter_set *p, const volum
                      (const int64_t[]){p->values[LOCAL_SIZE], 1, 1});
     double tiles = (double)(a.row_blocks * p->values[ROWS] * row_taps(q)) *
                    (double)(a.out_blocks * p->values[OUT_CHANNELS]);
-    s.flops = 2 * tiles * (double)a.out_channel;
+    /* Adding the lanes of a sum takes as long as so many vectors of it. */
+    enum { LANES_ADDED = 14 };
+    double added = LANES_ADDED * (double)(a.slices * p->values[VECTOR_WIDTH]);
+    s.flops = 2 * tiles * ((double)a.out_channel + added);
     s.efficiency = 0.85 * tile_efficiency(p->values[OUT_CHANNELS], p->values[ROWS], row_taps(q));
     s.bytes = (double)element * ((double)problem->in_channels * (double)a.channel_size +
                                  (double)problem->out_channels * (double)a.out_channel);
