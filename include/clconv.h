@@ -259,6 +259,16 @@ typedef struct clconv_tensor_sizes { /* in elements; 0 for a tensor that the pro
 CLCONV_API clconv_status clconv_problem_tensor_sizes(const clconv_problem *problem,
                                                      clconv_tensor_sizes *sizes, clconv_error *err);
 
+/* Makes a problem the one whose input gradient is torch.nn.ConvTranspose3d: `input` is the size that the
+ * transposed convolution reads, and problem->input becomes the size that it makes, (input - 1) * stride -
+ * pad_before - pad_after + dilation * (kernel - 1) + output_padding + 1
+ * (https://pytorch.org/docs/stable/generated/torch.nn.ConvTranspose3d.html). The other members are set
+ * before: problem->out_channels are ConvTranspose3d's in_channels, problem->in_channels its out_channels; the
+ * weight (in_channels, out_channels / groups, kD, kH, kW) of ConvTranspose3d is the problem's. Needs zeros as
+ * padding_mode, and 0 <= output_padding < max(stride, dilation). On failure the problem is untouched. */
+CLCONV_API clconv_status clconv_problem_set_transposed(clconv_problem *problem, const int64_t input[3],
+                                                       const int64_t output_padding[3], clconv_error *err);
+
 /* Problem text is benchdnn's: "mb1ic64id16ih56iw56oc128kd3kh3kw3sd1sh1sw1pd1ph1pw1dd0dh0dw0g1". Dilation
  * counts from 0 there; ..w defaults to ..h and ..h to ..d, stride and batch and groups to 1, padding and
  * dilation to 0. od, oh, ow are accepted and must agree. Starts from clconv_problem_init(); the other members
@@ -275,7 +285,22 @@ CLCONV_API clconv_status clconv_problem_format(const clconv_problem *problem,
 
 typedef struct clconv_plan clconv_plan;
 
-typedef enum clconv_op { CLCONV_FORWARD = 0 } clconv_op;
+/* What a plan of a problem computes. With y = conv3d(pad(x), w) and dy the gradient of a loss with respect to
+ * y, the gradients are those of autograd (https://pytorch.org/docs/stable/generated/torch.nn.Conv3d.html has
+ * the formula of y): backward-input   dx[n,c,i] = sum over o, t and outputs p that read x[n,c,i] through tap
+ * t of  w[o,c,t] dy[n,o,p], through the padding: a border that repeats an element adds to that element's
+ * gradient backward-weight  dw[o,c,t] = sum over n, p of  dy[n,o,p] pad(x)[n,c, p * stride + t * dilation]
+ *   backward-bias    db[o] = sum over n, p of dy[n,o,p]
+ *   transposed       torch.nn.ConvTranspose3d: the input gradient of the problem as an operator of its own,
+ * plus a bias of in_channels values if has_bias. See clconv_problem_set_transposed(). A residual or an
+ * activation belongs to forward alone; the gradients ignore has_bias. */
+typedef enum clconv_op {
+    CLCONV_FORWARD = 0,
+    CLCONV_BACKWARD_INPUT = 1,
+    CLCONV_BACKWARD_WEIGHT = 2,
+    CLCONV_BACKWARD_BIAS = 3,
+    CLCONV_TRANSPOSED = 4
+} clconv_op;
 
 #define CLCONV_WORKSPACE_UNLIMITED UINT64_MAX
 
@@ -309,10 +334,18 @@ typedef struct clconv_buffer {
     size_t offset; /* bytes */
 } clconv_buffer;
 
-/* Tensors of one run. Those that the problem does not have stay { NULL, 0 }. The output must not overlap
- * another tensor, the residual included, or the workspace. */
+/* Tensors of one run. Those that the problem and the op do not have stay { NULL, 0 }:
+ *   forward          reads input, weight, bias, residual      writes output
+ *   backward-input   reads weight, grad_output                writes grad_input
+ *   backward-weight  reads input, grad_output                 writes grad_weight
+ *   backward-bias    reads grad_output                        writes grad_bias
+ *   transposed       reads input (of the problem's output's shape), weight, bias (in_channels)
+ *                                                             writes output (of the problem's input's shape)
+ * A gradient has the shape of what it is the gradient of. What is written must not overlap another tensor or
+ * the workspace. */
 typedef struct clconv_tensors {
     clconv_buffer input, weight, bias, residual, output;
+    clconv_buffer grad_output, grad_input, grad_weight, grad_bias;
 } clconv_tensors;
 
 /* Enqueues one run on `queue` (in order or out of order, of the context's device) and returns at once:
@@ -341,6 +374,9 @@ CLCONV_API const char *clconv_algorithm_name(size_t index);
 /* 1 if each output of the algorithm is a plain sum of products, exact on small integers; 0 if it works on
  * transforms. */
 CLCONV_API int clconv_algorithm_accumulates_directly(size_t index);
+
+/* 1 if the algorithm can be asked for this op: those of forward serve backward-input and transposed too. */
+CLCONV_API int clconv_algorithm_serves(size_t index, clconv_op op);
 
 typedef struct clconv_plan_info {
     const char *algorithm;     /* texts belong to the plan */
@@ -398,6 +434,25 @@ typedef struct clconv_host_tensors {
 CLCONV_API clconv_status clconv_conv3d_host(clconv_context *context, const clconv_problem *problem,
                                             const clconv_plan_options *options,
                                             const clconv_host_tensors *tensors, clconv_error *err);
+
+/* Arrays in host memory, of the problem's dtype, dense; gradients that are NULL are not made. */
+typedef struct clconv_host_gradients {
+    const void *input, *weight, *grad_output;
+    void *grad_input, *grad_weight, *grad_bias;
+} clconv_host_gradients;
+
+/* The gradients of one forward convolution on arrays in host memory: one call makes any of the three, from
+ * tensors that are copied once. A request for none is an error. Without grad_weight `input` is not read,
+ * without grad_input `weight` is not. `options` may be NULL (packed_weights must be 0); an algorithm that it
+ * names applies to the gradients of input or weight that know it. */
+CLCONV_API clconv_status clconv_conv3d_grad_host(clconv_context *context, const clconv_problem *problem,
+                                                 const clconv_plan_options *options,
+                                                 const clconv_host_gradients *gradients, clconv_error *err);
+
+/* One transposed convolution on arrays in host memory: tensors->input and output as for the op transposed. */
+CLCONV_API clconv_status clconv_conv_transpose3d_host(clconv_context *context, const clconv_problem *problem,
+                                                      const clconv_plan_options *options,
+                                                      const clconv_host_tensors *tensors, clconv_error *err);
 
 /* torch.nn.Conv3d's initialisation, bit for bit, after torch.manual_seed(seed): weight, then bias, from
  * U(-sqrt(k), sqrt(k)), k = 1 / (weight_shape[1] * kD * kH * kW), which is groups / (in_channels * kD * kH *

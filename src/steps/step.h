@@ -7,7 +7,9 @@
 
 #include <stdbool.h>
 
-/* What a buffer is to the plan. BUFFER_PACKED is the caller's packed weight, or a part of the workspace. */
+/* What a buffer is to the plan. BUFFER_OUTPUT is whatever the op writes. To backward-input and transposed,
+ * which are made of forward convolutions, BUFFER_INPUT is the output gradient. BUFFER_PACKED is the caller's
+ * packed weight, or a part of the workspace. */
 typedef enum buffer_role {
     BUFFER_NONE,
     BUFFER_INPUT,
@@ -15,6 +17,7 @@ typedef enum buffer_role {
     BUFFER_BIAS,
     BUFFER_RESIDUAL,
     BUFFER_OUTPUT,
+    BUFFER_GRAD_OUTPUT,
     BUFFER_PACKED,
     BUFFER_WORKSPACE,
     BUFFER_ROLES
