@@ -31,31 +31,6 @@
 #define LANES (LOCAL_SIZE * VECTOR_WIDTH)
 #define COLUMN(kw) ((kw)*DILATION_W % STRIDE_W * phase_pitch + (kw)*DILATION_W / STRIDE_W)
 
-/* The sum of a vector's lanes, halves first. */
-static inline real add_lanes(const realv v)
-{
-#if VECTOR_WIDTH == 16
-    const JOIN(REAL_NAME, 8) a = v.lo + v.hi;
-#elif VECTOR_WIDTH == 8
-    const realv a = v;
-#endif
-#if VECTOR_WIDTH >= 8
-    const JOIN(REAL_NAME, 4) b = a.lo + a.hi;
-#elif VECTOR_WIDTH == 4
-    const realv b = v;
-#endif
-#if VECTOR_WIDTH >= 4
-    const JOIN(REAL_NAME, 2) c = b.lo + b.hi;
-#elif VECTOR_WIDTH == 2
-    const realv c = v;
-#endif
-#if VECTOR_WIDTH >= 2
-    return c.lo + c.hi;
-#else
-    return v;
-#endif
-}
-
 /* Where the taps of row (c, kh, kw) of a plane's kernel start, from the first channel of the group on. */
 static inline long row_start(const long row, const long kernel_h, const long kernel_w, const long dilation_h,
                              const long dilation_w, const long channel_size, const long phase_pitch,
@@ -135,7 +110,7 @@ weight_direct(TENSOR(const real, padded), TENSOR(const real, gradient),
                     for (int r = 0; r < ROWS; r++)
 #pragma unroll
                         for (int kw = 0; kw < KERNEL_W; kw++) {
-                            real sum = add_lanes(acc[o][r][kw]);
+                            real sum = vector_sum(acc[o][r][kw]);
 #if LOCAL_SIZE > 1
                             shared[get_local_id(0)] = sum;
                             for (int span = LOCAL_SIZE / 2; span > 0; span /= 2) {

@@ -34,7 +34,7 @@ typedef struct algorithm {
     /* Emits the steps as data. An algorithm that cannot do it appends a sentence to `why`, with names and
      * numbers, and what it has emitted is dropped. */
     void (*emit)(const request *q, const parameter_set *parameters, recipe *r, text *why);
-    clconv_op op;
+    clconv_op op; /* that it is made for; one of forward serves backward-input and transposed too */
 } algorithm;
 
 #endif

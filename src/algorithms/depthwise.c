@@ -160,4 +160,4 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     recipe_append_run(r, &s);
 }
 
-const algorithm algorithm_depthwise = {"depthwise", true, ranges, choose, emit};
+const algorithm algorithm_depthwise = {"depthwise", true, ranges, choose, emit, CLCONV_FORWARD};

@@ -159,4 +159,4 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
                     (long long)(r->workspace_bytes + packed), (long long)q->workspace_limit);
 }
 
-const algorithm algorithm_direct = {"direct", true, ranges, choose, emit};
+const algorithm algorithm_direct = {"direct", true, ranges, choose, emit, CLCONV_FORWARD};

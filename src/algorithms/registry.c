@@ -8,3 +8,9 @@ const algorithm *registry_at(size_t index)
 {
     return index < sizeof algorithms / sizeof algorithms[0] ? algorithms[index] : NULL;
 }
+
+bool registry_serves(const algorithm *a, clconv_op op)
+{
+    bool is_input = op == CLCONV_BACKWARD_INPUT || op == CLCONV_TRANSPOSED;
+    return a->op == op || (is_input && (a->op == CLCONV_FORWARD || a->op == CLCONV_BACKWARD_INPUT));
+}

@@ -15,12 +15,18 @@
     X(algorithm_unfold)         \
     X(algorithm_inner_product)  \
     X(algorithm_im2col_gemm)    \
+    X(algorithm_input_indexed)  \
     X(algorithm_weight_direct)  \
-    X(algorithm_weight_unfold)
+    X(algorithm_weight_unfold)  \
+    X(algorithm_weight_indexed) \
+    X(algorithm_bias_indexed)
 
 #define ALGORITHM_DECLARE(variable) extern const algorithm variable;
 ALGORITHM_LIST(ALGORITHM_DECLARE)
 #undef ALGORITHM_DECLARE
+
+/* Whether the algorithm can be asked for the op: those of forward serve backward-input and transposed too. */
+bool registry_serves(const algorithm *a, clconv_op op);
 
 /* The algorithm at `index`, NULL past the end. */
 const algorithm *registry_at(size_t index);

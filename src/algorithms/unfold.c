@@ -201,4 +201,4 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     }
 }
 
-const algorithm algorithm_unfold = {"unfold", true, ranges, choose, emit};
+const algorithm algorithm_unfold = {"unfold", true, ranges, choose, emit, CLCONV_FORWARD};

@@ -334,4 +334,4 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 }
 
 const algorithm algorithm_weight_direct = {"weight_direct", true, ranges,
-                                           choose,          emit, .op = CLCONV_BACKWARD_WEIGHT};
+                                           choose,          emit, CLCONV_BACKWARD_WEIGHT};

@@ -307,4 +307,4 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
             append_span(q, &w, n, z, r);
 }
 
-const algorithm algorithm_winograd = {"winograd", false, ranges, choose, emit};
+const algorithm algorithm_winograd = {"winograd", false, ranges, choose, emit, CLCONV_FORWARD};

@@ -267,4 +267,4 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     }
 }
 
-const algorithm algorithm_winograd_depth = {"winograd_depth", false, ranges, choose, emit};
+const algorithm algorithm_winograd_depth = {"winograd_depth", false, ranges, choose, emit, CLCONV_FORWARD};

@@ -234,4 +234,4 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     recipe_append_run(r, &s);
 }
 
-const algorithm algorithm_winograd_fused = {"winograd_fused", false, ranges, choose, emit};
+const algorithm algorithm_winograd_fused = {"winograd_fused", false, ranges, choose, emit, CLCONV_FORWARD};

@@ -25,6 +25,12 @@ int clconv_algorithm_accumulates_directly(size_t index)
     return a != NULL && a->accumulates_directly;
 }
 
+int clconv_algorithm_serves(size_t index, clconv_op op)
+{
+    const algorithm *a = registry_at(index);
+    return a != NULL && registry_serves(a, op);
+}
+
 /* Steps of a run: packing comes first unless the caller has packed. */
 static size_t packing_steps(const clconv_plan *plan)
 {

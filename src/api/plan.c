@@ -4,6 +4,7 @@
 #include "algorithms/registry.h"
 #include "base/error.h"
 #include "plan/bind.h"
+#include "problem/activation.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,16 +27,41 @@ static clconv_status check_device_can(const clconv_context *context, const clcon
     return CLCONV_SUCCESS;
 }
 
+/* What does not go with an op. */
+static clconv_status check_op(clconv_op op, const clconv_problem *problem, const clconv_plan_options *options,
+                              clconv_error *err)
+{
+    if (op == CLCONV_FORWARD) return CLCONV_SUCCESS;
+    if (problem->has_residual != 0 || problem->activation != CLCONV_ACTIVATION_NONE)
+        return error_set(err, CLCONV_INVALID_PROBLEM, "%s is %s; %s has neither residual nor activation",
+                         problem->has_residual ? "has_residual" : "activation",
+                         problem->has_residual ? "1" : activation_name(problem->activation),
+                         plan_op_name(op));
+    if (op == CLCONV_TRANSPOSED && problem->padding_mode != CLCONV_PADDING_ZEROS)
+        return error_set(err, CLCONV_INVALID_PROBLEM,
+                         "padding_mode is %d; only zeros is supported for transposed convolutions",
+                         (int)problem->padding_mode);
+    bool has_weight = op == CLCONV_BACKWARD_INPUT || op == CLCONV_TRANSPOSED;
+    if (options != NULL && options->packed_weights && !has_weight)
+        return error_set(err, CLCONV_INVALID_ARGUMENT, "packed_weights is 1; %s reads no weight",
+                         plan_op_name(op));
+    return CLCONV_SUCCESS;
+}
+
 clconv_status clconv_plan_create(clconv_context *context, clconv_op op, const clconv_problem *problem,
                                  const clconv_plan_options *options, clconv_plan **plan, clconv_error *err)
 {
     if (context == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "context is NULL");
     if (problem == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "problem is NULL");
     if (plan == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "plan is NULL");
-    if (op != CLCONV_FORWARD)
-        return error_set(err, CLCONV_INVALID_ARGUMENT, "op is %d; it must be forward", (int)op);
+    if ((int)op < CLCONV_FORWARD || op > CLCONV_TRANSPOSED)
+        return error_set(
+            err, CLCONV_INVALID_ARGUMENT,
+            "op is %d; it must be forward, backward-input, backward-weight, backward-bias or transposed",
+            (int)op);
     clconv_status status = runtime_check_process(&context->rt, err);
     if (status == CLCONV_SUCCESS) status = clconv_problem_validate(problem, err);
+    if (status == CLCONV_SUCCESS) status = check_op(op, problem, options, err);
     if (status == CLCONV_SUCCESS) status = check_device_can(context, problem, err);
     if (status != CLCONV_SUCCESS) return status;
     clconv_plan_options defaults;

@@ -100,40 +100,88 @@ static clconv_status check_all(const clconv_plan *plan, const required_buffer *r
     return status;
 }
 
+enum { READ_MOST = 4 };
+
+/* The tensors of an op: those that are read, in the order of the list, then the one that is written. */
+static int list_tensors(const clconv_plan *plan, const clconv_tensors *t,
+                        required_buffer required[READ_MOST + 1])
+{
+    const geometry *g = &plan->geometry;
+    int64_t element = g->element_size, channel_sums = plan->problem.out_channels * element;
+    bool runs = plan->recipe.run_count > 0;
+    int64_t weight = plan->packed_weights ? plan->recipe.packed_bytes : g->elements.weight * element;
+    const required_buffer weights = {plan->packed_weights ? "weight (packed)" : "weight", t->weight,
+                                     runs ? weight : 0};
+    int64_t input = g->elements.input * element, output = g->elements.output * element;
+    int64_t biases = plan->op == CLCONV_TRANSPOSED && plan->problem.has_bias
+                         ? plan->problem.in_channels * element
+                         : g->elements.bias * element;
+    const required_buffer bias = {"bias", t->bias, runs ? biases : 0};
+    int count = 0;
+    switch (plan->op) {
+    case CLCONV_FORWARD:
+        required[count++] = (required_buffer){"input", t->input, input};
+        required[count++] = weights;
+        required[count++] = bias;
+        required[count++] = (required_buffer){"residual", t->residual, g->elements.residual * element};
+        required[count++] = (required_buffer){"output", t->output, output};
+        break;
+    case CLCONV_TRANSPOSED:
+        required[count++] = (required_buffer){"input", t->input, output};
+        required[count++] = weights;
+        required[count++] = bias;
+        required[count++] = (required_buffer){"output", t->output, input};
+        break;
+    case CLCONV_BACKWARD_INPUT:
+        required[count++] = (required_buffer){"grad_output", t->grad_output, output};
+        required[count++] = weights;
+        required[count++] = (required_buffer){"grad_input", t->grad_input, input};
+        break;
+    case CLCONV_BACKWARD_WEIGHT:
+        required[count++] = (required_buffer){"input", t->input, input};
+        required[count++] = (required_buffer){"grad_output", t->grad_output, output};
+        required[count++] = (required_buffer){"grad_weight", t->grad_weight, g->elements.weight * element};
+        break;
+    case CLCONV_BACKWARD_BIAS:
+        required[count++] = (required_buffer){"grad_output", t->grad_output, output};
+        required[count++] = (required_buffer){"grad_bias", t->grad_bias, channel_sums};
+        break;
+    }
+    return count;
+}
+
+/* Roles as the steps have them: see BUFFER_INPUT. */
+static void assign_roles(const clconv_plan *plan, const clconv_tensors *t, const required_buffer *written,
+                         plan_buffers *buffers)
+{
+    *buffers = (plan_buffers){0};
+    buffers->roles[BUFFER_INPUT] = plan->op == CLCONV_BACKWARD_INPUT ? t->grad_output : t->input;
+    buffers->roles[BUFFER_WEIGHT] = t->weight;
+    buffers->roles[BUFFER_BIAS] = t->bias;
+    buffers->roles[BUFFER_RESIDUAL] = t->residual;
+    buffers->roles[BUFFER_GRAD_OUTPUT] = t->grad_output;
+    buffers->roles[BUFFER_OUTPUT] = written->buffer;
+}
+
 clconv_status bind_run(const clconv_plan *plan, const clconv_tensors *tensors, const clconv_buffer *workspace,
                        plan_buffers *buffers, clconv_error *err)
 {
-    const geometry *g = &plan->geometry;
     if (tensors == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "tensors is NULL");
     clconv_buffer work = workspace != NULL ? *workspace : (clconv_buffer){0};
-    int64_t element = g->element_size;
-    int64_t weight = plan->packed_weights ? plan->recipe.packed_bytes : g->elements.weight * element;
-    bool runs = plan->recipe.run_count > 0;
-    const required_buffer required[] = {
-        {"input", tensors->input, g->elements.input * element},
-        {plan->packed_weights ? "weight (packed)" : "weight", tensors->weight, runs ? weight : 0},
-        {"bias", tensors->bias, runs ? g->elements.bias * element : 0},
-        {"residual", tensors->residual, g->elements.residual * element},
-        {"output", tensors->output, g->elements.output * element},
-        {"workspace", work, plan->workspace_size},
-    };
-    clconv_status status = check_all(plan, required, 6, 4, err);
+    required_buffer required[READ_MOST + 2];
+    int count = list_tensors(plan, tensors, required);
+    required[count] = (required_buffer){"workspace", work, plan->workspace_size};
+    clconv_status status = check_all(plan, required, count + 1, count - 1, err);
     if (status != CLCONV_SUCCESS) return status;
     size_t alignment = (size_t)plan->context->rt.traits.address_alignment;
     if (plan->workspace_size > 0 && work.offset % alignment != 0)
         return error_set(err, CLCONV_INVALID_ARGUMENT,
                          "workspace starts at byte %zu; it must be a multiple of %zu", work.offset,
                          alignment);
-    clconv_buffer packed = plan->packed_weights ? tensors->weight : work;
-    if (!plan->packed_weights) packed.offset += (size_t)plan->packed_offset;
-    *buffers = (plan_buffers){0};
-    buffers->roles[BUFFER_INPUT] = tensors->input;
-    buffers->roles[BUFFER_WEIGHT] = tensors->weight;
-    buffers->roles[BUFFER_BIAS] = tensors->bias;
-    buffers->roles[BUFFER_RESIDUAL] = tensors->residual;
-    buffers->roles[BUFFER_OUTPUT] = tensors->output;
+    assign_roles(plan, tensors, &required[count - 1], buffers);
     buffers->roles[BUFFER_WORKSPACE] = work;
-    buffers->roles[BUFFER_PACKED] = packed;
+    buffers->roles[BUFFER_PACKED] = plan->packed_weights ? tensors->weight : work;
+    if (!plan->packed_weights) buffers->roles[BUFFER_PACKED].offset += (size_t)plan->packed_offset;
     return CLCONV_SUCCESS;
 }
 

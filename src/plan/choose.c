@@ -3,6 +3,7 @@
 #include "algorithms/registry.h"
 #include "base/arith.h"
 #include "base/error.h"
+#include "plan/adjoint.h"
 #include "plan/plan.h"
 #include "steps/epilogue.h"
 
@@ -22,16 +23,26 @@ static int64_t total_workspace(const recipe *r, bool packed_weights)
     return r->workspace_bytes + (packed_weights ? 0 : round_up(r->packed_bytes, WORKSPACE_ALIGNMENT));
 }
 
+static clconv_status emit(const request *q, const algorithm *a, const char *overrides, choice *c, text *why,
+                          clconv_error *err)
+{
+    if (a->op == CLCONV_FORWARD && q->op != CLCONV_FORWARD)
+        return adjoint_emit(q, a, overrides, &c->parameters, &c->recipe, why, err);
+    a->choose(q, &c->parameters);
+    clconv_status status = parameters_override(a->ranges, overrides, &c->parameters, err);
+    if (status == CLCONV_SUCCESS) a->emit(q, &c->parameters, &c->recipe, why);
+    return status;
+}
+
 /* A packed weight in the workspace must be packed in each run; with none to pack it is the weight itself. */
 static clconv_status try_algorithm(const request *q, const algorithm *a, const char *overrides, choice *c,
                                    text *why, clconv_error *err)
 {
     *c = (choice){.algorithm = a};
-    a->choose(q, &c->parameters);
-    clconv_status status = parameters_override(a->ranges, overrides, &c->parameters, err);
+    clconv_status status = emit(q, a, overrides, c, why, err);
     if (status != CLCONV_SUCCESS) return status;
-    a->emit(q, &c->parameters, &c->recipe, why);
-    if (why->length == 0) epilogue_append_unless_fused(&c->recipe, q->problem, q->geometry, q->traits);
+    if (why->length == 0 && q->op == CLCONV_FORWARD)
+        epilogue_append_unless_fused(&c->recipe, q->problem, q->geometry, q->traits);
     if (c->recipe.failed || why->failed)
         return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the steps of %s", a->name);
     if (why->length > 0) return CLCONV_SUCCESS;
@@ -78,7 +89,8 @@ static clconv_status consider(const request *q, const algorithm *a, const char *
     return status;
 }
 
-static clconv_status check_options(const clconv_plan_options *options, const char **wanted, clconv_error *err)
+static clconv_status check_options(const clconv_plan_options *options, clconv_op op, const char **wanted,
+                                   clconv_error *err)
 {
     *wanted = options->algorithm;
     if (*wanted != NULL && (strcmp(*wanted, "auto") == 0 || **wanted == '\0')) *wanted = NULL;
@@ -88,7 +100,10 @@ static clconv_status check_options(const clconv_plan_options *options, const cha
     size_t index = 0;
     while (*wanted != NULL && registry_at(index) != NULL && strcmp(registry_at(index)->name, *wanted) != 0)
         index++;
-    if (registry_at(index) != NULL) return CLCONV_SUCCESS;
+    const algorithm *found = registry_at(index);
+    if (found != NULL && (*wanted == NULL || registry_serves(found, op))) return CLCONV_SUCCESS;
+    if (found != NULL)
+        return error_set(err, CLCONV_UNSUPPORTED, "algorithm '%s' does not do %s", *wanted, plan_op_name(op));
     text names = {0};
     for (index = 0; registry_at(index) != NULL; index++)
         text_append(&names, ", %s", registry_at(index)->name);
@@ -132,7 +147,7 @@ clconv_status plan_choose(clconv_plan *plan, const clconv_plan_options *options,
 {
     const runtime *rt = &plan->context->rt;
     const char *wanted;
-    clconv_status status = check_options(options, &wanted, err);
+    clconv_status status = check_options(options, plan->op, &wanted, err);
     if (status != CLCONV_SUCCESS) return status;
     plan->candidates = calloc(registry_size() + 1, sizeof *plan->candidates);
     if (plan->candidates == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a plan");
@@ -152,7 +167,8 @@ clconv_status plan_choose(clconv_plan *plan, const clconv_plan_options *options,
 
     choice best = {0};
     for (size_t i = 0; registry_at(i) != NULL && status == CLCONV_SUCCESS; i++)
-        status = consider(&q, registry_at(i), wanted, options->parameters, plan, &best, err);
+        if (registry_serves(registry_at(i), q.op))
+            status = consider(&q, registry_at(i), wanted, options->parameters, plan, &best, err);
     if (status == CLCONV_SUCCESS && best.algorithm == NULL) status = no_choice(plan, wanted, err);
     if (status == CLCONV_SUCCESS) status = adopt(plan, &best, err);
     recipe_release(&best.recipe);

@@ -121,6 +121,55 @@ clconv_status clconv_problem_tensor_sizes(const clconv_problem *problem, clconv_
     return status;
 }
 
+clconv_status clconv_problem_set_transposed(clconv_problem *problem, const int64_t input[3],
+                                            const int64_t output_padding[3], clconv_error *err)
+{
+    static const char names[] = "DHW";
+    if (problem == NULL || input == NULL || output_padding == NULL)
+        return error_set(err, CLCONV_INVALID_ARGUMENT, "%s is NULL",
+                         problem == NULL ? "problem"
+                         : input == NULL ? "input"
+                                         : "output_padding");
+    if (problem->padding_mode != CLCONV_PADDING_ZEROS)
+        return error_set(err, CLCONV_INVALID_PROBLEM,
+                         "padding_mode is %d; only zeros is supported for transposed convolutions",
+                         (int)problem->padding_mode);
+    clconv_problem made = *problem;
+    for (int axis = 0; axis < 3; axis++) {
+        int64_t stride = problem->stride[axis], dilation = problem->dilation[axis], reached, extent, padding;
+        int64_t output = output_padding[axis];
+        if (input[axis] <= 0)
+            return error_set(err, CLCONV_INVALID_PROBLEM,
+                             "input size of %c is %lld; it must be greater than zero", names[axis],
+                             (long long)input[axis]);
+        if (output < 0 || output >= max_i64(stride, dilation))
+            return error_set(
+                err, CLCONV_INVALID_PROBLEM,
+                "output_padding of %c is %lld; it must be at least 0 and smaller than either stride (%lld) "
+                "or dilation (%lld)",
+                names[axis], (long long)output, (long long)stride, (long long)dilation);
+        if (!size_multiply(input[axis] - 1, stride, &reached) ||
+            !size_multiply(dilation, problem->kernel[axis] - 1, &extent) ||
+            !size_add(reached, extent, &reached) || !size_add(reached, output + 1, &reached) ||
+            !size_add(problem->pad_before[axis], problem->pad_after[axis], &padding))
+            return error_set(
+                err, CLCONV_INVALID_PROBLEM,
+                "on %c stride is %lld, dilation %lld, kernel_size %lld and padding %lld; each must be "
+                "legal, and the output smaller than 2^63",
+                names[axis], (long long)stride, (long long)dilation, (long long)problem->kernel[axis],
+                (long long)problem->pad_before[axis]);
+        made.input[axis] = reached - padding;
+        if (made.input[axis] <= 0)
+            return error_set(err, CLCONV_INVALID_PROBLEM,
+                             "output size of %c would be %lld; it must be greater than zero", names[axis],
+                             (long long)made.input[axis]);
+    }
+    geometry g;
+    clconv_status status = geometry_compute(&made, &g, err);
+    if (status == CLCONV_SUCCESS) *problem = made;
+    return status;
+}
+
 depth_span geometry_depth_span(const clconv_problem *problem, int64_t z, int64_t count, bool clip)
 {
     const clconv_problem *p = problem;

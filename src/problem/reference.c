@@ -52,6 +52,86 @@ void reference_forward(const clconv_problem *problem, const geometry *g, const d
         }
 }
 
+static void add(double *sums, double *magnitudes, int64_t at, double product)
+{
+    if (sums != NULL) sums[at] += product;
+    if (magnitudes != NULL) magnitudes[at] += fabs(product);
+}
+
+/* All products of one output with a filter: `at` is the output's index, `gradient` its gradient. */
+static void add_products(const clconv_problem *p, const geometry *g, const double *input,
+                         const double *weight, int64_t volume, int64_t filter, const int64_t at[3],
+                         double gradient, const reference_gradient *sum, const reference_gradient *magnitude)
+{
+    for (int64_t c = 0; c < g->group_in; c++)
+        for (int64_t i = 0; i < p->kernel[0]; i++)
+            for (int64_t j = 0; j < p->kernel[1]; j++)
+                for (int64_t k = 0; k < p->kernel[2]; k++, filter++) {
+                    const int64_t tap[3] = {i, j, k};
+                    int64_t index = volume + c;
+                    for (int axis = 0; axis < 3 && index >= 0; axis++) {
+                        int64_t position = at[axis] * p->stride[axis] + tap[axis] * p->dilation[axis];
+                        int64_t source =
+                            geometry_source(p->padding_mode, position - p->pad_before[axis], p->input[axis]);
+                        index = source < 0 ? -1 : index * p->input[axis] + source;
+                    }
+                    if (index < 0) continue;
+                    if (weight != NULL) add(sum->input, magnitude->input, index, weight[filter] * gradient);
+                    if (input != NULL) add(sum->weight, magnitude->weight, filter, input[index] * gradient);
+                }
+}
+
+static void clear(const clconv_problem *p, const geometry *g, const reference_gradient *r)
+{
+    for (int64_t i = 0; r->input != NULL && i < g->elements.input; i++)
+        r->input[i] = 0;
+    for (int64_t i = 0; r->weight != NULL && i < g->elements.weight; i++)
+        r->weight[i] = 0;
+    for (int64_t i = 0; r->bias != NULL && i < p->out_channels; i++)
+        r->bias[i] = 0;
+}
+
+void reference_backward(const clconv_problem *problem, const geometry *g, const double *input,
+                        const double *weight, const double *grad_output, const reference_gradient *gradient,
+                        const reference_gradient *magnitude)
+{
+    const clconv_problem *p = problem;
+    clear(p, g, gradient);
+    clear(p, g, magnitude);
+    for (int64_t n = 0; n < p->batch; n++)
+        for (int64_t o = 0; o < p->out_channels; o++) {
+            int64_t volume = n * p->in_channels + o / g->group_out * g->group_in, at[3];
+            for (at[0] = 0; at[0] < g->output[0]; at[0]++)
+                for (at[1] = 0; at[1] < g->output[1]; at[1]++)
+                    for (at[2] = 0; at[2] < g->output[2]; at[2]++, grad_output++) {
+                        add(gradient->bias, magnitude->bias, o, *grad_output);
+                        add_products(p, g, input, weight, volume, o * g->reduction, at, *grad_output,
+                                     gradient, magnitude);
+                    }
+        }
+}
+
+/* How many padded positions at most read one element of an axis. */
+static int64_t most_readers(const clconv_problem *p, int axis)
+{
+    switch (p->padding_mode) {
+    case CLCONV_PADDING_REFLECT:
+    case CLCONV_PADDING_CIRCULAR:
+        return 1 + (p->pad_before[axis] > 0) + (p->pad_after[axis] > 0);
+    case CLCONV_PADDING_REPLICATE:
+        return 1 + p->pad_before[axis] + p->pad_after[axis];
+    default:
+        return 1;
+    }
+}
+
+int64_t reference_backward_terms(const clconv_problem *problem, const geometry *g, clconv_op op)
+{
+    const clconv_problem *p = problem;
+    if (op != CLCONV_BACKWARD_INPUT && op != CLCONV_TRANSPOSED) return p->batch * g->output_plane;
+    return g->group_out * g->taps * most_readers(p, 0) * most_readers(p, 1) * most_readers(p, 2);
+}
+
 void reference_epilogue(const clconv_problem *problem, int64_t count, const double *residual, double *output,
                         double *magnitude)
 {

@@ -13,6 +13,20 @@
 void reference_forward(const clconv_problem *problem, const geometry *g, const double *input,
                        const double *weight, const double *bias, double *output, double *magnitude);
 
+/* The gradients of the same convolution and their magnitudes, sums of |factor| * |factor|; those that are
+ * NULL are not made. Everything has the shape of what it is the gradient of. */
+typedef struct reference_gradient {
+    double *input, *weight, *bias;
+} reference_gradient;
+
+void reference_backward(const clconv_problem *problem, const geometry *g, const double *input,
+                        const double *weight, const double *grad_output, const reference_gradient *gradient,
+                        const reference_gradient *magnitude);
+
+/* Products summed into an element of the gradient that sums most of them: of the input (a border that repeats
+ * an element counts), the weight or the bias. */
+int64_t reference_backward_terms(const clconv_problem *problem, const geometry *g, clconv_op op);
+
 /* output = activation(output + residual) and magnitude += |residual| (either may be NULL), of `count`
  * elements. */
 void reference_epilogue(const clconv_problem *problem, int64_t count, const double *residual, double *output,

@@ -1,0 +1,119 @@
+/* input_indexed, weight_indexed and bias_indexed: the gradients without workspace, by index arithmetic
+ * (cl/gradient_indexed.cl). What nothing else can do, or faster; and a check on what does. */
+#include "arguments/gradient_indexed.clh"
+#include "algorithms/algorithm.h"
+#include "base/arith.h"
+#include "steps/kernel.h"
+
+typedef struct gradient_indexed_arguments {
+    GRADIENT_INDEXED_ARGUMENTS(ARGUMENT_MEMBER)
+} gradient_indexed_arguments;
+
+static const parameter_range ranges[] = {{NULL, 0, 0, false}};
+
+static void choose(const request *q, parameter_set *p)
+{
+    (void)q;
+    *p = (parameter_set){{0}};
+}
+
+static gradient_indexed_arguments describe(const request *q, int64_t items)
+{
+    const clconv_problem *p = q->problem;
+    const geometry *g = q->geometry;
+    return (gradient_indexed_arguments){
+        .items = items,
+        .batch = p->batch,
+        .groups = p->groups,
+        .group_in = g->group_in,
+        .group_out = g->group_out,
+        .depth = p->input[0],
+        .height = p->input[1],
+        .width = p->input[2],
+        .out_depth = g->output[0],
+        .out_height = g->output[1],
+        .out_width = g->output[2],
+        .kernel_d = p->kernel[0],
+        .kernel_h = p->kernel[1],
+        .kernel_w = p->kernel[2],
+        .stride_d = p->stride[0],
+        .stride_h = p->stride[1],
+        .stride_w = p->stride[2],
+        .dilation_d = p->dilation[0],
+        .dilation_h = p->dilation[1],
+        .dilation_w = p->dilation[2],
+        .pad_depth = p->pad_before[0],
+        .pad_height = p->pad_before[1],
+        .pad_width = p->pad_before[2],
+        .end_depth = g->padded[0],
+        .end_height = g->padded[1],
+        .end_width = g->padded[2],
+        .mode = p->padding_mode,
+        .has_bias = q->op == CLCONV_TRANSPOSED && p->has_bias,
+    };
+}
+
+/* A step without buffers. */
+static step start(const request *q, const char *kernel)
+{
+    step s = kernel_step(kernel, "gradient_indexed.cl", kernel, q->problem->dtype);
+    kernel_define(&s, "VECTOR_WIDTH", traits_vector_width(q->traits, q->geometry->element_size));
+    return s;
+}
+
+static void append(const request *q, step *s, int64_t items, recipe *r)
+{
+    gradient_indexed_arguments a = describe(q, items);
+    kernel_set_scalars(s, &a, sizeof a);
+    int64_t local = q->traits->local_size;
+    kernel_set_range(s, (const int64_t[]){ceil_divide(items, local), 1, 1}, (const int64_t[]){local, 1, 1});
+    recipe_append_run(r, s);
+}
+
+static double products(const request *q)
+{
+    return 2 * (double)q->geometry->reduction * (double)q->geometry->elements.output;
+}
+
+static void emit_input(const request *q, const parameter_set *p, recipe *r, text *why)
+{
+    (void)p, (void)why;
+    step s = start(q, "input_indexed");
+    kernel_add_buffer(&s, BUFFER_INPUT, 0);
+    kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
+    kernel_add_buffer(&s, q->op == CLCONV_TRANSPOSED && q->problem->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
+    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
+    s.flops = products(q);
+    s.efficiency = 0.005;
+    append(q, &s, q->problem->batch * q->problem->in_channels * q->problem->input[0] * q->problem->input[1],
+           r);
+}
+
+static void emit_weight(const request *q, const parameter_set *p, recipe *r, text *why)
+{
+    (void)p, (void)why;
+    step s = start(q, "weight_indexed");
+    kernel_add_buffer(&s, BUFFER_INPUT, 0);
+    kernel_add_buffer(&s, BUFFER_GRAD_OUTPUT, 0);
+    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
+    s.flops = products(q);
+    s.efficiency = 0.005;
+    append(q, &s, q->geometry->elements.weight, r);
+}
+
+static void emit_bias(const request *q, const parameter_set *p, recipe *r, text *why)
+{
+    (void)p, (void)why;
+    step s = start(q, "bias_indexed");
+    kernel_add_buffer(&s, BUFFER_GRAD_OUTPUT, 0);
+    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
+    s.bytes = (double)q->geometry->elements.output * (double)q->geometry->element_size;
+    append(q, &s, q->problem->out_channels, r);
+}
+
+const algorithm algorithm_input_indexed = {"input_indexed", true,       ranges,
+                                           choose,          emit_input, CLCONV_BACKWARD_INPUT};
+const algorithm algorithm_weight_indexed = {"weight_indexed", true,        ranges,
+                                            choose,           emit_weight, CLCONV_BACKWARD_WEIGHT};
+const algorithm algorithm_bias_indexed = {"bias_indexed", true,      ranges,
+                                          choose,         emit_bias, CLCONV_BACKWARD_BIAS};
