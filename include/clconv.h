@@ -265,7 +265,8 @@ CLCONV_API clconv_status clconv_problem_tensor_sizes(const clconv_problem *probl
  * (https://pytorch.org/docs/stable/generated/torch.nn.ConvTranspose3d.html). The other members are set
  * before: problem->out_channels are ConvTranspose3d's in_channels, problem->in_channels its out_channels; the
  * weight (in_channels, out_channels / groups, kD, kH, kW) of ConvTranspose3d is the problem's. Needs zeros as
- * padding_mode, and 0 <= output_padding < max(stride, dilation). On failure the problem is untouched. */
+ * padding_mode, and 0 <= output_padding < max(stride, dilation), of which pad_after must hold the whole
+ * multiples of stride (they are taken from it). On failure the problem is untouched. */
 CLCONV_API clconv_status clconv_problem_set_transposed(clconv_problem *problem, const int64_t input[3],
                                                        const int64_t output_padding[3], clconv_error *err);
 

@@ -24,7 +24,8 @@ static const option_spec bench_table[] = {
      "one layer, such as mb1ic64id16ih56oc128kd3pd1 (dilation\n"
      "counts from 0); default: a short list of layers",
      option_text, offsetof(bench_options, problem)},
-    {"op", "OP", "forward (default)", option_text, offsetof(bench_options, op)},
+    {"op", "OP", "forward (default), backward-input, backward-weight,\nbackward-bias or transposed",
+     option_text, offsetof(bench_options, op)},
     {"residual", NULL, "adds a tensor of the output's shape", option_flag, offsetof(bench_options, residual)},
     {"activation", "A", "none (default), relu, leaky_relu, leaky_relu:SLOPE, silu,\nsigmoid, tanh or gelu",
      option_activation, offsetof(bench_options, activation)},
@@ -65,7 +66,8 @@ static int check_options(const bench_options *o)
         return tool_fail(EXIT_WRONG_USE, "--runs is %lld; it must be at most %d", (long long)o->runs,
                          MAX_RUNS);
     }
-    return check_op(o->op);
+    clconv_op op;
+    return parse_op(o->op, &op);
 }
 
 static void print_header(bench *b)
@@ -96,18 +98,18 @@ static void print_row(const bench *b, const layer *l, const measurement *m)
            (double)m->workspace_bytes / (1 << 20));
 }
 
-static cJSON *start_object(const layer *l)
+static cJSON *start_object(const layer *l, const char *op)
 {
     cJSON *object = cJSON_CreateObject();
     cJSON_AddStringToObject(object, "network", l->network);
     cJSON_AddStringToObject(object, "layer", l->name);
-    cJSON_AddStringToObject(object, "op", "forward");
+    cJSON_AddStringToObject(object, "op", op);
     return object;
 }
 
 static int print_json(const bench *b, const layer *l, const measurement *m)
 {
-    cJSON *object = start_object(l);
+    cJSON *object = start_object(l, b->options->op);
     cJSON_AddStringToObject(object, "algorithm", m->algorithm);
     cJSON_AddStringToObject(object, "parameters", m->parameters);
     cJSON_AddNumberToObject(object, "plan_ms", 1e3 * m->plan_seconds);
@@ -129,7 +131,7 @@ static int print_failure(const bench *b, const layer *l, const clconv_error *err
         printf("%-*s  %-*s  error: %s\n", b->network_width, l->network, b->name_width, l->name, err->message);
         return EXIT_DONE;
     }
-    cJSON *object = start_object(l);
+    cJSON *object = start_object(l, b->options->op);
     cJSON_AddStringToObject(object, "error", err->message);
     return json_print(object);
 }
@@ -140,7 +142,9 @@ static int run_layer(bench *b, const layer *l)
     measurement m;
     measure_options how = {.runs = b->options->runs, .seconds = b->options->seconds};
     common_options_plan(&b->options->common, &how.plan);
-    how.plan.packed_weights = !b->options->unpacked;
+    if (parse_op(b->options->op, &how.op)) return EXIT_WRONG_USE;
+    how.plan.packed_weights =
+        !b->options->unpacked && how.op != CLCONV_BACKWARD_WEIGHT && how.op != CLCONV_BACKWARD_BIAS;
     clconv_problem problem = l->problem;
     problem.has_residual = b->options->residual;
     problem.activation = b->options->activation.activation;
@@ -174,7 +178,7 @@ static int start(bench *b)
 {
     clconv_error err;
     const bench_options *o = b->options;
-    int status = o->suite     ? suite_read(o->suite, &b->layers)
+    int status = o->suite     ? suite_read(o->suite, o->op, &b->layers)
                  : o->problem ? suite_from_problem(o->problem, &b->layers)
                               : suite_builtin(&b->layers);
     if (!status) status = common_options_open(&o->common, &b->context);

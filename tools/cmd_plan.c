@@ -28,7 +28,8 @@ static const option_spec plan_table[] = {
      "instead of shapes and convolution options, such as\n"
      "mb1ic64id16ih56oc128kd3pd1 (dilation counts from 0)",
      option_text, offsetof(plan_options, problem)},
-    {"op", "OP", "forward (default)", option_text, offsetof(plan_options, op)},
+    {"op", "OP", "forward (default), backward-input, backward-weight,\nbackward-bias or transposed",
+     option_text, offsetof(plan_options, op)},
     {"json", NULL, "prints one JSON object", option_flag, offsetof(plan_options, json)},
     {NULL, NULL, NULL, NULL, 0}};
 
@@ -146,7 +147,7 @@ static int print_json(const clconv_plan *plan, const clconv_problem *problem)
     return json_print(object);
 }
 
-static int describe(const plan_options *o, const clconv_problem *problem)
+static int describe(const plan_options *o, clconv_op op, const clconv_problem *problem)
 {
     clconv_error err;
     clconv_context *context = NULL;
@@ -155,7 +156,7 @@ static int describe(const plan_options *o, const clconv_problem *problem)
     int status = common_options_open(&o->common, &context);
     if (status) return status;
     common_options_plan(&o->common, &how);
-    if (clconv_plan_create(context, CLCONV_FORWARD, problem, &how, &plan, &err)) {
+    if (clconv_plan_create(context, op, problem, &how, &plan, &err)) {
         status = tool_fail_library(NULL, &err);
     } else {
         status = o->json ? print_json(plan, problem) : print_text(plan);
@@ -176,7 +177,8 @@ int cmd_plan(int argc, char **argv)
                                    {NULL, NULL, NULL}};
     int status = options_parse(&plan_help, groups, argc, argv, NULL);
     if (status != OPTIONS_PARSED) return status;
-    status = check_op(options.op);
+    clconv_op op;
+    status = parse_op(options.op, &op);
     if (status) return status;
     clconv_problem problem;
     clconv_problem_init(&problem);
@@ -185,5 +187,5 @@ int cmd_plan(int argc, char **argv)
     problem.has_residual = options.residual;
     problem.activation = options.activation.activation;
     problem.activation_slope = options.activation.slope;
-    return status ? status : describe(&options, &problem);
+    return status ? status : describe(&options, op, &problem);
 }

@@ -1,12 +1,16 @@
-/* clconv run: a forward convolution of tensors in files. */
+/* clconv run: a convolution, or a transposed one, of tensors in files. */
 #include "busy.h"
 #include "commands.h"
 #include "options.h"
 #include "outputs.h"
 
+#include <string.h>
+
 typedef struct run_options {
     const char *input, *weight, *bias, *residual, *output;
     activation_choice activation;
+    int transposed;
+    int64_t output_padding[3];
     conv_options conv;
     common_options common;
 } run_options;
@@ -21,6 +25,12 @@ static const option_spec run_table[] = {
      option_text, offsetof(run_options, residual)},
     {"activation", "A", "none (default), relu, leaky_relu, leaky_relu:SLOPE, silu,\nsigmoid, tanh or gelu",
      option_activation, offsetof(run_options, activation)},
+    {"transposed", NULL,
+     "the transposed convolution, as torch.nn.ConvTranspose3d; the\nweight is (in_channels, "
+     "out_channels / groups, kD, kH, kW)",
+     option_flag, offsetof(run_options, transposed)},
+    {"output-padding", "O", "of a transposed convolution: an int or d,h,w; default 0", option_extents,
+     offsetof(run_options, output_padding)},
     {"output", "FILE", "where the result goes; .npy, .nii or .nii.gz", option_text,
      offsetof(run_options, output)},
     {NULL, NULL, NULL, NULL, 0}};
@@ -28,7 +38,8 @@ static const option_spec run_table[] = {
 static const command_help run_help = {
     "run",
     "--input FILE --weight FILE [--bias FILE] [--residual FILE]\n"
-    "[--activation A] [convolution options] [device and plan options]\n--output FILE",
+    "[--activation A] [--transposed [--output-padding O]] [convolution options]\n"
+    "[device and plan options] --output FILE",
     "Computes activation(torch.nn.functional.conv3d(input, weight, bias, ...) + residual) on the\n"
     "device. The tensors share a type, float32 or float64, and the output has it too.",
     0};
@@ -42,19 +53,14 @@ static int check_options(const run_options *o)
     if (!o->input) return tool_fail(EXIT_WRONG_USE, "run: --input is missing");
     if (!o->weight) return tool_fail(EXIT_WRONG_USE, "run: --weight is missing");
     if (!o->output) return tool_fail(EXIT_WRONG_USE, "run: --output is missing");
+    if (o->transposed && (o->residual || o->activation.activation != CLCONV_ACTIVATION_NONE))
+        return tool_fail(EXIT_WRONG_USE, "run: --transposed goes without --residual and --activation");
+    for (int axis = 0; axis < 3 && !o->transposed; axis++) {
+        if (o->output_padding[axis])
+            return tool_fail(EXIT_WRONG_USE, "run: --output-padding is %lld; it belongs to --transposed",
+                             (long long)o->output_padding[axis]);
+    }
     return EXIT_DONE;
-}
-
-static const char *dtype_name(clconv_dtype dtype)
-{
-    return dtype == CLCONV_FLOAT64 ? "float64" : "float32";
-}
-
-static int check_dtype(const char *name, const tensor *t, const tensor *input)
-{
-    if (t->dtype == input->dtype) return EXIT_DONE;
-    return tool_fail(EXIT_WRONG_USE, "input type (%s) and %s type (%s) should be the same",
-                     dtype_name(input->dtype), name, dtype_name(t->dtype));
 }
 
 static int read_tensors(const run_options *o, run_tensors *t)
@@ -63,9 +69,9 @@ static int read_tensors(const run_options *o, run_tensors *t)
     if (!status) status = tensor_read("--weight", o->weight, &t->weight);
     if (!status && o->bias) status = tensor_read("--bias", o->bias, &t->bias);
     if (!status && o->residual) status = tensor_read("--residual", o->residual, &t->residual);
-    if (!status) status = check_dtype("weight", &t->weight, &t->input);
-    if (!status && o->bias) status = check_dtype("bias", &t->bias, &t->input);
-    if (!status && o->residual) status = check_dtype("residual", &t->residual, &t->input);
+    if (!status) status = types_match("weight", t->weight.dtype, t->input.dtype);
+    if (!status && o->bias) status = types_match("bias", t->bias.dtype, t->input.dtype);
+    if (!status && o->residual) status = types_match("residual", t->residual.dtype, t->input.dtype);
     return status;
 }
 
@@ -78,30 +84,39 @@ static int prepare_problem(const run_options *o, const run_tensors *t, clconv_pr
     problem->has_residual = o->residual != NULL;
     problem->activation = o->activation.activation;
     problem->activation_slope = o->activation.slope;
-    return conv_problem(&o->conv, input, weight, o->bias ? &bias : NULL, problem);
+    const shape_view *biases = o->bias ? &bias : NULL;
+    return o->transposed
+               ? conv_problem_transposed(&o->conv, o->output_padding, input, weight, biases, problem)
+               : conv_problem(&o->conv, input, weight, biases, problem);
 }
 
-/* Output voxel 0 lies where the middle of its window does, in voxels of the input. */
-static void derive_volume(const clconv_problem *p, run_tensors *t)
+/* Output voxel 0 lies where the middle of its window does, in voxels of the input; that of a transposed
+ * convolution where the convolution that it turns around has it. */
+static void derive_volume(const clconv_problem *p, int transposed, run_tensors *t)
 {
     double origin[3], step[3];
     for (int axis = 0; axis < 3; axis++) {
         step[axis] = (double)p->stride[axis];
         origin[axis] =
             0.5 * (double)(p->dilation[axis] * (p->kernel[axis] - 1)) - (double)p->pad_before[axis];
+        if (!transposed) continue;
+        origin[axis] = -origin[axis] / step[axis];
+        step[axis] = 1 / step[axis];
     }
     t->output.volume = volume_derive(t->input.volume, origin, step);
 }
 
-static int create_output(const clconv_problem *problem, run_tensors *t)
+static int create_output(const clconv_problem *problem, int transposed, run_tensors *t)
 {
     clconv_error err;
     int64_t size[3];
     if (clconv_output_size(problem, size, &err)) return tool_fail_library(NULL, &err);
-    const int64_t shape[5] = {problem->batch, problem->out_channels, size[0], size[1], size[2]};
+    if (transposed) memcpy(size, problem->input, sizeof size);
+    const int64_t shape[5] = {problem->batch, transposed ? problem->in_channels : problem->out_channels,
+                              size[0], size[1], size[2]};
     int unbatched = t->input.rank == 4;
     int status = tensor_create(problem->dtype, 5 - unbatched, shape + unbatched, &t->output);
-    if (!status && t->input.volume) derive_volume(problem, t);
+    if (!status && t->input.volume) derive_volume(problem, transposed, t);
     return status;
 }
 
@@ -123,7 +138,9 @@ static int convolve(const run_options *o, const clconv_problem *problem, run_ten
     busy_start(&progress, "convolving");
     const clconv_host_tensors tensors = {t->input.data, t->weight.data, t->bias.data, t->residual.data,
                                          t->output.data};
-    clconv_status result = clconv_conv3d_host(context, problem, &how, &tensors, &err);
+    clconv_status result = o->transposed
+                               ? clconv_conv_transpose3d_host(context, problem, &how, &tensors, &err)
+                               : clconv_conv3d_host(context, problem, &how, &tensors, &err);
     busy_stop(&progress);
     clconv_context_release(context);
     return result ? tool_fail_library(NULL, &err) : EXIT_DONE;
@@ -135,7 +152,7 @@ static int run(const run_options *o, outputs *files, run_tensors *t)
     int status = outputs_claim(files, "--output", o->output);
     if (!status) status = read_tensors(o, t);
     if (!status) status = prepare_problem(o, t, &problem);
-    if (!status) status = create_output(&problem, t);
+    if (!status) status = create_output(&problem, o->transposed, t);
     if (!status && o->residual) status = check_residual(t);
     if (!status) status = convolve(o, &problem, t);
     if (!status) status = outputs_write_tensor(files, o->output, &t->output);

@@ -7,6 +7,7 @@
 #define COMMAND_LIST(X)                                              \
     X(devices, "lists every OpenCL device and the one chosen now")   \
     X(run, "convolves a tensor")                                     \
+    X(grad, "computes the gradients of a convolution")               \
     X(plan, "describes how a problem would be computed, and why so") \
     X(bench, "times layers")                                         \
     X(check, "checks a device against the reference")                \

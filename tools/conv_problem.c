@@ -85,14 +85,97 @@ int shapes_match(const char *option, shape_view tensor, shape_view output)
                      describe(output).text, describe(tensor).text);
 }
 
-int check_op(const char *op)
+static const char *dtype_name(clconv_dtype dtype)
 {
-    static const char *const later[] = {"backward-input", "backward-weight", "transposed"};
-    if (!strcmp(op, "forward")) return EXIT_DONE;
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
-        if (!strcmp(op, later[i])) {
-            return tool_fail(EXIT_WRONG_USE, "--op %s is not available in this version", op);
-        }
+    return dtype == CLCONV_FLOAT64 ? "float64" : "float32";
+}
+
+int types_match(const char *name, clconv_dtype dtype, clconv_dtype input)
+{
+    if (dtype == input) return EXIT_DONE;
+    return tool_fail(EXIT_WRONG_USE, "input type (%s) and %s type (%s) should be the same", dtype_name(input),
+                     name, dtype_name(dtype));
+}
+
+int parse_op(const char *text, clconv_op *op)
+{
+    static const char *const names[] = {"forward", "backward-input", "backward-weight", "backward-bias",
+                                        "transposed"};
+    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
+        if (strcmp(text, names[i])) continue;
+        *op = (clconv_op)i;
+        return EXIT_DONE;
     }
-    return tool_fail(EXIT_WRONG_USE, "--op is '%s'; it must be 'forward'", op);
+    return tool_fail(
+        EXIT_WRONG_USE,
+        "--op is '%s'; it must be 'forward', 'backward-input', 'backward-weight', 'backward-bias' "
+        "or 'transposed'",
+        text);
+}
+
+static int check_transposed(const conv_options *options, shape_view input, shape_view weight,
+                            const shape_view *bias)
+{
+    if (input.rank != 4 && input.rank != 5) {
+        return tool_fail(
+            EXIT_WRONG_USE,
+            "--input: expected 4D (unbatched) or 5D (batched) input to conv_transpose3d, but got "
+            "input of size %s",
+            describe(input).text);
+    }
+    if (weight.rank != 5) {
+        return tool_fail(
+            EXIT_WRONG_USE,
+            "--weight: expected a 5D weight (in_channels, out_channels / groups, kD, kH, kW), but "
+            "got weight of size %s",
+            describe(weight).text);
+    }
+    if (options->padding.same) {
+        return tool_fail(EXIT_WRONG_USE, "--padding is 'same'; a transposed convolution needs numbers");
+    }
+    int64_t channels = input.extents[input.rank - 4], groups = options->groups;
+    if (groups < 1)
+        return tool_fail(EXIT_WRONG_USE, "--groups is %lld; it must be a positive integer",
+                         (long long)groups);
+    if (channels != weight.extents[0]) {
+        return tool_fail(
+            EXIT_WRONG_USE,
+            "given transposed=1, weight of size %s, expected input %s to have %lld channels, but got "
+            "%lld channels instead",
+            describe(weight).text, describe(input).text, (long long)weight.extents[0], (long long)channels);
+    }
+    if (weight.extents[1] > INT64_MAX / groups) {
+        return tool_fail(EXIT_WRONG_USE, "--groups is %lld; weight of size %s leaves no such channel count",
+                         (long long)groups, describe(weight).text);
+    }
+    if (bias && (bias->rank != 1 || bias->extents[0] != weight.extents[1] * groups)) {
+        return tool_fail(
+            EXIT_WRONG_USE,
+            "--bias: given transposed=1, weight of size %s, expected bias to be 1-dimensional with "
+            "%lld elements, but got bias of size %s instead",
+            describe(weight).text, (long long)(weight.extents[1] * groups), describe(*bias).text);
+    }
+    return EXIT_DONE;
+}
+
+int conv_problem_transposed(const conv_options *options, const int64_t output_padding[3], shape_view input,
+                            shape_view weight, const shape_view *bias, clconv_problem *problem)
+{
+    int status = check_transposed(options, input, weight, bias);
+    if (status) return status;
+    problem->batch = input.rank == 5 ? input.extents[0] : 1;
+    problem->groups = options->groups;
+    problem->in_channels = weight.extents[1] * options->groups;
+    problem->out_channels = weight.extents[0];
+    problem->has_bias = bias != NULL;
+    problem->padding_mode = options->mode;
+    memcpy(problem->kernel, weight.extents + 2, sizeof problem->kernel);
+    memcpy(problem->stride, options->stride, sizeof problem->stride);
+    memcpy(problem->dilation, options->dilation, sizeof problem->dilation);
+    memcpy(problem->pad_before, options->padding.before, sizeof problem->pad_before);
+    memcpy(problem->pad_after, options->padding.after, sizeof problem->pad_after);
+    clconv_error err;
+    clconv_status result =
+        clconv_problem_set_transposed(problem, input.extents + input.rank - 3, output_padding, &err);
+    return result ? tool_fail_library(NULL, &err) : EXIT_DONE;
 }

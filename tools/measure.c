@@ -59,8 +59,30 @@ static clconv_status pack_weight(bench_run *run, clconv_error *err)
     return status;
 }
 
-static clconv_status create_tensors(bench_run *run, const clconv_problem *problem, int packed,
-                                    clconv_error *err)
+/* Every tensor of the problem and its gradient, of which the op takes what it needs. */
+static clconv_status create_gradients(bench_run *run, const clconv_problem *problem, clconv_op op,
+                                      const clconv_tensor_sizes *sizes, clconv_error *err)
+{
+    clconv_tensors *t = &run->tensors;
+    if (op == CLCONV_TRANSPOSED) {
+        t->grad_output = t->input; /* released with the rest */
+        t->input = t->output;
+        t->output = t->grad_output;
+        t->grad_output = (clconv_buffer){NULL, 0};
+        return CLCONV_SUCCESS;
+    }
+    clconv_status status = create_tensor(run, sizes->output, problem->dtype, &t->grad_output.memory, err);
+    if (!status && op == CLCONV_BACKWARD_INPUT)
+        status = create_tensor(run, sizes->input, problem->dtype, &t->grad_input.memory, err);
+    if (!status && op == CLCONV_BACKWARD_WEIGHT)
+        status = create_tensor(run, sizes->weight, problem->dtype, &t->grad_weight.memory, err);
+    if (!status && op == CLCONV_BACKWARD_BIAS)
+        status = create_tensor(run, problem->out_channels, problem->dtype, &t->grad_bias.memory, err);
+    return status;
+}
+
+static clconv_status create_tensors(bench_run *run, const clconv_problem *problem,
+                                    const measure_options *options, clconv_error *err)
 {
     clconv_tensor_sizes sizes;
     clconv_tensors *t = &run->tensors;
@@ -78,7 +100,9 @@ static clconv_status create_tensors(bench_run *run, const clconv_problem *proble
     if (!status && workspace) {
         status = compute_buffer(run->context, workspace, NULL, &run->workspace.memory, err);
     }
-    if (!status && packed) status = pack_weight(run, err);
+    if (!status && options->op != CLCONV_FORWARD)
+        status = create_gradients(run, problem, options->op, &sizes, err);
+    if (!status && options->plan.packed_weights) status = pack_weight(run, err);
     return status;
 }
 
@@ -126,9 +150,11 @@ static void summarise(const bench_run *run, measurement *m)
 
 static void release(bench_run *run)
 {
-    const cl_mem buffers[] = {run->tensors.input.memory,  run->tensors.weight.memory,
-                              run->tensors.bias.memory,   run->tensors.residual.memory,
-                              run->tensors.output.memory, run->workspace.memory};
+    const cl_mem buffers[] = {run->tensors.input.memory,       run->tensors.weight.memory,
+                              run->tensors.bias.memory,        run->tensors.residual.memory,
+                              run->tensors.output.memory,      run->workspace.memory,
+                              run->tensors.grad_output.memory, run->tensors.grad_input.memory,
+                              run->tensors.grad_weight.memory, run->tensors.grad_bias.memory};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) {
         if (buffers[i]) clReleaseMemObject(buffers[i]);
     }
@@ -145,10 +171,10 @@ clconv_status measure_layer(clconv_context *context, const clconv_problem *probl
     clconv_status status = compute_queue(context, &run.queue, err);
     if (status) goto done;
     double start = tool_seconds();
-    status = clconv_plan_create(context, CLCONV_FORWARD, problem, &options->plan, &run.plan, err);
+    status = clconv_plan_create(context, options->op, problem, &options->plan, &run.plan, err);
     m.plan_seconds = tool_seconds() - start;
     if (status) goto done;
-    status = create_tensors(&run, problem, options->plan.packed_weights, err);
+    status = create_tensors(&run, problem, options, err);
     if (status) goto done;
     run.times = calloc((size_t)run.capacity, sizeof *run.times);
     if (!run.times) {

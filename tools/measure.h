@@ -5,6 +5,7 @@
 #include <clconv.h>
 
 typedef struct measure_options {
+    clconv_op op;
     clconv_plan_options plan; /* packed_weights: packed beforehand, outside of the times */
     int64_t runs;             /* 0: as many as fit into `seconds`, at least 3 */
     double seconds;

@@ -92,11 +92,18 @@ typedef struct shape_view {
 int conv_problem(const conv_options *options, shape_view input, shape_view weight, const shape_view *bias,
                  clconv_problem *problem);
 
+/* The same for ConvTranspose3d: the problem becomes the one whose input gradient it is. */
+int conv_problem_transposed(const conv_options *options, const int64_t output_padding[3], shape_view input,
+                            shape_view weight, const shape_view *bias, clconv_problem *problem);
+
+/* Reports a tensor whose type is not the input's. */
+int types_match(const char *name, clconv_dtype dtype, clconv_dtype input);
+
 /* Reports a tensor that must have the output's shape and has not. */
 int shapes_match(const char *option, shape_view tensor, shape_view output);
 
-/* The --op of a command: only "forward" is available now. */
-int check_op(const char *op);
+/* The --op of a command. */
+int parse_op(const char *text, clconv_op *op);
 
 /* --device, --algorithm, --workspace-limit, --strict, --verbose. */
 typedef struct common_options {

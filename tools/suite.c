@@ -163,7 +163,7 @@ static int csv_number(const csv *c, int i, int64_t *value)
     return option_integer(value, name, c->fields[c->place[i]]);
 }
 
-static int csv_layer(const csv *c, suite *s)
+static int csv_layer(const csv *c, int wants_transposed, suite *s)
 {
     clconv_problem problem;
     clconv_problem_init(&problem);
@@ -181,25 +181,25 @@ static int csv_layer(const csv *c, suite *s)
     int64_t transposed = 0;
     int status = c->place[TRANSPOSED] < 0 ? EXIT_DONE : csv_number(c, TRANSPOSED, &transposed);
     if (status) return status;
-    if (transposed == 1) return EXIT_DONE;
-    if (transposed != 0) {
+    if (transposed != 0 && transposed != 1) {
         return tool_fail(EXIT_WRONG_USE, "%s:%lld: column transposed is %lld; it must be 0 or 1", c->path,
                          (long long)c->line_number, (long long)transposed);
     }
+    if (transposed != wants_transposed) return EXIT_DONE;
     return suite_append(s, c->fields[c->place[NETWORK]], c->fields[c->place[LAYER]], &problem);
 }
 
-int suite_read(const char *path, suite *s)
+int suite_read(const char *path, const char *op, suite *s)
 {
     csv c = {.path = path, .file = fopen(path, "r")};
     if (!c.file) return tool_fail(EXIT_FAILED, "--suite: cannot open '%s': %s", path, strerror(errno));
     int more = 1;
     int status = csv_header(&c);
     while (!status && (status = csv_next(&c, &more)) == EXIT_DONE && more) {
-        status = csv_layer(&c, s);
+        status = csv_layer(&c, !strcmp(op, "transposed"), s);
     }
     if (!status && !s->count) {
-        status = tool_fail(EXIT_WRONG_USE, "%s: holds no layer for --op forward", path);
+        status = tool_fail(EXIT_WRONG_USE, "%s: holds no layer for --op %s", path, op);
     }
     free(c.line);
     fclose(c.file);

@@ -121,6 +121,23 @@ clconv_status clconv_problem_tensor_sizes(const clconv_problem *problem, clconv_
     return status;
 }
 
+/* An output_padding of a stride or more (only a dilation allows it) makes room for windows that the
+ * transposed convolution has not: less padding after leaves them out. */
+static clconv_status drop_excess(const int64_t output_padding[3], clconv_problem *p, clconv_error *err)
+{
+    static const char names[] = "DHW";
+    for (int axis = 0; axis < 3; axis++) {
+        int64_t excess = output_padding[axis] / p->stride[axis] * p->stride[axis];
+        if (excess > p->pad_after[axis])
+            return error_set(
+                err, CLCONV_UNSUPPORTED,
+                "output_padding of %c is %lld; with stride %lld it needs a padding of at least %lld",
+                names[axis], (long long)output_padding[axis], (long long)p->stride[axis], (long long)excess);
+        p->pad_after[axis] -= excess;
+    }
+    return CLCONV_SUCCESS;
+}
+
 clconv_status clconv_problem_set_transposed(clconv_problem *problem, const int64_t input[3],
                                             const int64_t output_padding[3], clconv_error *err)
 {
@@ -138,6 +155,11 @@ clconv_status clconv_problem_set_transposed(clconv_problem *problem, const int64
     for (int axis = 0; axis < 3; axis++) {
         int64_t stride = problem->stride[axis], dilation = problem->dilation[axis], reached, extent, padding;
         int64_t output = output_padding[axis];
+        if (stride <= 0 || dilation <= 0 || problem->kernel[axis] <= 0)
+            return error_set(
+                err, CLCONV_INVALID_PROBLEM,
+                "on %c stride is %lld, dilation %lld and kernel_size %lld; each must be greater than zero",
+                names[axis], (long long)stride, (long long)dilation, (long long)problem->kernel[axis]);
         if (input[axis] <= 0)
             return error_set(err, CLCONV_INVALID_PROBLEM,
                              "input size of %c is %lld; it must be greater than zero", names[axis],
@@ -164,8 +186,9 @@ clconv_status clconv_problem_set_transposed(clconv_problem *problem, const int64
                              "output size of %c would be %lld; it must be greater than zero", names[axis],
                              (long long)made.input[axis]);
     }
+    clconv_status status = drop_excess(output_padding, &made, err);
     geometry g;
-    clconv_status status = geometry_compute(&made, &g, err);
+    if (status == CLCONV_SUCCESS) status = geometry_compute(&made, &g, err);
     if (status == CLCONV_SUCCESS) *problem = made;
     return status;
 }

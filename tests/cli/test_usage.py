@@ -95,8 +95,6 @@ class Usage(ToolTest):
                      "plan", *shapes, "--padding-mode", "mirror")
         self.refused(2, "algorithm.*'?fastest'?", "plan", *shapes, "--algorithm", "fastest")
         self.refused(2, "--op is 'sideways'", "plan", *shapes, "--op", "sideways")
-        for op in ["backward-input", "backward-weight", "transposed"]:
-            self.refused(2, "--op %s is not available in this version" % op, "bench", "--op", op)
 
     def test_standard_output_that_takes_nothing(self):
         with open("/dev/full", "w") as full:
