@@ -102,7 +102,7 @@ int parse_op(const char *text, clconv_op *op)
     static const char *const names[] = {"forward", "backward-input", "backward-weight", "backward-bias",
                                         "transposed"};
     for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
-        if (strcmp(text, names[i])) continue;
+        if (strcmp(text, names[i]) != 0) continue;
         *op = (clconv_op)i;
         return EXIT_DONE;
     }

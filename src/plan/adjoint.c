@@ -231,7 +231,7 @@ static void merge(adjoint *a, const recipe *part, const placement *where, recipe
 static int64_t workspace_left(const adjoint *a, const recipe *r)
 {
     int64_t packed = a->q->packed_weights ? 0 : round_up(r->packed_bytes, WORKSPACE_ALIGNMENT);
-    return max_i64(a->q->workspace_limit - a->scratch_at - packed - 2 * WORKSPACE_ALIGNMENT, 0);
+    return max_i64(a->q->workspace_limit - a->scratch_at - packed - (int64_t)2 * WORKSPACE_ALIGNMENT, 0);
 }
 
 static clconv_status append_convolution(adjoint *a, const algorithm *algorithm, const char *overrides,
