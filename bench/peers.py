@@ -4,6 +4,7 @@ import collections
 import json
 import os
 import select
+import signal
 import subprocess
 import tempfile
 
@@ -46,7 +47,8 @@ class WorkerFailed(Exception):
 
 
 class Worker:
-    """A peer's process. One that has died is started again for the next request."""
+    """A peer's process. One that has died is started again for the next request. Between requests it is stopped by a
+    signal: threads of some libraries go on spinning for a while, which halves the speed of whoever comes next."""
 
     def __init__(self, peer, threads):
         self.peer, self.process, self.version = peer, None, None
@@ -62,15 +64,18 @@ class Worker:
             self.stderr.close()
             raise WorkerFailed(f"not installed ({error.strerror})") from error
         self.version = self.read(ANSWER_SECONDS)["ready"]
+        self.process.send_signal(signal.SIGSTOP)
 
     def ask(self, request, seconds=0):
         if self.process is None:
             self.start()
+        self.process.send_signal(signal.SIGCONT)
         try:
             self.process.stdin.write(request.encode() + b"\n")
         except OSError:
             pass  # it has died; read() says so
         answer = self.read(seconds + ANSWER_SECONDS)
+        self.process.send_signal(signal.SIGSTOP)
         if "error" in answer:
             raise WorkerFailed(answer["error"])
         return answer

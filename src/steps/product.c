@@ -148,8 +148,9 @@ static step program(const product *w, const product_tile *tile)
     kernel_define(&s, "STRIDE_W", w->stride[2]);
     kernel_define(&s, "PHASES_W", w->layout->phases[2]);
     kernel_define(&s, "DILATION_W", w->kernel[2] > 1 ? w->dilation[2] : 1);
-    /* As measured on a CPU: a strided volume is spread over more pages. */
+    /* As measured on a CPU: a strided volume is spread over more pages, and so are the planes under 3x1x1. */
     double reached = w->stride[1] * w->stride[2] > 1 ? 0.85 : 0.92;
+    if (w->kernel[0] > 1 && w->kernel[2] == 1) reached = 0.8;
     s.efficiency = reached * product_efficiency(tile->out_channels, tile->vectors);
     return s;
 }
