@@ -2,15 +2,11 @@
  * weights by CLBlast's GEMM, onto an output that holds the bias. For large channel counts, where a device's
  * tuned GEMM beats kernels of our own. */
 #include "algorithms/algorithm.h"
-#include "arguments/fill.clh"
 #include "arguments/im2col.clh"
 #include "base/arith.h"
+#include "steps/fill.h"
 #include "steps/gemm.h"
 #include "steps/kernel.h"
-
-typedef struct fill_arguments {
-    FILL_ARGUMENTS(ARGUMENT_MEMBER)
-} fill_arguments;
 
 typedef struct im2col_arguments {
     IM2COL_ARGUMENTS(ARGUMENT_MEMBER)
@@ -75,26 +71,6 @@ static int64_t choose_columns(const request *q, const parameter_set *p, text *wh
     }
 }
 
-static void append_fill(const request *q, recipe *r)
-{
-    const geometry *g = q->geometry;
-    fill_arguments a = {
-        .planes = q->problem->batch * q->problem->out_channels,
-        .channels = q->problem->out_channels,
-        .elements = g->output_plane,
-        .has_bias = q->problem->has_bias,
-    };
-    step s = kernel_step("fill", "fill.cl", "fill", q->problem->dtype);
-    kernel_add_buffer(&s, q->problem->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
-    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
-    kernel_set_scalars(&s, &a, sizeof a);
-    int64_t local = q->traits->local_size;
-    int64_t groups = q->traits->is_cpu ? 1 : ceil_divide(a.elements, local);
-    kernel_set_range(&s, (const int64_t[]){groups, a.planes, 1}, (const int64_t[]){local, 1, 1});
-    s.bytes = (double)g->elements.output * (double)g->element_size;
-    recipe_append_run(r, &s);
-}
-
 static void append_im2col(const request *q, int64_t channel_start, int64_t first, int64_t count,
                           int64_t offset, recipe *r)
 {
@@ -113,19 +89,7 @@ static void append_im2col(const request *q, int64_t channel_start, int64_t first
         .width = problem->input[2],
         .out_height = g->output[1],
         .out_width = g->output[2],
-        .kernel_d = problem->kernel[0],
-        .kernel_h = problem->kernel[1],
-        .kernel_w = problem->kernel[2],
-        .stride_d = problem->stride[0],
-        .stride_h = problem->stride[1],
-        .stride_w = problem->stride[2],
-        .dilation_d = problem->dilation[0],
-        .dilation_h = problem->dilation[1],
-        .dilation_w = problem->dilation[2],
-        .pad_depth = problem->pad_before[0],
-        .pad_height = problem->pad_before[1],
-        .pad_width = problem->pad_before[2],
-        .mode = problem->padding_mode,
+        KERNEL_WINDOW(problem),
     };
     step s = kernel_step("im2col", "im2col.cl", "im2col", problem->dtype);
     kernel_add_buffer(&s, BUFFER_INPUT, 0);
@@ -175,7 +139,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     if (!workspace_needed(q, columns, &s, &bytes, why)) return;
     int64_t matrix = round_up(s.gemm.temporary_bytes, WORKSPACE_ALIGNMENT);
     recipe_reserve(r, bytes);
-    append_fill(q, r);
+    const clconv_problem *problem = q->problem;
+    fill_append(r, problem->dtype, problem->batch * problem->out_channels, problem->out_channels,
+                g->output_plane, problem->has_bias, q->traits);
     for (int64_t n = 0; n < q->problem->batch; n++)
         for (int64_t group = 0; group < q->problem->groups; group++)
             for (int64_t first = 0; first < g->output_plane && why->length == 0; first += columns)

@@ -2,16 +2,11 @@
  * that it is refused for the same reasons and chooses the same algorithm. */
 #include "plan/plan.h"
 
-#include "arguments/fill.clh"
 #include "base/error.h"
 #include "base/hash.h"
-#include "steps/kernel.h"
+#include "steps/fill.h"
 
 #include <stdlib.h>
-
-typedef struct fill_arguments {
-    FILL_ARGUMENTS(ARGUMENT_MEMBER)
-} fill_arguments;
 
 static void drop_steps(clconv_plan *plan)
 {
@@ -22,27 +17,14 @@ static void drop_steps(clconv_plan *plan)
     plan->workspace_size = 0;
 }
 
-const char *plan_op_name(clconv_op op)
-{
-    static const char *const names[] = {"forward", "backward-input", "backward-weight", "backward-bias",
-                                        "transposed"};
-    return names[op];
-}
-
 /* The gradients that are sums over the batch are zero where it is empty. */
 static void append_zeros(clconv_plan *plan)
 {
     const clconv_problem *p = &plan->problem;
     if (plan->op != CLCONV_BACKWARD_WEIGHT && plan->op != CLCONV_BACKWARD_BIAS) return;
-    fill_arguments a = {.planes = 1, .channels = 1, .elements = p->out_channels};
-    if (plan->op == CLCONV_BACKWARD_WEIGHT) a.elements = plan->geometry.elements.weight;
-    int64_t local = plan->context->rt.traits.local_size;
-    step s = kernel_step("fill", "fill.cl", "fill", p->dtype);
-    kernel_add_buffer(&s, BUFFER_NONE, 0);
-    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
-    kernel_set_scalars(&s, &a, sizeof a);
-    kernel_set_range(&s, (const int64_t[]){1, 1, 1}, (const int64_t[]){local, 1, 1});
-    recipe_append_run(&plan->recipe, &s);
+    bool is_bias = plan->op == CLCONV_BACKWARD_BIAS;
+    fill_append(&plan->recipe, p->dtype, 1, 1, is_bias ? p->out_channels : plan->geometry.elements.weight,
+                false, &plan->context->rt.traits);
 }
 
 /* A weight without a packed form of its own is "packed" by a copy, which plans of the same weight share. */
