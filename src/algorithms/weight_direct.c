@@ -2,7 +2,7 @@
  * gradient, both in a scratch volume of one pitch (cl/weight_direct.cl). Samples and depth go in chunks that
  * stay in cache; slices of a chunk are summed apart and then added in their order. */
 #include "arguments/weight_direct.clh"
-#include "algorithms/algorithm.h"
+#include "algorithms/tile.h"
 #include "arguments/reduce.clh"
 #include "base/arith.h"
 #include "steps/kernel.h"
@@ -311,11 +311,9 @@ static void append_reduce(const request *q, const volumes *v, recipe *r)
 
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
-    if (p->values[VECTOR_WIDTH] > 1 && p->values[LOCAL_SIZE] > 1) {
-        text_append(why, "local_size is %lld and vector_width %lld; one of them must be 1",
-                    (long long)p->values[LOCAL_SIZE], (long long)p->values[VECTOR_WIDTH]);
-        return;
-    }
+    const product_tile tile = {p->values[OUT_CHANNELS], p->values[ROWS], p->values[VECTOR_WIDTH],
+                               p->values[LOCAL_SIZE]};
+    if (!tile_is_legal(&tile, why)) return;
     volumes v = {0};
     if (!lay_out(q, p, &v)) {
         text_append(why, "a padded plane or a stride is too large for 32 bits");

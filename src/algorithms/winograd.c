@@ -42,47 +42,15 @@ typedef struct winograd_plan {
     int64_t slice_offset, input_offset, product_offset;
 } winograd_plan;
 
-/* Products summed for a frequency from which on the error of the 4 x 4 tile stays within a quarter of the
- * promised bound; with fewer there is little to gain (docs/numerics.md). */
-enum { MIN_TERMS = 16 };
-
-static int64_t plane_panels(const request *q, int64_t m, int64_t width)
-{
-    return ceil_divide(
-        winograd_tiles(q->problem, q->geometry, 1, m) * winograd_tiles(q->problem, q->geometry, 2, m), width);
-}
-
 static void choose(const request *q, parameter_set *p)
 {
     const geometry *g = q->geometry;
     product_tile tile = panels_choose_tile(q->traits, g->element_size, g->group_out);
     tile_to_parameters(tile, p);
-    bool has_terms = g->group_in * q->problem->kernel[0] >= MIN_TERMS;
-    /* Small images fill panels with small tiles, and large ones do not. */
-    int64_t width = panel_width(&tile);
-    bool is_large = 36 * plane_panels(q, 4, width) < 16 * plane_panels(q, 2, width);
-    p->values[OUTPUT_TILE] = has_terms && is_large ? 4 : 2;
+    p->values[OUTPUT_TILE] = winograd_choose_output_tile(q->problem, g, panel_width(&tile));
     p->values[SPAN_KIB] = q->traits->is_cpu ? 65536 : 1 << 20;
     p->values[CHUNK_KIB] = q->traits->is_cpu ? 8192 : 65536;
     p->values[SLICES] = q->traits->is_cpu ? 16 : 1024;
-}
-
-static const char axis_name[] = "DHW";
-
-static bool is_applicable(const request *q, text *why)
-{
-    const clconv_problem *p = q->problem;
-    if (q->strict) {
-        text_append(why, "strict numerics exclude it: it widens an inf or NaN to its tile");
-        return false;
-    }
-    for (int axis = 1; axis < 3; axis++) {
-        if (p->kernel[axis] == 3 && p->stride[axis] == 1) continue;
-        text_append(why, "on %c kernel_size is %lld and stride %lld; it needs 3 and 1", axis_name[axis],
-                    (long long)p->kernel[axis], (long long)p->stride[axis]);
-        return false;
-    }
-    return true;
 }
 
 static bool clips_depth(const request *q)
@@ -291,7 +259,7 @@ static void append_span(const request *q, const winograd_plan *w, int64_t sample
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     winograd_plan w = {.m = p->values[OUTPUT_TILE]};
-    if (!is_applicable(q, why) || !tile_from_parameters(p, &w.tile, why)) return;
+    if (!winograd_is_applicable(q->problem, q->strict, why) || !tile_from_parameters(p, &w.tile, why)) return;
     if (!lay_out(q, p, &w)) {
         text_append(why, "its transformed volumes would overflow");
         return;

@@ -24,37 +24,21 @@ static const parameter_range ranges[] = {
     {NULL, 0, 0, false},
 };
 
-/* Products summed for a frequency from which on F(4x4) is accurate enough, as in winograd.c. */
-enum { MIN_TERMS = 16, MAX_KERNEL_D = 16, LINE_ELEMENTS = 16, MIN_UNITS = 32 };
-
-static int64_t plane_panels(const request *q, int64_t m, int64_t width)
-{
-    int64_t tiles =
-        winograd_tiles(q->problem, q->geometry, 1, m) * winograd_tiles(q->problem, q->geometry, 2, m);
-    return ceil_divide(tiles, width);
-}
+enum { MAX_KERNEL_D = 16, LINE_ELEMENTS = 16, MIN_UNITS = 32 };
 
 static void choose(const request *q, parameter_set *p)
 {
     const geometry *g = q->geometry;
     product_tile tile = panels_choose_tile(q->traits, g->element_size, g->group_out);
     tile_to_parameters(tile, p);
-    bool has_terms = g->group_in * q->problem->kernel[0] >= MIN_TERMS;
-    int64_t width = panel_width(&tile);
-    bool is_large = 36 * plane_panels(q, 4, width) < 16 * plane_panels(q, 2, width);
-    p->values[OUTPUT_TILE] = has_terms && is_large ? 4 : 2;
+    p->values[OUTPUT_TILE] = winograd_choose_output_tile(q->problem, g, panel_width(&tile));
     p->values[SLICE_KIB] = 768;
     p->values[SLICES] = 16;
 }
 
 static bool is_applicable(const request *q, const product_tile *tile, text *why)
 {
-    static const char axis_name[] = "DHW";
     const clconv_problem *p = q->problem;
-    if (q->strict) {
-        text_append(why, "strict numerics exclude it: it widens an inf or NaN to its tile");
-        return false;
-    }
     if (tile->vector_width == 1) {
         text_append(why, "vector_width is 1; it is for devices with vector registers");
         return false;
@@ -64,13 +48,7 @@ static bool is_applicable(const request *q, const product_tile *tile, text *why)
                     (long long)p->kernel[0], (long long)p->stride[0], MAX_KERNEL_D);
         return false;
     }
-    for (int axis = 1; axis < 3; axis++) {
-        if (p->kernel[axis] == 3 && p->stride[axis] == 1) continue;
-        text_append(why, "on %c kernel_size is %lld and stride %lld; it needs 3 and 1", axis_name[axis],
-                    (long long)p->kernel[axis], (long long)p->stride[axis]);
-        return false;
-    }
-    return true;
+    return winograd_is_applicable(p, q->strict, why);
 }
 
 /* Sizes of a slice for blocks of `sets` sets of `phases` rows of tiles; false if they overflow. */

@@ -16,6 +16,39 @@ int64_t winograd_tiles(const clconv_problem *problem, const geometry *g, int axi
     return ceil_divide(g->output[axis], m * dilation) * dilation;
 }
 
+bool winograd_is_applicable(const clconv_problem *problem, bool strict, text *why)
+{
+    static const char axis_name[] = "DHW";
+    const clconv_problem *p = problem;
+    if (strict) {
+        text_append(why, "strict numerics exclude it: it widens an inf or NaN to its tile");
+        return false;
+    }
+    for (int axis = 1; axis < 3; axis++) {
+        if (p->kernel[axis] == 3 && p->stride[axis] == 1) continue;
+        text_append(why, "on %c kernel_size is %lld and stride %lld; it needs 3 and 1", axis_name[axis],
+                    (long long)p->kernel[axis], (long long)p->stride[axis]);
+        return false;
+    }
+    return true;
+}
+
+static int64_t plane_panels(const clconv_problem *problem, const geometry *g, int64_t m, int64_t width)
+{
+    return ceil_divide(winograd_tiles(problem, g, 1, m) * winograd_tiles(problem, g, 2, m), width);
+}
+
+int64_t winograd_choose_output_tile(const clconv_problem *problem, const geometry *g, int64_t width)
+{
+    /* Products summed for a frequency from which on the error of the 4 x 4 tile stays within a quarter of the
+     * promised bound; with fewer there is little to gain (docs/numerics.md). */
+    enum { MIN_TERMS = 16 };
+    bool has_terms = g->group_in * problem->kernel[0] >= MIN_TERMS;
+    /* Small images fill panels with small tiles, and large ones do not. */
+    bool is_large = 36 * plane_panels(problem, g, 4, width) < 16 * plane_panels(problem, g, 2, width);
+    return has_terms && is_large ? 4 : 2;
+}
+
 bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
                             int64_t out_channels, int local_size)
 {

@@ -3,12 +3,19 @@
 #ifndef CLCONV_STEPS_WINOGRAD_H
 #define CLCONV_STEPS_WINOGRAD_H
 
+#include "base/text.h"
 #include "problem/geometry.h"
 #include "steps/step.h"
 
 /* Tiles of m outputs along an axis: those of a dilated kernel interlace, as many as the dilation at a time.
  */
 int64_t winograd_tiles(const clconv_problem *problem, const geometry *g, int axis, int64_t m);
+
+/* Whether the kernel is 3 x 3 over H and W with stride 1 and numerics are not strict; if not, why. */
+bool winograd_is_applicable(const clconv_problem *problem, bool strict, text *why);
+
+/* 4 where sums are long enough for its accuracy and its tiles fill vectors of `width` better, else 2. */
+int64_t winograd_choose_output_tile(const clconv_problem *problem, const geometry *g, int64_t width);
 
 /* Appends the transform of the weight for tiles of m x m outputs, in blocks of output channels, and sets the
  * recipe's packed size and layout. False if the packed size overflows. */
