@@ -303,6 +303,9 @@ typedef enum clconv_op {
     CLCONV_TRANSPOSED = 4
 } clconv_op;
 
+/* "forward", "backward-input" and so on; NULL past the last. Never freed. */
+CLCONV_API const char *clconv_op_name(clconv_op op);
+
 #define CLCONV_WORKSPACE_UNLIMITED UINT64_MAX
 
 typedef struct clconv_plan_options {

@@ -31,6 +31,13 @@ int clconv_algorithm_serves(size_t index, clconv_op op)
     return a != NULL && registry_serves(a, op);
 }
 
+const char *clconv_op_name(clconv_op op)
+{
+    static const char *const names[] = {"forward", "backward-input", "backward-weight", "backward-bias",
+                                        "transposed"};
+    return (size_t)op < sizeof names / sizeof *names ? names[op] : NULL;
+}
+
 /* Steps of a run: packing comes first unless the caller has packed. */
 static size_t packing_steps(const clconv_plan *plan)
 {

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "plan/bind.h"
 #include "problem/activation.h"
+#include "problem/problem.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,16 +37,12 @@ static clconv_status check_op(clconv_op op, const clconv_problem *problem, const
         return error_set(err, CLCONV_INVALID_PROBLEM, "%s is %s; %s has neither residual nor activation",
                          problem->has_residual ? "has_residual" : "activation",
                          problem->has_residual ? "1" : activation_name(problem->activation),
-                         plan_op_name(op));
-    if (op == CLCONV_TRANSPOSED && problem->padding_mode != CLCONV_PADDING_ZEROS)
-        return error_set(err, CLCONV_INVALID_PROBLEM,
-                         "padding_mode is %d; only zeros is supported for transposed convolutions",
-                         (int)problem->padding_mode);
+                         clconv_op_name(op));
     bool has_weight = op == CLCONV_BACKWARD_INPUT || op == CLCONV_TRANSPOSED;
     if (options != NULL && options->packed_weights && !has_weight)
         return error_set(err, CLCONV_INVALID_ARGUMENT, "packed_weights is 1; %s reads no weight",
-                         plan_op_name(op));
-    return CLCONV_SUCCESS;
+                         clconv_op_name(op));
+    return op == CLCONV_TRANSPOSED ? problem_check_transposed(problem, err) : CLCONV_SUCCESS;
 }
 
 clconv_status clconv_plan_create(clconv_context *context, clconv_op op, const clconv_problem *problem,

@@ -32,7 +32,8 @@ typedef struct adjoint {
     bool is_direct;       /* the one volume is the gradient */
     int64_t volume;       /* elements from volume to volume, */
     int64_t channel;      /* and from channel to channel */
-    int64_t volumes_at;   /* offset in the workspace */
+    int64_t bytes;        /* of all volumes, 0 if there are none, */
+    int64_t volumes_at;   /* and their offset in the workspace */
     int64_t scratch_at;   /* where the convolutions' own workspace starts, */
     int64_t scratch_size; /* the largest of them */
     uint64_t identity;    /* of the packed weight */
@@ -101,18 +102,21 @@ static bool plan_axes(adjoint *a, text *why)
     const geometry *g = a->q->geometry;
     a->scatters = scatters(p);
     a->is_direct = p->padding_mode == CLCONV_PADDING_ZEROS && !a->scatters;
-    int64_t convolutions = 1, cells = 1;
+    int64_t convolutions = 1, cells = 1, bytes = 0;
+    bool fits = true;
     for (int axis = 0; axis < 3; axis++) {
         adjoint_axis *x = &a->axis[axis];
         span_axis(p, g, axis, x);
         if (a->scatters) *x = (adjoint_axis){p->kernel[axis], 0, g->output[axis], 1};
         a->is_direct = a->is_direct && p->stride[axis] == 1 && x->first == p->pad_before[axis] &&
                        x->count == p->input[axis];
-        if (!size_multiply(convolutions, x->residues, &convolutions) ||
-            !size_multiply(cells, x->count, &cells) || cells > INT64_MAX / 64 / g->element_size) {
-            text_append(why, "the gradient of the padded input would overflow");
-            return false;
-        }
+        fits = fits && size_multiply(convolutions, x->residues, &convolutions) &&
+               size_multiply(cells, x->count, &cells);
+    }
+    const int64_t extents[] = {convolutions, p->batch, p->in_channels, cells, g->element_size};
+    if (!fits || !size_product(extents, 5, &bytes) || bytes > INT64_MAX / 64) {
+        text_append(why, "the gradient of the padded input would overflow");
+        return false;
     }
     if (!a->scatters && convolutions > MAX_CONVOLUTIONS) {
         text_append(why,
@@ -120,6 +124,7 @@ static bool plan_axes(adjoint *a, text *why)
                     (long long)convolutions, MAX_CONVOLUTIONS);
         return false;
     }
+    a->bytes = a->is_direct ? 0 : bytes;
     a->volume = a->scatters ? cells : p->batch * p->in_channels * cells;
     a->channel = a->scatters ? convolutions * cells : cells;
     return true;
@@ -340,23 +345,13 @@ clconv_status adjoint_emit(const request *q, const algorithm *algorithm, const c
 {
     adjoint a = {.q = q, .identity = HASH_START};
     if (!plan_axes(&a, why)) return CLCONV_SUCCESS;
-    int64_t volumes = 0;
-    if (!a.is_direct &&
-        !size_product((const int64_t[]){a.scatters ? q->problem->batch * q->problem->in_channels * a.channel
-                                                   : a.axis[0].residues * a.axis[1].residues *
-                                                         a.axis[2].residues * a.volume,
-                                        q->geometry->element_size},
-                      2, &volumes)) {
-        text_append(why, "the gradient of the padded input would overflow");
-        return CLCONV_SUCCESS;
-    }
-    if (volumes > q->workspace_limit) {
+    if (a.bytes > q->workspace_limit) {
         text_append(
             why, "it needs %lld bytes of workspace for the gradient of the padded input; the limit is %lld",
-            (long long)volumes, (long long)q->workspace_limit);
+            (long long)a.bytes, (long long)q->workspace_limit);
         return CLCONV_SUCCESS;
     }
-    a.volumes_at = recipe_reserve(r, volumes);
+    a.volumes_at = recipe_reserve(r, a.bytes);
     a.scratch_at = r->workspace_bytes;
     clconv_status status = append_all(&a, algorithm, overrides, parameters, r, why, err);
     recipe_reserve(r, a.scratch_size);

@@ -103,7 +103,8 @@ static clconv_status check_options(const clconv_plan_options *options, clconv_op
     const algorithm *found = registry_at(index);
     if (found != NULL && (*wanted == NULL || registry_serves(found, op))) return CLCONV_SUCCESS;
     if (found != NULL)
-        return error_set(err, CLCONV_UNSUPPORTED, "algorithm '%s' does not do %s", *wanted, plan_op_name(op));
+        return error_set(err, CLCONV_UNSUPPORTED, "algorithm '%s' does not do %s", *wanted,
+                         clconv_op_name(op));
     text names = {0};
     for (index = 0; registry_at(index) != NULL; index++)
         text_append(&names, ", %s", registry_at(index)->name);

@@ -38,9 +38,6 @@ struct clconv_plan {
     size_t *run_kernels, *pack_kernels; /* index into kernels, for each step */
 };
 
-/* "backward-input", as the tool has it. */
-const char *plan_op_name(clconv_op op);
-
 /* The problem is valid; the options are complete. */
 clconv_status plan_create(clconv_context *context, clconv_op op, const clconv_problem *problem,
                           const clconv_plan_options *options, clconv_plan **plan, clconv_error *err);

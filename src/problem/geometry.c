@@ -138,55 +138,58 @@ static clconv_status drop_excess(const int64_t output_padding[3], clconv_problem
     return CLCONV_SUCCESS;
 }
 
+/* What a transposed convolution makes on an axis of `input` elements. */
+static clconv_status transposed_size(const clconv_problem *problem, int axis, int64_t input,
+                                     int64_t output_padding, int64_t *size, clconv_error *err)
+{
+    static const char names[] = "DHW";
+    int64_t stride = problem->stride[axis], dilation = problem->dilation[axis], reached, extent, padding;
+    if (stride <= 0 || dilation <= 0 || problem->kernel[axis] <= 0)
+        return error_set(
+            err, CLCONV_INVALID_PROBLEM,
+            "on %c stride is %lld, dilation %lld and kernel_size %lld; each must be greater than zero",
+            names[axis], (long long)stride, (long long)dilation, (long long)problem->kernel[axis]);
+    if (input <= 0)
+        return error_set(err, CLCONV_INVALID_PROBLEM,
+                         "input size of %c is %lld; it must be greater than zero", names[axis],
+                         (long long)input);
+    if (output_padding < 0 || output_padding >= max_i64(stride, dilation))
+        return error_set(
+            err, CLCONV_INVALID_PROBLEM,
+            "output_padding of %c is %lld; it must be at least 0 and smaller than either stride (%lld) "
+            "or dilation (%lld)",
+            names[axis], (long long)output_padding, (long long)stride, (long long)dilation);
+    if (!size_multiply(input - 1, stride, &reached) ||
+        !size_multiply(dilation, problem->kernel[axis] - 1, &extent) ||
+        !size_add(reached, extent, &reached) || !size_add(reached, output_padding + 1, &reached) ||
+        !size_add(problem->pad_before[axis], problem->pad_after[axis], &padding))
+        return error_set(
+            err, CLCONV_INVALID_PROBLEM,
+            "on %c stride is %lld, dilation %lld, kernel_size %lld and padding %lld; each must be "
+            "legal, and the output smaller than 2^63",
+            names[axis], (long long)stride, (long long)dilation, (long long)problem->kernel[axis],
+            (long long)problem->pad_before[axis]);
+    if (reached - padding <= 0)
+        return error_set(err, CLCONV_INVALID_PROBLEM,
+                         "output size of %c would be %lld; it must be greater than zero", names[axis],
+                         (long long)(reached - padding));
+    *size = reached - padding;
+    return CLCONV_SUCCESS;
+}
+
 clconv_status clconv_problem_set_transposed(clconv_problem *problem, const int64_t input[3],
                                             const int64_t output_padding[3], clconv_error *err)
 {
-    static const char names[] = "DHW";
     if (problem == NULL || input == NULL || output_padding == NULL)
         return error_set(err, CLCONV_INVALID_ARGUMENT, "%s is NULL",
                          problem == NULL ? "problem"
                          : input == NULL ? "input"
                                          : "output_padding");
-    if (problem->padding_mode != CLCONV_PADDING_ZEROS)
-        return error_set(err, CLCONV_INVALID_PROBLEM,
-                         "padding_mode is %d; only zeros is supported for transposed convolutions",
-                         (int)problem->padding_mode);
+    clconv_status status = problem_check_transposed(problem, err);
     clconv_problem made = *problem;
-    for (int axis = 0; axis < 3; axis++) {
-        int64_t stride = problem->stride[axis], dilation = problem->dilation[axis], reached, extent, padding;
-        int64_t output = output_padding[axis];
-        if (stride <= 0 || dilation <= 0 || problem->kernel[axis] <= 0)
-            return error_set(
-                err, CLCONV_INVALID_PROBLEM,
-                "on %c stride is %lld, dilation %lld and kernel_size %lld; each must be greater than zero",
-                names[axis], (long long)stride, (long long)dilation, (long long)problem->kernel[axis]);
-        if (input[axis] <= 0)
-            return error_set(err, CLCONV_INVALID_PROBLEM,
-                             "input size of %c is %lld; it must be greater than zero", names[axis],
-                             (long long)input[axis]);
-        if (output < 0 || output >= max_i64(stride, dilation))
-            return error_set(
-                err, CLCONV_INVALID_PROBLEM,
-                "output_padding of %c is %lld; it must be at least 0 and smaller than either stride (%lld) "
-                "or dilation (%lld)",
-                names[axis], (long long)output, (long long)stride, (long long)dilation);
-        if (!size_multiply(input[axis] - 1, stride, &reached) ||
-            !size_multiply(dilation, problem->kernel[axis] - 1, &extent) ||
-            !size_add(reached, extent, &reached) || !size_add(reached, output + 1, &reached) ||
-            !size_add(problem->pad_before[axis], problem->pad_after[axis], &padding))
-            return error_set(
-                err, CLCONV_INVALID_PROBLEM,
-                "on %c stride is %lld, dilation %lld, kernel_size %lld and padding %lld; each must be "
-                "legal, and the output smaller than 2^63",
-                names[axis], (long long)stride, (long long)dilation, (long long)problem->kernel[axis],
-                (long long)problem->pad_before[axis]);
-        made.input[axis] = reached - padding;
-        if (made.input[axis] <= 0)
-            return error_set(err, CLCONV_INVALID_PROBLEM,
-                             "output size of %c would be %lld; it must be greater than zero", names[axis],
-                             (long long)made.input[axis]);
-    }
-    clconv_status status = drop_excess(output_padding, &made, err);
+    for (int axis = 0; axis < 3 && status == CLCONV_SUCCESS; axis++)
+        status = transposed_size(problem, axis, input[axis], output_padding[axis], &made.input[axis], err);
+    if (status == CLCONV_SUCCESS) status = drop_excess(output_padding, &made, err);
     geometry g;
     if (status == CLCONV_SUCCESS) status = geometry_compute(&made, &g, err);
     if (status == CLCONV_SUCCESS) *problem = made;

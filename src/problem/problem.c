@@ -123,6 +123,14 @@ clconv_status problem_check_members(const clconv_problem *problem, clconv_error 
     return status;
 }
 
+clconv_status problem_check_transposed(const clconv_problem *problem, clconv_error *err)
+{
+    if (problem->padding_mode == CLCONV_PADDING_ZEROS) return CLCONV_SUCCESS;
+    return error_set(err, CLCONV_INVALID_PROBLEM,
+                     "padding_mode is %d; only zeros is supported for transposed convolutions",
+                     (int)problem->padding_mode);
+}
+
 clconv_status clconv_problem_set_same_padding(clconv_problem *problem, clconv_error *err)
 {
     if (problem == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "problem is NULL");

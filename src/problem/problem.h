@@ -6,4 +6,7 @@
 
 clconv_status problem_check_members(const clconv_problem *problem, clconv_error *err);
 
+/* What ConvTranspose3d has no meaning for: a padding mode. */
+clconv_status problem_check_transposed(const clconv_problem *problem, clconv_error *err);
+
 #endif

@@ -6,6 +6,17 @@
 
 #include <math.h>
 
+/* The element of the input that output `at` reads through `tap` in plane `index`; -1 for a padded zero. */
+static int64_t source_index(const clconv_problem *p, int64_t index, const int64_t at[3], const int64_t tap[3])
+{
+    for (int axis = 0; axis < 3 && index >= 0; axis++) {
+        int64_t position = at[axis] * p->stride[axis] + tap[axis] * p->dilation[axis];
+        int64_t source = geometry_source(p->padding_mode, position - p->pad_before[axis], p->input[axis]);
+        index = source < 0 ? -1 : index * p->input[axis] + source;
+    }
+    return index;
+}
+
 /* One output, and the same sum of absolute values. */
 static double one_output(const clconv_problem *p, const geometry *g, const double *volume,
                          const double *filter, const int64_t at[3], double *magnitude)
@@ -17,13 +28,7 @@ static double one_output(const clconv_problem *p, const geometry *g, const doubl
             for (int64_t j = 0; j < p->kernel[1]; j++)
                 for (int64_t k = 0; k < p->kernel[2]; k++, filter++) {
                     const int64_t tap[3] = {i, j, k};
-                    int64_t index = c;
-                    for (int axis = 0; axis < 3 && index >= 0; axis++) {
-                        int64_t position = at[axis] * p->stride[axis] + tap[axis] * p->dilation[axis];
-                        int64_t source =
-                            geometry_source(p->padding_mode, position - p->pad_before[axis], p->input[axis]);
-                        index = source < 0 ? -1 : index * p->input[axis] + source;
-                    }
+                    int64_t index = source_index(p, c, at, tap);
                     double x = index < 0 ? 0 : volume[index];
                     sum += *filter * x;
                     *magnitude += fabs(*filter) * fabs(x);
@@ -68,13 +73,7 @@ static void add_products(const clconv_problem *p, const geometry *g, const doubl
             for (int64_t j = 0; j < p->kernel[1]; j++)
                 for (int64_t k = 0; k < p->kernel[2]; k++, filter++) {
                     const int64_t tap[3] = {i, j, k};
-                    int64_t index = volume + c;
-                    for (int axis = 0; axis < 3 && index >= 0; axis++) {
-                        int64_t position = at[axis] * p->stride[axis] + tap[axis] * p->dilation[axis];
-                        int64_t source =
-                            geometry_source(p->padding_mode, position - p->pad_before[axis], p->input[axis]);
-                        index = source < 0 ? -1 : index * p->input[axis] + source;
-                    }
+                    int64_t index = source_index(p, volume + c, at, tap);
                     if (index < 0) continue;
                     if (weight != NULL) add(sum->input, magnitude->input, index, weight[filter] * gradient);
                     if (input != NULL) add(sum->weight, magnitude->weight, filter, input[index] * gradient);
