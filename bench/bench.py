@@ -113,7 +113,7 @@ def describe_source():
 
 def measure_limits(arguments):
     """What the machine can do just now: multiply-adds in GFLOP/s, copying in GB/s."""
-    environment = {**os.environ, **peers.thread_environment(arguments.threads)}
+    environment = {**os.environ, **peers.common_environment(arguments.threads)}
     tool = os.path.join(arguments.build, "tools", "clconv")
     line = command_output(tool, "bench", "--problem", "ic1id1oc1kd1", "--runs", "1", "--json", environment=environment)
     copy = command_output(os.path.join(arguments.build, "bench", "copy_bandwidth"), str(arguments.threads))

@@ -33,10 +33,11 @@ def all_peers(repository, build, threads):
     return peers
 
 
-def thread_environment(threads):
-    """What tells each library the number of threads; the driver's CPU affinity, which all inherit, tells the rest."""
+def common_environment(threads):
+    """What tells each library the number of threads; the driver's CPU affinity, which all inherit, tells the rest. And
+    large allocations in huge pages for all, where the system leaves that to a program."""
     names = ("OMP_NUM_THREADS", "POCL_MAX_PTHREAD_COUNT", "POCL_CPU_MAX_CU_COUNT", "DPCPP_CPU_NUM_CUS")
-    return {name: str(threads) for name in names}
+    return {**{name: str(threads) for name in names}, "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 class WorkerFailed(Exception):
@@ -48,11 +49,11 @@ class WorkerFailed(Exception):
 
 class Worker:
     """A peer's process. One that has died is started again for the next request. Between requests it is stopped by a
-    signal: threads of some libraries go on spinning for a while, which halves the speed of whoever comes next."""
+    signal: threads of some libraries go on spinning for a while, which may slow whoever comes next."""
 
     def __init__(self, peer, threads):
         self.peer, self.process, self.version = peer, None, None
-        self.environment = {**os.environ, **thread_environment(threads), **peer.environment}
+        self.environment = {**os.environ, **common_environment(threads), **peer.environment}
         self.start()
 
     def start(self):
@@ -64,7 +65,6 @@ class Worker:
             self.stderr.close()
             raise WorkerFailed(f"not installed ({error.strerror})") from error
         self.version = self.read(ANSWER_SECONDS)["ready"]
-        self.process.send_signal(signal.SIGSTOP)
 
     def ask(self, request, seconds=0):
         if self.process is None:
@@ -75,13 +75,12 @@ class Worker:
         except OSError:
             pass  # it has died; read() says so
         answer = self.read(seconds + ANSWER_SECONDS)
-        self.process.send_signal(signal.SIGSTOP)
         if "error" in answer:
             raise WorkerFailed(answer["error"])
         return answer
 
     def read(self, seconds):
-        """The next answer. Other lines are a library's talk."""
+        """The next answer, after which the process is stopped. Other lines are a library's talk."""
         pending = b""
         while True:
             if not select.select([self.process.stdout], [], [], seconds)[0]:
@@ -94,6 +93,7 @@ class Worker:
             while b"\n" in pending:
                 line, pending = pending.split(b"\n", 1)
                 if line.startswith(b"{"):
+                    self.process.send_signal(signal.SIGSTOP)
                     return json.loads(line)
 
     def last_words(self):

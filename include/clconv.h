@@ -215,7 +215,8 @@ typedef enum clconv_activation {
  *   input  (batch, in_channels, D, H, W)          weight   (out_channels, in_channels / groups, kD, kH, kW)
  *   bias   (out_channels)                         residual (batch, out_channels, Do, Ho, Wo)
  *   output (batch, out_channels, Do, Ho, Wo)
- * with Xo = floor((X + pad_before + pad_after - dilation * (kernel - 1) - 1) / stride) + 1 on each axis.
+ * with Xo = floor((X + pad_before + pad_after - output_padding - dilation * (kernel - 1) - 1) / stride) + 1 on
+ * each axis.
  * Conv2d is D = kD = 1, Conv1d is D = H = kD = kH = 1. An unbatched input is batch = 1. */
 typedef struct clconv_problem {
     int64_t batch; /* 0 is legal: the output is empty */
@@ -228,6 +229,7 @@ typedef struct clconv_problem {
     int64_t dilation[3]; /* 1 is a dense kernel, as in PyTorch */
     int64_t pad_before[3];
     int64_t pad_after[3];
+    int64_t output_padding[3]; /* of a transposed convolution, else 0: see clconv_problem_set_transposed() */
     clconv_padding_mode padding_mode;
     clconv_dtype dtype;
     clconv_layout layout;
@@ -265,8 +267,8 @@ CLCONV_API clconv_status clconv_problem_tensor_sizes(const clconv_problem *probl
  * (https://pytorch.org/docs/stable/generated/torch.nn.ConvTranspose3d.html). The other members are set
  * before: problem->out_channels are ConvTranspose3d's in_channels, problem->in_channels its out_channels; the
  * weight (in_channels, out_channels / groups, kD, kH, kW) of ConvTranspose3d is the problem's. Needs zeros as
- * padding_mode, and 0 <= output_padding < max(stride, dilation), of which pad_after must hold the whole
- * multiples of stride (they are taken from it). On failure the problem is untouched. */
+ * padding_mode, and 0 <= output_padding < max(stride, dilation). It is kept in the problem, where it says how
+ * many elements at the end no window of the convolution reads. On failure the problem is untouched. */
 CLCONV_API clconv_status clconv_problem_set_transposed(clconv_problem *problem, const int64_t input[3],
                                                        const int64_t output_padding[3], clconv_error *err);
 
@@ -277,7 +279,7 @@ CLCONV_API clconv_status clconv_problem_set_transposed(clconv_problem *problem, 
 CLCONV_API clconv_status clconv_problem_parse(const char *text, clconv_problem *problem, clconv_error *err);
 
 /* The reverse, for symmetric padding; otherwise pd, ph, pw hold pad_before and the text ends in
- * "_asymmetric". */
+ * "_asymmetric"; and in "_output_padding" if that leaves out windows. */
 enum { CLCONV_PROBLEM_TEXT_SIZE = 512 };
 CLCONV_API clconv_status clconv_problem_format(const clconv_problem *problem,
                                                char text[CLCONV_PROBLEM_TEXT_SIZE], clconv_error *err);

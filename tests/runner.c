@@ -287,6 +287,14 @@ bool activation_is_exact(const clconv_problem *problem)
     return problem->activation == CLCONV_ACTIVATION_NONE || problem->activation == CLCONV_ACTIVATION_RELU;
 }
 
+size_t forward_algorithm_count(void)
+{
+    size_t count = 0;
+    while (clconv_algorithm_serves(count, CLCONV_FORWARD))
+        count++;
+    return count;
+}
+
 bool algorithm_is_direct(const char *algorithm)
 {
     for (size_t i = 0; i < clconv_algorithm_count(); i++)

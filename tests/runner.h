@@ -65,6 +65,9 @@ int64_t first_difference(const double *got, const double *expected, int64_t coun
  * slope is a power of two. */
 bool activation_is_exact(const clconv_problem *problem);
 
+/* Algorithms of the forward pass; they come first in the list. */
+size_t forward_algorithm_count(void);
+
 /* Whether the algorithm accumulates directly, so that integers are exact and bound_direct() holds; else
  * bound_default() holds, and a NaN may reach more than its window. */
 bool algorithm_is_direct(const char *algorithm);

@@ -42,7 +42,8 @@ static bool reads_in_place(const request *q, const scratch_layout *layout, int64
     if (p->pad_before[0] + p->pad_after[0] > 0 && !layout->clips_depth) return false;
     const int64_t *output = q->geometry->output;
     int64_t positions = is_flat(q) ? q->geometry->output_plane : (output[1] - 1) * layout->pitch + output[2];
-    return layout->pitch == p->input[2] && positions >= width;
+    bool is_whole = layout->pitch == p->input[2] && layout->plane_size == p->input[1] * p->input[2];
+    return is_whole && positions >= width;
 }
 
 /* What one run of the kernel computes: output planes [z, z + depth) of samples [sample, sample + samples). */

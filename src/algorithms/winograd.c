@@ -259,7 +259,9 @@ static void append_span(const request *q, const winograd_plan *w, int64_t sample
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     winograd_plan w = {.m = p->values[OUTPUT_TILE]};
-    if (!winograd_is_applicable(q->problem, q->strict, why) || !tile_from_parameters(p, &w.tile, why)) return;
+    if (!winograd_is_applicable(q->problem, q->geometry, q->strict, why) ||
+        !tile_from_parameters(p, &w.tile, why))
+        return;
     if (!lay_out(q, p, &w)) {
         text_append(why, "its transformed volumes would overflow");
         return;

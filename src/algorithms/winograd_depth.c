@@ -7,6 +7,7 @@
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/panels.h"
+#include "steps/winograd.h"
 
 typedef struct winograd_depth_weight_arguments {
     WINOGRAD_DEPTH_WEIGHT_ARGUMENTS(ARGUMENT_MEMBER)
@@ -55,7 +56,7 @@ static bool is_applicable(const request *q, text *why)
     }
     for (int axis = 0; axis < 3; axis++) {
         int64_t kernel = axis == 0 ? 3 : 1;
-        bool is_padded = axis > 0 && p->pad_before[axis] + p->pad_after[axis] > 0;
+        bool is_padded = axis > 0 && p->pad_before[axis] + p->pad_after[axis] + p->output_padding[axis] > 0;
         if (p->kernel[axis] == kernel && p->stride[axis] == 1 && (axis > 0 || p->dilation[0] == 1) &&
             !is_padded)
             continue;
@@ -63,11 +64,12 @@ static bool is_applicable(const request *q, text *why)
             why,
             "on %c kernel_size is %lld, stride %lld, dilation %lld and padding %lld; it needs %lld, 1, 1%s",
             axis_name[axis], (long long)p->kernel[axis], (long long)p->stride[axis],
-            (long long)p->dilation[axis], (long long)(p->pad_before[axis] + p->pad_after[axis]),
+            (long long)p->dilation[axis],
+            (long long)(p->pad_before[axis] + p->pad_after[axis] + p->output_padding[axis]),
             (long long)kernel, axis > 0 ? " and 0" : "");
         return false;
     }
-    return true;
+    return winograd_is_accurate(p, q->geometry, why);
 }
 
 /* Extents of one plan, in elements; offsets in bytes. */

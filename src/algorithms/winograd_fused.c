@@ -48,7 +48,7 @@ static bool is_applicable(const request *q, const product_tile *tile, text *why)
                     (long long)p->kernel[0], (long long)p->stride[0], MAX_KERNEL_D);
         return false;
     }
-    return winograd_is_applicable(p, q->strict, why);
+    return winograd_is_applicable(p, q->geometry, q->strict, why);
 }
 
 /* Sizes of a slice for blocks of `sets` sets of `phases` rows of tiles; false if they overflow. */

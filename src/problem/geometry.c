@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "problem/problem.h"
 
+#include <string.h>
+
 int64_t geometry_source(clconv_padding_mode mode, int64_t position, int64_t size)
 {
     if (position >= 0 && position < size) return position;
@@ -34,8 +36,14 @@ static clconv_status compute_axis(const clconv_problem *p, int axis, geometry *g
                          "%lld * (%lld - 1) + 1 elements, the padded input has %lld",
                          names[axis], (long long)p->dilation[axis], (long long)p->kernel[axis],
                          (long long)padded);
+    if (p->output_padding[axis] > padded - extent)
+        return error_set(err, CLCONV_INVALID_PROBLEM,
+                         "output_padding of %c is %lld; beside a kernel that spans %lld elements the padded "
+                         "input of %lld has no room for it",
+                         names[axis], (long long)p->output_padding[axis], (long long)extent,
+                         (long long)padded);
     g->padded[axis] = padded;
-    g->output[axis] = (padded - extent) / p->stride[axis] + 1;
+    g->output[axis] = (padded - extent - p->output_padding[axis]) / p->stride[axis] + 1;
     return CLCONV_SUCCESS;
 }
 
@@ -121,23 +129,6 @@ clconv_status clconv_problem_tensor_sizes(const clconv_problem *problem, clconv_
     return status;
 }
 
-/* An output_padding of a stride or more (only a dilation allows it) makes room for windows that the
- * transposed convolution has not: less padding after leaves them out. */
-static clconv_status drop_excess(const int64_t output_padding[3], clconv_problem *p, clconv_error *err)
-{
-    static const char names[] = "DHW";
-    for (int axis = 0; axis < 3; axis++) {
-        int64_t excess = output_padding[axis] / p->stride[axis] * p->stride[axis];
-        if (excess > p->pad_after[axis])
-            return error_set(
-                err, CLCONV_UNSUPPORTED,
-                "output_padding of %c is %lld; with stride %lld it needs a padding of at least %lld",
-                names[axis], (long long)output_padding[axis], (long long)p->stride[axis], (long long)excess);
-        p->pad_after[axis] -= excess;
-    }
-    return CLCONV_SUCCESS;
-}
-
 /* What a transposed convolution makes on an axis of `input` elements. */
 static clconv_status transposed_size(const clconv_problem *problem, int axis, int64_t input,
                                      int64_t output_padding, int64_t *size, clconv_error *err)
@@ -153,12 +144,8 @@ static clconv_status transposed_size(const clconv_problem *problem, int axis, in
         return error_set(err, CLCONV_INVALID_PROBLEM,
                          "input size of %c is %lld; it must be greater than zero", names[axis],
                          (long long)input);
-    if (output_padding < 0 || output_padding >= max_i64(stride, dilation))
-        return error_set(
-            err, CLCONV_INVALID_PROBLEM,
-            "output_padding of %c is %lld; it must be at least 0 and smaller than either stride (%lld) "
-            "or dilation (%lld)",
-            names[axis], (long long)output_padding, (long long)stride, (long long)dilation);
+    clconv_status status = problem_check_output_padding(output_padding, stride, dilation, axis, err);
+    if (status != CLCONV_SUCCESS) return status;
     if (!size_multiply(input - 1, stride, &reached) ||
         !size_multiply(dilation, problem->kernel[axis] - 1, &extent) ||
         !size_add(reached, extent, &reached) || !size_add(reached, output_padding + 1, &reached) ||
@@ -189,11 +176,38 @@ clconv_status clconv_problem_set_transposed(clconv_problem *problem, const int64
     clconv_problem made = *problem;
     for (int axis = 0; axis < 3 && status == CLCONV_SUCCESS; axis++)
         status = transposed_size(problem, axis, input[axis], output_padding[axis], &made.input[axis], err);
-    if (status == CLCONV_SUCCESS) status = drop_excess(output_padding, &made, err);
+    memcpy(made.output_padding, output_padding, sizeof made.output_padding);
     geometry g;
     if (status == CLCONV_SUCCESS) status = geometry_compute(&made, &g, err);
     if (status == CLCONV_SUCCESS) *problem = made;
     return status;
+}
+
+/* Taps of output `at` that lie inside the input. */
+static int64_t taps_inside(const clconv_problem *p, int axis, int64_t at)
+{
+    int64_t start = at * p->stride[axis] - p->pad_before[axis], dilation = p->dilation[axis];
+    int64_t first = start < 0 ? ceil_divide(-start, dilation) : 0;
+    int64_t end = start < p->input[axis] ? ceil_divide(p->input[axis] - start, dilation) : 0;
+    return max_i64(min_i64(end, p->kernel[axis]) - first, 0);
+}
+
+int64_t geometry_fewest_products(const clconv_problem *problem, const geometry *g)
+{
+    /* Windows between the ends hold as many taps as those at the ends unless the input is smaller than a
+     * window; then nearly every output is an end. */
+    enum { END = 64 };
+    if (problem->padding_mode != CLCONV_PADDING_ZEROS) return g->reduction;
+    int64_t products = g->group_in;
+    for (int axis = 0; axis < 3; axis++) {
+        int64_t outputs = g->output[axis], fewest = problem->kernel[axis];
+        for (int64_t i = 0; i < min_i64(END, outputs); i++) {
+            fewest = min_i64(fewest, taps_inside(problem, axis, i));
+            fewest = min_i64(fewest, taps_inside(problem, axis, outputs - 1 - i));
+        }
+        products *= fewest;
+    }
+    return products;
 }
 
 depth_span geometry_depth_span(const clconv_problem *problem, int64_t z, int64_t count, bool clip)

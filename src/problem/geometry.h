@@ -27,6 +27,9 @@ clconv_status geometry_compute(const clconv_problem *problem, geometry *g, clcon
  * past the end) reads on an axis of `size` elements; -1 for a padded zero. */
 int64_t geometry_source(clconv_padding_mode mode, int64_t position, int64_t size);
 
+/* The fewest products other than with padded zeros that an output sums; 0 if one sums none. */
+int64_t geometry_fewest_products(const clconv_problem *problem, const geometry *g);
+
 /* Input planes that output planes read, counted as padding does: plane 0 is the input's first. */
 typedef struct depth_span {
     int64_t first, last; /* [first, last) */

@@ -102,6 +102,17 @@ static clconv_status check_padding(const clconv_problem *p, const char *name, in
     return CLCONV_SUCCESS;
 }
 
+clconv_status problem_check_output_padding(int64_t output_padding, int64_t stride, int64_t dilation, int axis,
+                                           clconv_error *err)
+{
+    if (output_padding >= 0 && output_padding < max_i64(stride, dilation)) return CLCONV_SUCCESS;
+    return error_set(
+        err, CLCONV_INVALID_PROBLEM,
+        "output_padding of %c is %lld; it must be at least 0 and smaller than either stride (%lld) or "
+        "dilation (%lld)",
+        axis_names[axis], (long long)output_padding, (long long)stride, (long long)dilation);
+}
+
 static clconv_status check_axis(const clconv_problem *p, int axis, clconv_error *err)
 {
     clconv_status status = check_positive("input size", p->input[axis], axis, err);
@@ -110,6 +121,9 @@ static clconv_status check_axis(const clconv_problem *p, int axis, clconv_error 
     if (status == CLCONV_SUCCESS) status = check_positive("dilation", p->dilation[axis], axis, err);
     if (status == CLCONV_SUCCESS) status = check_padding(p, "padding before", p->pad_before[axis], axis, err);
     if (status == CLCONV_SUCCESS) status = check_padding(p, "padding after", p->pad_after[axis], axis, err);
+    if (status == CLCONV_SUCCESS)
+        status = problem_check_output_padding(p->output_padding[axis], p->stride[axis], p->dilation[axis],
+                                              axis, err);
     return status;
 }
 

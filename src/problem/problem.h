@@ -6,6 +6,10 @@
 
 clconv_status problem_check_members(const clconv_problem *problem, clconv_error *err);
 
+/* PyTorch's rule for output_padding, of legal stride and dilation. */
+clconv_status problem_check_output_padding(int64_t output_padding, int64_t stride, int64_t dilation, int axis,
+                                           clconv_error *err);
+
 /* What ConvTranspose3d has no meaning for: a padding mode. */
 clconv_status problem_check_transposed(const clconv_problem *problem, clconv_error *err);
 

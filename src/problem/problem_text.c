@@ -138,6 +138,16 @@ static void format_triple(text *out, int first, const int64_t values[3], int64_t
         text_append(out, "%s%lld", keys[first + axis], (long long)(values[axis] - minus));
 }
 
+/* Whether an output_padding leaves out windows that the other members would give. */
+static bool omits_windows(const clconv_problem *problem)
+{
+    clconv_problem whole = *problem;
+    memset(whole.output_padding, 0, sizeof whole.output_padding);
+    int64_t all[3], made[3];
+    return clconv_output_size(&whole, all, NULL) == CLCONV_SUCCESS &&
+           clconv_output_size(problem, made, NULL) == CLCONV_SUCCESS && memcmp(all, made, sizeof all) != 0;
+}
+
 clconv_status clconv_problem_format(const clconv_problem *problem, char buffer[CLCONV_PROBLEM_TEXT_SIZE],
                                     clconv_error *err)
 {
@@ -155,6 +165,7 @@ clconv_status clconv_problem_format(const clconv_problem *problem, char buffer[C
     text_append(&out, "g%lld", (long long)p->groups);
     bool symmetric = memcmp(p->pad_before, p->pad_after, sizeof p->pad_before) == 0;
     text_append(&out, "%s", symmetric ? "" : "_asymmetric");
+    if (omits_windows(p)) text_append(&out, "%s", "_output_padding");
     if (out.failed || out.length >= CLCONV_PROBLEM_TEXT_SIZE)
         status = error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a problem's text");
     else

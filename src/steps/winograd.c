@@ -16,7 +16,18 @@ int64_t winograd_tiles(const clconv_problem *problem, const geometry *g, int axi
     return ceil_divide(g->output[axis], m * dilation) * dilation;
 }
 
-bool winograd_is_applicable(const clconv_problem *problem, bool strict, text *why)
+bool winograd_is_accurate(const clconv_problem *problem, const geometry *g, text *why)
+{
+    enum { MIN_PRODUCTS = 8 };
+    int64_t products = geometry_fewest_products(problem, g);
+    if (products >= MIN_PRODUCTS) return true;
+    text_append(why,
+                "an output sums %lld products, the padding's left out; it needs %d to bound its roundings",
+                (long long)products, MIN_PRODUCTS);
+    return false;
+}
+
+bool winograd_is_applicable(const clconv_problem *problem, const geometry *g, bool strict, text *why)
 {
     static const char axis_name[] = "DHW";
     const clconv_problem *p = problem;
@@ -30,7 +41,7 @@ bool winograd_is_applicable(const clconv_problem *problem, bool strict, text *wh
                     (long long)p->kernel[axis], (long long)p->stride[axis]);
         return false;
     }
-    return true;
+    return winograd_is_accurate(p, g, why);
 }
 
 static int64_t plane_panels(const clconv_problem *problem, const geometry *g, int64_t m, int64_t width)
@@ -40,10 +51,11 @@ static int64_t plane_panels(const clconv_problem *problem, const geometry *g, in
 
 int64_t winograd_choose_output_tile(const clconv_problem *problem, const geometry *g, int64_t width)
 {
-    /* Products summed for a frequency from which on the error of the 4 x 4 tile stays within a quarter of the
-     * promised bound; with fewer there is little to gain (docs/numerics.md). */
-    enum { MIN_TERMS = 16 };
-    bool has_terms = g->group_in * problem->kernel[0] >= MIN_TERMS;
+    /* Products summed for a frequency, and for an output at the border, from which on the error of the 4 x 4
+     * tile stays within a quarter of the promised bound (docs/numerics.md). */
+    enum { MIN_TERMS = 16, MIN_PRODUCTS = 32 };
+    bool has_terms =
+        g->group_in * problem->kernel[0] >= MIN_TERMS && geometry_fewest_products(problem, g) >= MIN_PRODUCTS;
     /* Small images fill panels with small tiles, and large ones do not. */
     bool is_large = 36 * plane_panels(problem, g, 4, width) < 16 * plane_panels(problem, g, 2, width);
     return has_terms && is_large ? 4 : 2;

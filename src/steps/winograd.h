@@ -11,8 +11,13 @@
  */
 int64_t winograd_tiles(const clconv_problem *problem, const geometry *g, int axis, int64_t m);
 
-/* Whether the kernel is 3 x 3 over H and W with stride 1 and numerics are not strict; if not, why. */
-bool winograd_is_applicable(const clconv_problem *problem, bool strict, text *why);
+/* Whether every output sums products enough that what its tile's neighbours round off is small beside them;
+ * if not, why. */
+bool winograd_is_accurate(const clconv_problem *problem, const geometry *g, text *why);
+
+/* Whether the kernel is 3 x 3 over H and W with stride 1, accurate, and numerics are not strict; if not, why.
+ */
+bool winograd_is_applicable(const clconv_problem *problem, const geometry *g, bool strict, text *why);
 
 /* 4 where sums are long enough for its accuracy and its tiles fill vectors of `width` better, else 2. */
 int64_t winograd_choose_output_tile(const clconv_problem *problem, const geometry *g, int64_t width);

@@ -151,8 +151,7 @@ static void expect_integers(const bench *b, size_t *done)
     bool is_done = false;
     for (int64_t e = 0; e < b->expected.count; e++)
         if (b->expected.magnitude[e] >= 1 << 24) report(b, "test", "its integers are too large");
-    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
-        if (!clconv_algorithm_serves(a, CLCONV_FORWARD)) continue;
+    for (size_t a = 0; a < forward_algorithm_count(); a++) {
         const char *algorithm = clconv_algorithm_name(a);
         test_plan p;
         if (!plan(b, algorithm, false, CLCONV_WORKSPACE_UNLIMITED, &p)) continue;
@@ -175,8 +174,7 @@ static void test_integers(void)
         expect_integers(&b, done);
         bench_close(&b);
     }
-    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
-        if (!clconv_algorithm_serves(a, CLCONV_FORWARD)) continue;
+    for (size_t a = 0; a < forward_algorithm_count(); a++) {
         printf("%s did %zu of %zu cases; ", clconv_algorithm_name(a), done[a], case_count);
         CU_ASSERT(done[a] > 0);
     }
@@ -189,8 +187,7 @@ static void test_reals(void)
         if (!is_device_able(&cases[i])) continue;
         bench b;
         bench_open(i, test_data_reals, &b);
-        for (size_t a = 0; a < clconv_algorithm_count(); a++) {
-            if (!clconv_algorithm_serves(a, CLCONV_FORWARD)) continue;
+        for (size_t a = 0; a < forward_algorithm_count(); a++) {
             const char *algorithm = clconv_algorithm_name(a);
             test_plan p;
             if (!plan(&b, algorithm, false, CLCONV_WORKSPACE_UNLIMITED, &p)) continue;
@@ -213,8 +210,7 @@ static void expect_special(bench *b, double *place, double special, bool strict)
     *place = special;
     free(b->expected.output);
     CU_ASSERT_FATAL(test_reference_compute(&b->c->problem, &b->data, &b->expected));
-    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
-        if (!clconv_algorithm_serves(a, CLCONV_FORWARD)) continue;
+    for (size_t a = 0; a < forward_algorithm_count(); a++) {
         const char *algorithm = clconv_algorithm_name(a);
         test_case changed = *original;
         changed.strict |= strict || !algorithm_is_direct(algorithm);

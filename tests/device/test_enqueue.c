@@ -82,8 +82,7 @@ static bool open_job(const test_device *on, size_t index, uint64_t seed, job *j)
 static void test_wait_lists(void)
 {
     cl_command_queue other = make_queue(0), unordered = make_unordered_queue();
-    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
-        if (!clconv_algorithm_serves(a, CLCONV_FORWARD)) continue;
+    for (size_t a = 0; a < forward_algorithm_count(); a++) {
         job j;
         CU_ASSERT_FATAL(open_job(&device, a, a, &j));
         expect_gated(&j, device.queue, other);
@@ -100,8 +99,7 @@ static void test_chain(void)
 {
     enum { LINKS = 6, ROUNDS = 5 };
     cl_command_queue unordered = make_unordered_queue();
-    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
-        if (!clconv_algorithm_serves(a, CLCONV_FORWARD)) continue;
+    for (size_t a = 0; a < forward_algorithm_count(); a++) {
         job links[LINKS];
         for (int i = 0; i < LINKS; i++)
             CU_ASSERT_FATAL(open_job(&device, a, (uint64_t)(100 + i), &links[i]));
@@ -133,8 +131,7 @@ static void test_chain(void)
 /* An in-order queue needs no events: not between runs, nor between a run and what follows. */
 static void test_in_order(void)
 {
-    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
-        if (!clconv_algorithm_serves(a, CLCONV_FORWARD)) continue;
+    for (size_t a = 0; a < forward_algorithm_count(); a++) {
         job j;
         CU_ASSERT_FATAL(open_job(&device, a, a, &j));
         clconv_error err = {.message = ""};
@@ -148,8 +145,7 @@ static void test_in_order(void)
 /* A plan may be released while its run is waiting. */
 static void test_release_early(void)
 {
-    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
-        if (!clconv_algorithm_serves(a, CLCONV_FORWARD)) continue;
+    for (size_t a = 0; a < forward_algorithm_count(); a++) {
         job j;
         cl_int code = CL_SUCCESS;
         clconv_error err = {.message = ""};
@@ -168,8 +164,7 @@ static void test_release_early(void)
 /* The workspace and all tensors in one buffer, side by side. */
 static void test_one_buffer(void)
 {
-    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
-        if (!clconv_algorithm_serves(a, CLCONV_FORWARD)) continue;
+    for (size_t a = 0; a < forward_algorithm_count(); a++) {
         job j;
         CU_ASSERT_FATAL(open_job(&device, a, a, &j));
         clconv_buffer *parts[] = {&j.workspace, &j.tensors.input, &j.tensors.weight, &j.tensors.bias,
@@ -207,8 +202,7 @@ static void test_two_contexts(void)
     test_device second;
     CU_ASSERT_FATAL(test_device_open(&second));
     CU_ASSERT_NOT_EQUAL(second.context, device.context);
-    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
-        if (!clconv_algorithm_serves(a, CLCONV_FORWARD)) continue;
+    for (size_t a = 0; a < forward_algorithm_count(); a++) {
         job one, two;
         clconv_error err = {.message = ""};
         CU_ASSERT_FATAL(open_job(&device, a, 1, &one));

@@ -23,15 +23,6 @@ static void close_device(void)
     test_device_close(&device);
 }
 
-/* They come first in the registry. */
-static size_t forward_algorithms(void)
-{
-    size_t count = 0;
-    while (clconv_algorithm_serves(count, CLCONV_FORWARD))
-        count++;
-    return count;
-}
-
 static void expect_info(const job *j, const char *algorithm)
 {
     clconv_plan_info info;
@@ -45,14 +36,13 @@ static void expect_info(const job *j, const char *algorithm)
     CU_ASSERT_EQUAL(info.workspace_size, clconv_plan_workspace_size(j->plan.plan));
     CU_ASSERT_EQUAL(info.packed_weight_size, clconv_plan_packed_weight_size(j->plan.plan));
     CU_ASSERT(info.packed_weight_size >= (size_t)(p->out_channels * filter) * sizeof(float));
-    CU_ASSERT_EQUAL(info.candidates, forward_algorithms());
+    CU_ASSERT_EQUAL(info.candidates, forward_algorithm_count());
     CU_ASSERT(info.steps >= 1);
 }
 
 static void test_infos(void)
 {
-    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
-        if (!clconv_algorithm_serves(a, CLCONV_FORWARD)) continue;
+    for (size_t a = 0; a < forward_algorithm_count(); a++) {
         job j;
         CU_ASSERT_FATAL(job_open(&device, job_problem(&device, clconv_algorithm_name(a)),
                                  clconv_algorithm_name(a), 1, &j));
@@ -64,8 +54,7 @@ static void test_infos(void)
 /* The arithmetic of the steps is at least that of the definition; nothing is told of a step past the last. */
 static void test_steps(void)
 {
-    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
-        if (!clconv_algorithm_serves(a, CLCONV_FORWARD)) continue;
+    for (size_t a = 0; a < forward_algorithm_count(); a++) {
         job j;
         clconv_plan_info info;
         clconv_step_info step;
@@ -107,8 +96,7 @@ static size_t count_steps(const clconv_problem *p, const char *algorithm)
  * step more. */
 static void test_fused_epilogue(void)
 {
-    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
-        if (!clconv_algorithm_serves(a, CLCONV_FORWARD)) continue;
+    for (size_t a = 0; a < forward_algorithm_count(); a++) {
         const char *algorithm = clconv_algorithm_name(a);
         clconv_problem p;
         CU_ASSERT_EQUAL_FATAL(clconv_problem_parse(job_problem(&device, algorithm), &p, NULL),
@@ -181,7 +169,7 @@ static void test_describe(void)
     CU_ASSERT_EQUAL(clconv_plan_describe(j.plan.plan, text, needed, NULL, &err), CLCONV_SUCCESS);
     CU_ASSERT_EQUAL(strlen(text), needed - 1);
     CU_ASSERT_EQUAL(strncmp(text, small, sizeof small - 1), 0);
-    for (size_t a = 0; a < forward_algorithms(); a++)
+    for (size_t a = 0; a < forward_algorithm_count(); a++)
         CU_ASSERT_PTR_NOT_NULL(strstr(text, clconv_algorithm_name(a)));
     for (size_t i = 0; i < info.steps; i++) {
         clconv_step_info step;
@@ -195,8 +183,7 @@ static void test_describe(void)
 
 static void test_profile(void)
 {
-    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
-        if (!clconv_algorithm_serves(a, CLCONV_FORWARD)) continue;
+    for (size_t a = 0; a < forward_algorithm_count(); a++) {
         job j;
         clconv_plan_info info;
         clconv_error err = {.message = ""};
@@ -235,8 +222,7 @@ static void test_packed_layout(void)
         {"ic6id2ih3iw4oc8kd2kh3kw4", "mb2ic6id2ih3iw4oc8kd2kh3kw4", "ic6id2ih3iw4oc7kd2kh3kw4"},
     };
     const size_t count = sizeof sets / sizeof sets[0];
-    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
-        if (!clconv_algorithm_serves(a, CLCONV_FORWARD)) continue;
+    for (size_t a = 0; a < forward_algorithm_count(); a++) {
         size_t set = 0;
         while (set + 1 < count && !job_is_possible(&device, sets[set][0], clconv_algorithm_name(a)))
             set++;

@@ -2,6 +2,7 @@
  * from short lists, since each combination is compiled. */
 #include "property.h"
 
+#include "base/arith.h"
 #include <CUnit/CUnit.h>
 #include <inttypes.h>
 #include <math.h>
@@ -55,6 +56,8 @@ static void random_axis(random_state *r, int axis, clconv_problem *p)
     p->dilation[axis] = random_between(r, 1, 2);
     p->pad_before[axis] = random_between(r, 0, 2);
     p->pad_after[axis] = random_between(r, 0, 2);
+    if (random_between(r, 0, 3) == 0)
+        p->output_padding[axis] = random_between(r, 0, max_i64(p->stride[axis], p->dilation[axis]) - 1);
 }
 
 /* Legal, by trying until it is. */

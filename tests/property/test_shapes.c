@@ -36,21 +36,24 @@ static void copy_strided(const double *from, const int64_t from_extent[3], const
 
 static const int64_t dense[3] = {1, 1, 1};
 
-/* Dilation is a dense kernel with zeros between its taps. */
+/* Dilation is a dense kernel with zeros between its taps. An axis whose output_padding needs its dilation
+ * keeps it. */
 static void check_dilation(const subject *s, random_state *r)
 {
     (void)r;
     const clconv_problem *p = &s->problem;
     clconv_problem stuffed = *p;
+    int64_t steps[3] = {1, 1, 1};
     for (int axis = 0; axis < 3; axis++) {
+        if (p->output_padding[axis] > 0) continue;
+        steps[axis] = p->dilation[axis];
         stuffed.kernel[axis] = p->dilation[axis] * (p->kernel[axis] - 1) + 1;
         stuffed.dilation[axis] = 1;
     }
     int64_t filters = p->out_channels * s->geometry.group_in;
     test_data data = s->data;
     data.weight = property_allocate(filters * volume_of(stuffed.kernel));
-    copy_strided(s->data.weight, p->kernel, dense, data.weight, stuffed.kernel, p->dilation, p->kernel,
-                 filters);
+    copy_strided(s->data.weight, p->kernel, dense, data.weight, stuffed.kernel, steps, p->kernel, filters);
     double *expected = property_output(s), *got = property_convolve(s, &stuffed, &data);
     property_expect(s, "dilation as a zero-stuffed kernel", got, expected);
     free(got);
@@ -71,6 +74,7 @@ static void check_stride(const subject *s, random_state *r)
     clconv_problem full = *p;
     geometry g;
     memcpy(full.stride, dense, sizeof dense);
+    memset(full.output_padding, 0, sizeof full.output_padding);
     CU_ASSERT_EQUAL_FATAL(geometry_compute(&full, &g, NULL), CLCONV_SUCCESS);
     double *expected = property_output(s), *whole = property_convolve(s, &full, &s->data);
     double *got = whole != NULL ? property_allocate(s->geometry.elements.output) : NULL;
@@ -203,6 +207,7 @@ static void check_axes(const subject *s, random_state *r)
         turned.dilation[axis] = p->dilation[order[axis]];
         turned.pad_before[axis] = p->pad_before[order[axis]];
         turned.pad_after[axis] = p->pad_after[order[axis]];
+        turned.output_padding[axis] = p->output_padding[order[axis]];
     }
     test_data data = s->data;
     data.input = property_allocate(g->elements.input);
@@ -261,6 +266,7 @@ static void check_fewer_axes(const subject *s, random_state *r)
         flat.problem.input[axis] = flat.problem.kernel[axis] = flat.problem.stride[axis] = 1;
         flat.problem.dilation[axis] = 1;
         flat.problem.pad_before[axis] = flat.problem.pad_after[axis] = 0;
+        flat.problem.output_padding[axis] = 0;
     }
     CU_ASSERT_EQUAL_FATAL(geometry_compute(&flat.problem, &flat.geometry, NULL), CLCONV_SUCCESS);
     double *expected = property_allocate(flat.geometry.elements.output);

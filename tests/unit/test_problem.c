@@ -133,6 +133,19 @@ static void test_padding(void)
         {{SET(pad_after[0], 6)},
          CLCONV_PADDING_CIRCULAR,
          "padding after of D is 6; with padding_mode circular it must not exceed the input size (5)"},
+        {{SET(output_padding[2], -1)},
+         CLCONV_PADDING_ZEROS,
+         "output_padding of W is -1; it must be at least 0 and smaller than either stride (1) or dilation "
+         "(1)"},
+        {{SET(output_padding[0], 2), SET(stride[0], 2)},
+         CLCONV_PADDING_ZEROS,
+         "output_padding of D is 2; it must be at least 0 and smaller than either stride (2) or dilation "
+         "(1)"},
+        {{SET(output_padding[0], 1), SET(dilation[0], 2)},
+         CLCONV_PADDING_ZEROS,
+         "output_padding of D is 1; beside a kernel that spans 5 elements the padded input of 5 has no room "
+         "for it"},
+        {{SET(output_padding[0], 1), SET(stride[0], 2)}, CLCONV_PADDING_ZEROS, NULL},
     };
     CHECK(cases);
 }

@@ -117,6 +117,12 @@ static void test_asymmetric(void)
     CU_ASSERT_EQUAL(clconv_problem_set_same_padding(&p, NULL), CLCONV_SUCCESS);
     CU_ASSERT_EQUAL(clconv_problem_format(&p, text, NULL), CLCONV_SUCCESS);
     CU_ASSERT_STRING_EQUAL(text, "mb1ic1id1ih1iw1oc1kd1kh2kw1sd1sh1sw1pd0ph0pw0dd0dh0dw0g1_asymmetric");
+    p.pad_after[1] = 0;
+    p.dilation[1] = p.input[1] = 2;
+    p.kernel[1] = 1;
+    p.output_padding[1] = 1;
+    CU_ASSERT_EQUAL_FATAL(clconv_problem_format(&p, text, NULL), CLCONV_SUCCESS);
+    CU_ASSERT_STRING_EQUAL(text, "mb1ic1id1ih2iw1oc1kd1kh1kw1sd1sh1sw1pd0ph0pw0dd0dh1dw0g1_output_padding");
 }
 
 /* The longest numbers fit the caller's text. */
