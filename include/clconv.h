@@ -173,6 +173,12 @@ CLCONV_API cl_device_id clconv_context_device(const clconv_context *context);
 CLCONV_API const clconv_device_info *
 clconv_context_device_info(const clconv_context *context); /* context's own */
 
+/* A buffer of the context's OpenCL context with room for `bytes`, at least one, and a copy of `source` in it
+ * unless that is NULL; to be released by clReleaseMemObject(). Tensors and workspaces may be any buffers, but
+ * on a CPU these are often faster: in huge pages, where the system leaves that to the program. Thread-safe. */
+CLCONV_API clconv_status clconv_buffer_create(const clconv_context *context, size_t bytes, const void *source,
+                                              cl_mem *memory, clconv_error *err);
+
 typedef struct clconv_counters {
     int64_t programs_built;  /* OpenCL programs compiled from source in this context */
     int64_t programs_reused; /* requests answered by a program that was there */
@@ -450,7 +456,7 @@ typedef struct clconv_host_gradients {
 /* The gradients of one forward convolution on arrays in host memory: one call makes any of the three, from
  * tensors that are copied once. A request for none is an error. Without grad_weight `input` is not read,
  * without grad_input `weight` is not. `options` may be NULL (packed_weights must be 0); an algorithm that it
- * names applies to the gradients of input or weight that know it. */
+ * names applies to those of the gradients that it can make, which must be one at least: the others choose. */
 CLCONV_API clconv_status clconv_conv3d_grad_host(clconv_context *context, const clconv_problem *problem,
                                                  const clconv_plan_options *options,
                                                  const clconv_host_gradients *gradients, clconv_error *err);

@@ -25,15 +25,3 @@ clconv_status compute_queue(clconv_context *context, cl_command_queue *queue, cl
     *queue = made;
     return CLCONV_SUCCESS;
 }
-
-clconv_status compute_buffer(clconv_context *context, size_t bytes, const void *data, cl_mem *buffer,
-                             clconv_error *err)
-{
-    cl_int code;
-    cl_mem_flags flags = CL_MEM_READ_WRITE | (data && bytes ? CL_MEM_COPY_HOST_PTR : 0);
-    cl_mem made = clCreateBuffer(clconv_context_opencl(context), flags, bytes ? bytes : 1,
-                                 bytes ? (void *)(uintptr_t)data : NULL, &code);
-    if (code != CL_SUCCESS) return compute_fail(err, code, "clCreateBuffer");
-    *buffer = made;
-    return CLCONV_SUCCESS;
-}

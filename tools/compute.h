@@ -9,8 +9,4 @@ clconv_status compute_fail(clconv_error *err, cl_int code, const char *call);
 
 clconv_status compute_queue(clconv_context *context, cl_command_queue *queue, clconv_error *err);
 
-/* A buffer of at least one byte; `data` (may be NULL) is copied into it. */
-clconv_status compute_buffer(clconv_context *context, size_t bytes, const void *data, cl_mem *buffer,
-                             clconv_error *err);
-
 #endif

@@ -38,7 +38,7 @@ static clconv_status create_tensor(bench_run *run, int64_t elements, clconv_dtyp
         if (dtype == CLCONV_FLOAT64) ((double *)data)[i] = value;
         if (dtype == CLCONV_FLOAT32) ((float *)data)[i] = (float)value;
     }
-    clconv_status status = compute_buffer(run->context, bytes, data, buffer, err);
+    clconv_status status = clconv_buffer_create(run->context, bytes, data, buffer, err);
     free(data);
     return status;
 }
@@ -48,7 +48,7 @@ static clconv_status pack_weight(bench_run *run, clconv_error *err)
 {
     cl_mem packed = NULL;
     clconv_status status =
-        compute_buffer(run->context, clconv_plan_packed_weight_size(run->plan), NULL, &packed, err);
+        clconv_buffer_create(run->context, clconv_plan_packed_weight_size(run->plan), NULL, &packed, err);
     if (status) return status;
     status = clconv_plan_pack_weight(run->plan, run->queue, run->tensors.weight, (clconv_buffer){packed, 0},
                                      0, NULL, NULL, err);
@@ -59,49 +59,56 @@ static clconv_status pack_weight(bench_run *run, clconv_error *err)
     return status;
 }
 
-/* Every tensor of the problem and its gradient, of which the op takes what it needs. */
-static clconv_status create_gradients(bench_run *run, const clconv_problem *problem, clconv_op op,
-                                      const clconv_tensor_sizes *sizes, clconv_error *err)
+/* A tensor of an op: where it goes, and its elements, 0 if the problem has none. */
+typedef struct op_tensor {
+    clconv_buffer *buffer;
+    int64_t elements;
+} op_tensor;
+
+enum { OP_TENSORS = 5 };
+
+/* What the op reads and writes, as clconv_tensors tells it. */
+static void list_tensors(clconv_op op, const clconv_problem *problem, const clconv_tensor_sizes *sizes,
+                         clconv_tensors *t, op_tensor list[OP_TENSORS])
 {
-    clconv_tensors *t = &run->tensors;
-    if (op == CLCONV_TRANSPOSED) {
-        t->grad_output = t->input; /* released with the rest */
-        t->input = t->output;
-        t->output = t->grad_output;
-        t->grad_output = (clconv_buffer){NULL, 0};
-        return CLCONV_SUCCESS;
-    }
-    clconv_status status = create_tensor(run, sizes->output, problem->dtype, &t->grad_output.memory, err);
-    if (!status && op == CLCONV_BACKWARD_INPUT)
-        status = create_tensor(run, sizes->input, problem->dtype, &t->grad_input.memory, err);
-    if (!status && op == CLCONV_BACKWARD_WEIGHT)
-        status = create_tensor(run, sizes->weight, problem->dtype, &t->grad_weight.memory, err);
-    if (!status && op == CLCONV_BACKWARD_BIAS)
-        status = create_tensor(run, problem->out_channels, problem->dtype, &t->grad_bias.memory, err);
-    return status;
+    int64_t filters = problem->out_channels;
+    const op_tensor tensors[][OP_TENSORS] = {
+        [CLCONV_FORWARD] = {{&t->input, sizes->input},
+                            {&t->weight, sizes->weight},
+                            {&t->bias, sizes->bias},
+                            {&t->residual, sizes->residual},
+                            {&t->output, sizes->output}},
+        [CLCONV_BACKWARD_INPUT] = {{&t->weight, sizes->weight},
+                                   {&t->grad_output, sizes->output},
+                                   {&t->grad_input, sizes->input}},
+        [CLCONV_BACKWARD_WEIGHT] = {{&t->input, sizes->input},
+                                    {&t->grad_output, sizes->output},
+                                    {&t->grad_weight, sizes->weight}},
+        [CLCONV_BACKWARD_BIAS] = {{&t->grad_output, sizes->output}, {&t->grad_bias, filters}},
+        [CLCONV_TRANSPOSED] = {{&t->input, sizes->output},
+                               {&t->weight, sizes->weight},
+                               {&t->bias, problem->has_bias ? problem->in_channels : 0},
+                               {&t->output, sizes->input}},
+    };
+    memcpy(list, tensors[op], sizeof tensors[op]);
 }
 
 static clconv_status create_tensors(bench_run *run, const clconv_problem *problem,
                                     const measure_options *options, clconv_error *err)
 {
     clconv_tensor_sizes sizes;
-    clconv_tensors *t = &run->tensors;
+    op_tensor list[OP_TENSORS];
     size_t workspace = clconv_plan_workspace_size(run->plan);
     clconv_status status = clconv_problem_tensor_sizes(problem, &sizes, err);
-    if (!status) status = create_tensor(run, sizes.input, problem->dtype, &t->input.memory, err);
-    if (!status) status = create_tensor(run, sizes.weight, problem->dtype, &t->weight.memory, err);
-    if (!status && problem->has_bias) {
-        status = create_tensor(run, sizes.bias, problem->dtype, &t->bias.memory, err);
+    if (status) return status;
+    list_tensors(options->op, problem, &sizes, &run->tensors, list);
+    for (int i = 0; i < OP_TENSORS && !status; i++) {
+        if (!list[i].buffer || !list[i].elements) continue;
+        status = create_tensor(run, list[i].elements, problem->dtype, &list[i].buffer->memory, err);
     }
-    if (!status && problem->has_residual) {
-        status = create_tensor(run, sizes.residual, problem->dtype, &t->residual.memory, err);
-    }
-    if (!status) status = create_tensor(run, sizes.output, problem->dtype, &t->output.memory, err);
     if (!status && workspace) {
-        status = compute_buffer(run->context, workspace, NULL, &run->workspace.memory, err);
+        status = clconv_buffer_create(run->context, workspace, NULL, &run->workspace.memory, err);
     }
-    if (!status && options->op != CLCONV_FORWARD)
-        status = create_gradients(run, problem, options->op, &sizes, err);
     if (!status && options->plan.packed_weights) status = pack_weight(run, err);
     return status;
 }

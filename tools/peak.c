@@ -90,7 +90,7 @@ clconv_status peak_measure(clconv_context *context, double *gflops, clconv_error
     peak_shape(clconv_context_device_info(context), &run);
     size_t bytes = run.global * (size_t)run.width * sizeof(float);
     clconv_status status = peak_build(context, &run, err);
-    if (!status) status = compute_buffer(context, bytes, NULL, &run.result, err);
+    if (!status) status = clconv_buffer_create(context, bytes, NULL, &run.result, err);
     if (!status) status = compute_queue(context, &run.queue, err);
     if (!status) status = peak_best(&run, gflops, err);
     if (run.queue) clReleaseCommandQueue(run.queue);

@@ -23,26 +23,20 @@ static int check(worker *w, clconv_status status, const clconv_error *err)
     return status ? worker_fail(w, "%s", err->message) : 0;
 }
 
-static int create_buffer(worker *w, size_t bytes, cl_mem *buffer)
+static int create_buffer(worker *w, size_t bytes, const void *data, cl_mem *buffer)
 {
     const convolution *c = w->state;
-    cl_int code;
-    *buffer =
-        clCreateBuffer(clconv_context_opencl(c->context), CL_MEM_READ_WRITE, bytes ? bytes : 1, NULL, &code);
-    return code ? worker_fail(w, "clCreateBuffer of %zu bytes: error %d", bytes, code) : 0;
+    clconv_error err;
+    return check(w, clconv_buffer_create(c->context, bytes, data, buffer, &err), &err);
 }
 
 static int create_filled(worker *w, int64_t count, uint32_t seed, cl_mem *buffer)
 {
-    const convolution *c = w->state;
     size_t bytes = (size_t)count * sizeof(float);
     float *data = malloc(bytes);
     if (!data) return worker_fail(w, "host memory is exhausted");
     worker_fill(data, count, seed);
-    int failed = create_buffer(w, bytes, buffer);
-    if (!failed && clEnqueueWriteBuffer(c->queue, *buffer, CL_TRUE, 0, bytes, data, 0, NULL, NULL)) {
-        failed = worker_fail(w, "clEnqueueWriteBuffer failed");
-    }
+    int failed = create_buffer(w, bytes, data, buffer);
     free(data);
     return failed;
 }
@@ -53,7 +47,7 @@ static int pack_weight(worker *w, int64_t count)
     clconv_error err;
     cl_mem weight = NULL;
     int failed = create_filled(w, count, WEIGHT_SEED, &weight) ||
-                 create_buffer(w, clconv_plan_packed_weight_size(c->plan), &c->tensors.weight.memory);
+                 create_buffer(w, clconv_plan_packed_weight_size(c->plan), NULL, &c->tensors.weight.memory);
     if (!failed) {
         clconv_status status = clconv_plan_pack_weight(c->plan, c->queue, (clconv_buffer){weight, 0},
                                                        c->tensors.weight, 0, NULL, NULL, &err);
@@ -107,8 +101,9 @@ static int prepare(worker *w, const bench_layer *l)
     if (create_plan(w, l)) return 1;
     size_t workspace = clconv_plan_workspace_size(c->plan);
     return create_filled(w, l->input_size, INPUT_SEED, &c->tensors.input.memory) ||
-           create_buffer(w, (size_t)l->output_size * sizeof(float), &c->tensors.output.memory) ||
-           (workspace && create_buffer(w, workspace, &c->workspace.memory)) || pack_weight(w, l->weight_size);
+           create_buffer(w, (size_t)l->output_size * sizeof(float), NULL, &c->tensors.output.memory) ||
+           (workspace && create_buffer(w, workspace, NULL, &c->workspace.memory)) ||
+           pack_weight(w, l->weight_size);
 }
 
 static int run(worker *w)

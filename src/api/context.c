@@ -3,6 +3,7 @@
 
 #include "base/environment.h"
 #include "base/error.h"
+#include "opencl/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,16 @@ cl_device_id clconv_context_device(const clconv_context *context)
 const clconv_device_info *clconv_context_device_info(const clconv_context *context)
 {
     return &context->rt.info;
+}
+
+clconv_status clconv_buffer_create(const clconv_context *context, size_t bytes, const void *source,
+                                   cl_mem *memory, clconv_error *err)
+{
+    if (context == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "context is NULL");
+    if (memory == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "memory is NULL");
+    clconv_status status = runtime_check_process(&context->rt, err);
+    return status == CLCONV_SUCCESS ? memory_create(&context->rt, "a buffer", bytes, source, memory, err)
+                                    : status;
 }
 
 void clconv_context_counters(const clconv_context *context, clconv_counters *counters)

@@ -1,6 +1,8 @@
 /* One call for arrays in host memory: plan, copy, run, copy back. */
-#include "base/arith.h"
+#include "api/host.h"
+
 #include "base/error.h"
+#include "opencl/memory.h"
 #include "plan/plan.h"
 
 enum { INPUT, WEIGHT, BIAS, RESIDUAL, OUTPUT, WORKSPACE, BUFFERS };
@@ -16,20 +18,11 @@ static const char *const names[] = {"input", "weight", "bias", "residual", "outp
 
 static clconv_status allocate(host_run *run, int which, const void *source, clconv_error *err)
 {
-    const runtime *rt = &run->context->rt;
-    size_t bytes = run->bytes[which];
-    if (bytes == 0) return CLCONV_SUCCESS;
+    if (run->bytes[which] == 0) return CLCONV_SUCCESS;
     if (source == NULL && which < OUTPUT)
         return error_set(err, CLCONV_INVALID_ARGUMENT, "%s is NULL", names[which]);
-    if ((int64_t)bytes > rt->info.max_allocation_bytes)
-        return error_set(err, CLCONV_OUT_OF_DEVICE_MEMORY,
-                         "%s has %zu bytes; device %s allocates at most %lld", names[which], bytes,
-                         rt->info.name, (long long)rt->info.max_allocation_bytes);
-    cl_int code = CL_SUCCESS;
-    run->memory[which] = clCreateBuffer(rt->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
-    if (code == CL_SUCCESS && source != NULL)
-        code = clEnqueueWriteBuffer(rt->queue, run->memory[which], CL_TRUE, 0, bytes, source, 0, NULL, NULL);
-    return code == CL_SUCCESS ? CLCONV_SUCCESS : error_set_opencl(err, code, "clCreateBuffer");
+    return memory_create(&run->context->rt, names[which], run->bytes[which], source, &run->memory[which],
+                         err);
 }
 
 static clconv_status run_and_read(host_run *run, clconv_plan *plan, void *output, clconv_error *err)
@@ -57,18 +50,27 @@ static void release(host_run *run)
         if (run->memory[i] != NULL) clReleaseMemObject(run->memory[i]);
 }
 
-clconv_status clconv_conv3d_host(clconv_context *context, const clconv_problem *problem,
-                                 const clconv_plan_options *options, const clconv_host_tensors *tensors,
-                                 clconv_error *err)
+clconv_status host_check_call(const clconv_context *context, const clconv_problem *problem,
+                              const clconv_plan_options *options, const void *arrays, const char *name,
+                              clconv_error *err)
 {
     if (context == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "context is NULL");
     if (options != NULL && options->packed_weights)
         return error_set(err, CLCONV_INVALID_ARGUMENT, "packed_weights is %d; on host arrays it must be 0",
                          options->packed_weights);
     if (problem == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "problem is NULL");
-    if (tensors == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "tensors is NULL");
+    if (arrays == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "%s is NULL", name);
+    return CLCONV_SUCCESS;
+}
+
+clconv_status clconv_conv3d_host(clconv_context *context, const clconv_problem *problem,
+                                 const clconv_plan_options *options, const clconv_host_tensors *tensors,
+                                 clconv_error *err)
+{
+    clconv_status status = host_check_call(context, problem, options, tensors, "tensors", err);
+    if (status != CLCONV_SUCCESS) return status;
     geometry g;
-    clconv_status status = geometry_compute(problem, &g, err);
+    status = geometry_compute(problem, &g, err);
     if (status != CLCONV_SUCCESS) return status;
     if (tensors->output == NULL && g.elements.output > 0)
         return error_set(err, CLCONV_INVALID_ARGUMENT, "output is NULL");

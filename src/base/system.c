@@ -1,9 +1,11 @@
 /* POSIX's side of system.h. */
 #define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE /* madvise() */
 #include "base/system.h"
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,6 +43,18 @@ void lock_leave(lock *l)
 int64_t process_id(void)
 {
     return (int64_t)getpid();
+}
+
+void system_advise_huge_pages(void *memory, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    long page = sysconf(_SC_PAGESIZE);
+    if (page <= 0) return;
+    size_t before = (size_t)page - 1 - ((uintptr_t)memory + (size_t)page - 1) % (size_t)page;
+    if (bytes > before) (void)madvise((char *)memory + before, bytes - before, MADV_HUGEPAGE);
+#else
+    (void)memory, (void)bytes;
+#endif
 }
 
 double clock_seconds(void)

@@ -1,9 +1,10 @@
 /* The few things that C11 leaves to the system (POSIX here): a lock, the process's identity, a monotonic
- * clock. */
+ * clock, the size of pages. */
 #ifndef CLCONV_BASE_SYSTEM_H
 #define CLCONV_BASE_SYSTEM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct lock lock;
@@ -14,6 +15,9 @@ void lock_acquire(lock *l);
 void lock_leave(lock *l);
 
 int64_t process_id(void);
+
+/* Asks for huge pages under memory that has not been touched, where the system knows of such a wish. */
+void system_advise_huge_pages(void *memory, size_t bytes);
 
 /* Seconds since some moment. */
 double clock_seconds(void);

@@ -33,6 +33,19 @@ class Grad(ToolTest):
                   "--output", "y.npy")
         np.testing.assert_array_equal(self.load("y.npy"), self.load("dx.npy"))
 
+    def test_a_named_algorithm_applies_where_it_can(self):
+        x, w, g = self.integers(1, 4, 5, 6, 7), self.integers(3, 4, 3, 3, 3), self.integers(1, 3, 3, 4, 5)
+        self.save_all(x, w, g)
+        all_three = ["--grad-input", "dx.npy", "--grad-weight", "dw.npy", "--grad-bias", "db.npy"]
+        self.done(*self.grad(*all_three))
+        expected = [self.load(name) for name in all_three[1::2]]
+        for algorithm in ("direct", "weight_direct", "bias_indexed"):
+            self.done(*self.grad("--algorithm", algorithm, *all_three))
+            for name, array in zip(all_three[1::2], expected):
+                np.testing.assert_array_equal(self.load(name), array)
+        self.refused(1, "'direct' does not do backward-weight",
+                     *self.grad("--algorithm", "direct", "--grad-weight", "dw.npy"))
+
     def test_refusals(self):
         self.save_all(self.integers(1, 2, 5, 5, 5), self.integers(3, 2, 3, 3, 3), self.integers(1, 3, 3, 3, 4))
         self.refused(2, "at least one must be given", *self.grad())
