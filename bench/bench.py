@@ -30,7 +30,8 @@ def parse_arguments():
     parser.add_argument("--gmac", nargs=2, type=float, default=(0, math.inf), metavar=("MIN", "MAX"),
                         help="only layers of so many 1e9 multiply-adds")
     parser.add_argument("--peers", metavar="NAMES", help="only peers whose names start with one of these, by comma")
-    parser.add_argument("--op", choices=["forward"], default="forward")
+    parser.add_argument("--op", choices=["forward", "backward-input", "backward-weight"], default="forward",
+                        help="gradients are compared with oneDNN alone")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--time-per-round", type=float, default=0.5, metavar="SECONDS", help="of each peer")
     parser.add_argument("--threads", type=int, default=2)
@@ -86,6 +87,8 @@ def start_workers(arguments):
     for peer in peers.all_peers(REPOSITORY, arguments.build, arguments.threads):
         if peer.name != "clconv" and not peer.name.startswith(chosen):
             continue
+        if arguments.op != "forward" and not peer.name.startswith(peers.GRADIENT_PEERS):
+            continue
         try:
             workers.append(peers.Worker(peer, arguments.threads))
         except peers.WorkerFailed as error:
@@ -126,13 +129,13 @@ def difference(samples, expected):
     return max(abs(a - b) for a, b in zip(samples, expected)) / largest if largest else math.inf
 
 
-def prepare(workers, layer, results):
+def prepare(workers, layer, op, results):
     """Gives the layer to every worker; those that compute it are returned."""
     ready, expected = [], None
     for worker in workers:
         result = results[worker.peer.name] = {"library": worker.peer.library}
         try:
-            answer = worker.ask(layer.request())
+            answer = worker.ask(layer.request(op))
             if worker.peer.name == "clconv":
                 expected = answer
             error = difference(answer["samples"], expected["samples"]) if expected else 0
@@ -169,7 +172,7 @@ def without_slow(workers, results):
 
 def measure_layer(workers, layer, arguments):
     results = {}
-    ready = prepare(workers, layer, results)
+    ready = prepare(workers, layer, arguments.op, results)
     for number in range(arguments.rounds):
         ready = run_round(ready, results, arguments.time_per_round)
         if number == 0:

@@ -48,9 +48,9 @@ class Layer:
             return KINDS[0] if min(self.input[1:]) >= SMALL_IMAGE else "small images"
         return "other"
 
-    def request(self):
+    def request(self, op="forward"):
         """The line by which a worker is asked for it."""
-        return "layer " + " ".join(map(str, self.numbers))
+        return f"{op} " + " ".join(map(str, self.numbers))
 
 
 def read_suite(path):

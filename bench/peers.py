@@ -10,6 +10,8 @@ import tempfile
 
 Peer = collections.namedtuple("Peer", "name library command environment")
 
+GRADIENT_PEERS = ("clconv", "onednn")  # those that compute gradients start so
+
 ANSWER_SECONDS = 300  # beyond what a request itself takes
 
 

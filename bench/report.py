@@ -7,7 +7,7 @@ import chart
 from layers import KINDS
 
 LIBRARIES = ["clconv", "oneDNN", "ONNX Runtime", "OpenVINO", "PyTorch"]
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+LIBRARIES_OF_GRADIENTS = LIBRARIES[:2]
 
 
 class Row:
@@ -78,16 +78,20 @@ def progress(layer):
     return f"{row.title}: {number(row.ratio, 2)} ({figures} ms){errors}"
 
 
+def libraries(results):
+    return LIBRARIES if results["op"] == "forward" else LIBRARIES_OF_GRADIENTS
+
+
 def main_table(results):
     """Header and rows of text."""
     peak = limit(results, "peak_gflops")
-    header = ["layer", "GFLOP", "algorithm", "ms", *LIBRARIES, "of the peak", "ratio"]
+    header = ["layer", "GFLOP", "algorithm", "ms", *libraries(results), "of the peak", "ratio"]
     table = []
     for row in rows(results):
         mine = row.gflops("clconv")
         table.append([row.title, f"{row.gflop:.3g}", row.peers["clconv"].get("note") or "failed",
                       number(row.ms("clconv") if mine else None, 3),
-                      *(number(row.gflops(library)) for library in LIBRARIES),
+                      *(number(row.gflops(library)) for library in libraries(results)),
                       number(100 * mine / peak if mine else None) + " %", number(row.ratio, 2)])
     return header, table
 
@@ -145,10 +149,10 @@ def version_text(results):
 def section(results, chart_name):
     machine = results["machine"]
     parts = [
-        f"Measured on {results['date']} at {results['source']} by `bench/bench.py --markdown`: {machine['cpu']}, "
+        f"Measured on {results['date']} at {results['source']} by `bench/bench.py --op {results['op']} --markdown`: {machine['cpu']}, "
         f"{machine['threads']} threads, {machine['system']}; clconv on `{machine['device']}` "
         f"({machine['platform']}). The machine at that time: {limits_text(results)}.",
-        f"fp32, forward, NCDHW in and out, padding and changes of layout timed, weights packed beforehand by all, no "
+        f"fp32, {results['op']}, NCDHW in and out, padding and changes of layout timed, weights packed beforehand by all, no "
         f"tuning. Columns of libraries are GFLOP/s of the dense definition; {results['rounds']} rounds in turn, the "
         f"median of each. The ratio is the best peer's time by clconv's. `bench/README.md` has the rules.",
         f"![GFLOP/s of clconv and its peers, layer by layer]({chart_name})",
@@ -159,6 +163,10 @@ def section(results, chart_name):
     return "\n\n".join(parts)
 
 
+def markers(op):
+    return f"<!-- bench:{op}:begin -->", f"<!-- bench:{op}:end -->"
+
+
 def write_file(path, content):
     with open(path + ".tmp", "w", encoding="utf-8") as file:
         file.write(content)
@@ -166,17 +174,19 @@ def write_file(path, content):
 
 
 def write_markdown(path, results):
-    """Replaces what is between the markers; a page without them, or no page, gets them at its end."""
+    """Replaces what is between the op's markers; a page without them, or no page, gets them at its end."""
+    begin, end = markers(results["op"])
     page = ""
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
             page = file.read()
-    if BEGIN not in page or END not in page:
-        page = (page.rstrip("\n") + "\n\n" if page else "") + f"{BEGIN}\n{END}\n"
-    before, rest = page.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
-    chart_path = os.path.splitext(path)[0] + ".svg"
+    if begin not in page or end not in page:
+        page = (page.rstrip("\n") + "\n\n" if page else "") + f"{begin}\n{end}\n"
+    before, rest = page.split(begin, 1)
+    after = rest.split(end, 1)[1]
+    suffix = "" if results["op"] == "forward" else "-" + results["op"]
+    chart_path = os.path.splitext(path)[0] + suffix + ".svg"
     content = section(results, os.path.basename(chart_path))
-    bars = [(row.title, {library: row.gflops(library) for library in LIBRARIES}) for row in rows(results)]
-    write_file(chart_path, chart.bars(bars, LIBRARIES, limit(results, "peak_gflops")))
-    write_file(path, f"{before}{BEGIN}\n\n{content}\n\n{END}{after}")
+    bars = [(row.title, {library: row.gflops(library) for library in libraries(results)}) for row in rows(results)]
+    write_file(chart_path, chart.bars(bars, libraries(results), limit(results, "peak_gflops")))
+    write_file(path, f"{before}{begin}\n\n{content}\n\n{end}{after}")

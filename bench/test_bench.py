@@ -27,7 +27,7 @@ def results(**arguments):
     second = {"clconv": result("clconv", 6.0), "a-x": {"library": "oneDNN", "error": "refused"},
               "a-y": result("oneDNN", 9.0), "b": result("OpenVINO", 3.0)}
     kinds = ("stem", first), ("patch", second)
-    values = {"date": "today", "source": "abc", "rounds": 1, "missing": {}, "versions": {"clconv": "1"},
+    values = {"date": "today", "source": "abc", "op": "forward", "rounds": 1, "missing": {}, "versions": {"clconv": "1"},
               "machine": {"cpu": "C", "threads": 2, "system": "S", "device": "D", "platform": "P"},
               "limits": [{"peak_gflops": 10.0, "copy_gbs": 2.0}, {"peak_gflops": 20.0, "copy_gbs": 1.0}],
               "layers": [{"network": "N", "layer": kind, "kind": kind, "gflop": 0.01, "peers": table}
@@ -86,7 +86,7 @@ class RoundsTest(unittest.TestCase):
     def test_peer_that_computes_something_else_is_left_out(self):
         workers = [self.start("clconv", "[1, 2]"), self.start("same", "[1.0001, 2]"), self.start("other", "[2, 1]")]
         found = {}
-        ready = bench.prepare(workers, layers.read_suite(os.path.join(HERE, "suite.csv"))[0], found)
+        ready = bench.prepare(workers, layers.read_suite(os.path.join(HERE, "suite.csv"))[0], "forward", found)
         self.assertEqual([worker.peer.name for worker in ready], ["clconv", "same"])
         self.assertIn("computes something else", found["other"]["error"])
 
@@ -118,19 +118,23 @@ class ReportTest(unittest.TestCase):
         self.assertIn("refused", report.text(broken))
 
     def test_only_the_section_of_the_page_changes(self):
+        begin, end = report.markers("forward")
         with tempfile.TemporaryDirectory() as folder:
             page = os.path.join(folder, "page.md")
             with open(page, "w", encoding="utf-8") as file:
-                file.write(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+                file.write(f"before\n{begin}\nold\n{end}\nafter\n")
             report.write_markdown(page, results())
             with open(page, encoding="utf-8") as file:
                 once = file.read()
             report.write_markdown(page, results())
             with open(page, encoding="utf-8") as file:
                 self.assertEqual(file.read(), once)
-            self.assertTrue(once.startswith("before\n" + report.BEGIN) and once.endswith(report.END + "\nafter\n"))
+            self.assertTrue(once.startswith("before\n" + begin) and once.endswith(end + "\nafter\n"))
             self.assertNotIn("old", once)
-            self.assertEqual(sorted(os.listdir(folder)), ["page.md", "page.svg"])
+            report.write_markdown(page, results(op="backward-input"))
+            with open(page, encoding="utf-8") as file:
+                self.assertTrue(file.read().startswith(once))
+            self.assertEqual(sorted(os.listdir(folder)), ["page-backward-input.svg", "page.md", "page.svg"])
 
 
 if __name__ == "__main__":

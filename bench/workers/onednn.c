@@ -1,6 +1,6 @@
-/* The worker of oneDNN, versions 2 and 3. Weights are reordered beforehand into the layout that the primitive
- * wants. Input and output are NCDHW: "plain" asks for a primitive that takes them so, "blocked" for the one
- * that oneDNN likes best, with the reorders into and out of its layouts timed. */
+/* The worker of oneDNN, versions 2 and 3. Weights that are read are reordered beforehand into the layout that
+ * the primitive wants. Input and output are NCDHW: "plain" asks for a primitive that takes them so, "blocked"
+ * for the one that oneDNN likes best, with the reorders into and out of its layouts timed. */
 #include "worker.h"
 
 #include <oneapi/dnnl/dnnl.h>
@@ -21,19 +21,45 @@ typedef const dnnl_memory_desc_t *desc_ref;
 #define desc_destroy(desc) (void)(desc)
 #endif
 
+/* What an op calls its tensors. */
+typedef struct tensor_name {
+    dnnl_query_t query;
+    int argument;
+} tensor_name;
+
+static const tensor_name tensor_names[BENCH_OPS][BENCH_TENSORS] = {
+    {{dnnl_query_src_md, DNNL_ARG_SRC},
+     {dnnl_query_weights_md, DNNL_ARG_WEIGHTS},
+     {dnnl_query_dst_md, DNNL_ARG_DST}},
+    {{dnnl_query_diff_src_md, DNNL_ARG_DIFF_SRC},
+     {dnnl_query_weights_md, DNNL_ARG_WEIGHTS},
+     {dnnl_query_diff_dst_md, DNNL_ARG_DIFF_DST}},
+    {{dnnl_query_src_md, DNNL_ARG_SRC},
+     {dnnl_query_diff_weights_md, DNNL_ARG_DIFF_WEIGHTS},
+     {dnnl_query_diff_dst_md, DNNL_ARG_DIFF_DST}},
+};
+
+/* A tensor as the caller has it, NCDHW or OIDHW, and as the primitive wants it where that differs, with the
+ * reorder from one to the other; else NULL. */
+typedef struct tensor {
+    dnnl_memory_t plain, inside;
+    dnnl_primitive_t reorder;
+} tensor;
+
 typedef struct onednn {
     int blocked;
     dnnl_engine_t engine;
     dnnl_stream_t stream;
-    dnnl_primitive_desc_t desc;
-    dnnl_primitive_t convolution, reorder_input, reorder_output; /* reorders: NULL if there are none */
-    dnnl_memory_t input, weight, output;                         /* NCDHW and OIDHW */
-    dnnl_memory_t input_inside, weight_inside, output_inside;    /* as the primitive wants; NULL if that */
+    dnnl_primitive_desc_t desc, hint; /* hint: of the forward primitive, which gradients are derived from */
+    dnnl_primitive_t convolution;
+    bench_op op;
+    int made;
+    tensor tensors[BENCH_TENSORS];
 } onednn;
 
 /* Descriptors of what the caller has (`..._tag` plain) or of what the primitive may choose (any). */
 typedef struct descriptors {
-    dnnl_memory_desc_t input, weight, output;
+    dnnl_memory_desc_t of[BENCH_TENSORS];
 } descriptors;
 
 static int check(worker *w, dnnl_status_t status, const char *what)
@@ -49,41 +75,65 @@ static int create_descriptors(worker *w, const bench_layer *l, dnnl_format_tag_t
     const dnnl_dims_t output = {l->batch, l->out_channels, y[0], y[1], y[2]};
     const dnnl_dims_t dense = {l->out_channels, l->in_channels, k[0], k[1], k[2]};
     const dnnl_dims_t grouped = {g, l->out_channels / g, l->in_channels / g, k[0], k[1], k[2]};
-    dnnl_status_t status = desc_create(&d->input, 5, input, dnnl_f32, data_tag);
-    if (!status) status = desc_create(&d->output, 5, output, dnnl_f32, data_tag);
+    dnnl_status_t status = desc_create(&d->of[INPUT_TENSOR], 5, input, dnnl_f32, data_tag);
+    if (!status) status = desc_create(&d->of[OUTPUT_TENSOR], 5, output, dnnl_f32, data_tag);
     if (!status)
-        status = desc_create(&d->weight, g > 1 ? 6 : 5, g > 1 ? grouped : dense, dnnl_f32, weight_tag);
+        status =
+            desc_create(&d->of[WEIGHT_TENSOR], g > 1 ? 6 : 5, g > 1 ? grouped : dense, dnnl_f32, weight_tag);
     return check(w, status, "memory descriptor");
 }
 
 static void destroy_descriptors(descriptors *d)
 {
-    desc_destroy(d->input);
-    desc_destroy(d->weight);
-    desc_destroy(d->output);
+    for (int i = 0; i < BENCH_TENSORS; i++) {
+        desc_destroy(d->of[i]);
+    }
 }
 
-static dnnl_status_t describe(onednn *o, const bench_layer *l, const descriptors *d)
+static dnnl_status_t describe(const onednn *o, const bench_layer *l, bench_op op, const descriptors *d,
+                              dnnl_primitive_desc_t *desc)
 {
-    const dnnl_prop_kind_t kind = dnnl_forward_inference;
+    const dnnl_prop_kind_t kind = l->op == OP_FORWARD ? dnnl_forward_inference : dnnl_forward_training;
     const dnnl_alg_kind_t algorithm = dnnl_convolution_auto;
-    dnnl_dims_t stride = {0}, dilation = {0}, padding = {0};
+    dnnl_dims_t s = {0}, dilation = {0}, p = {0};
     for (int a = 0; a < 3; a++) {
-        stride[a] = l->stride[a];
+        s[a] = l->stride[a];
         dilation[a] = l->dilation[a] - 1;
-        padding[a] = l->padding[a];
+        p[a] = l->padding[a];
     }
 #if DNNL_VERSION_MAJOR >= 3
-    return dnnl_convolution_forward_primitive_desc_create(&o->desc, o->engine, kind, algorithm, d->input,
-                                                          d->weight, NULL, d->output, stride, dilation,
-                                                          padding, padding, NULL);
+    const_dnnl_memory_desc_t x = d->of[INPUT_TENSOR], f = d->of[WEIGHT_TENSOR], y = d->of[OUTPUT_TENSOR];
+    if (op == OP_BACKWARD_INPUT)
+        return dnnl_convolution_backward_data_primitive_desc_create(desc, o->engine, algorithm, x, f, y, s,
+                                                                    dilation, p, p, o->hint, NULL);
+    if (op == OP_BACKWARD_WEIGHT)
+        return dnnl_convolution_backward_weights_primitive_desc_create(desc, o->engine, algorithm, x, f, NULL,
+                                                                       y, s, dilation, p, p, o->hint, NULL);
+    return dnnl_convolution_forward_primitive_desc_create(desc, o->engine, kind, algorithm, x, f, NULL, y, s,
+                                                          dilation, p, p, NULL);
 #else
+    const dnnl_memory_desc_t *x = &d->of[INPUT_TENSOR], *f = &d->of[WEIGHT_TENSOR];
+    const dnnl_memory_desc_t *y = &d->of[OUTPUT_TENSOR];
     dnnl_convolution_desc_t convolution;
-    dnnl_status_t status =
-        dnnl_dilated_convolution_forward_desc_init(&convolution, kind, algorithm, &d->input, &d->weight, NULL,
-                                                   &d->output, stride, dilation, padding, padding);
-    return status ? status : dnnl_primitive_desc_create(&o->desc, &convolution, NULL, o->engine, NULL);
+    dnnl_status_t status = op == OP_BACKWARD_INPUT ? dnnl_dilated_convolution_backward_data_desc_init(
+                                                         &convolution, algorithm, x, f, y, s, dilation, p, p)
+                           : op == OP_BACKWARD_WEIGHT
+                               ? dnnl_dilated_convolution_backward_weights_desc_init(
+                                     &convolution, algorithm, x, f, NULL, y, s, dilation, p, p)
+                               : dnnl_dilated_convolution_forward_desc_init(&convolution, kind, algorithm, x,
+                                                                            f, NULL, y, s, dilation, p, p);
+    return status ? status : dnnl_primitive_desc_create(desc, &convolution, NULL, o->engine, o->hint);
 #endif
+}
+
+static int create_convolution(worker *w, const bench_layer *l, const descriptors *d)
+{
+    onednn *o = w->state;
+    dnnl_status_t status = dnnl_success;
+    if (l->op != OP_FORWARD) status = describe(o, l, OP_FORWARD, d, &o->hint);
+    if (check(w, status, "the forward convolution's descriptor")) return 1;
+    return check(w, describe(o, l, l->op, d, &o->desc), "convolution descriptor") ||
+           check(w, dnnl_primitive_create(&o->convolution, o->desc), "convolution");
 }
 
 static int create_memory(worker *w, desc_ref desc, dnnl_memory_t *memory)
@@ -118,41 +168,40 @@ static dnnl_status_t reorder(const onednn *o, dnnl_primitive_t primitive, dnnl_m
 }
 
 /* Memory of the primitive's own layout where it differs from the caller's, and the reorder between them. */
-static int create_inside(worker *w, desc_ref plain, dnnl_query_t which, dnnl_memory_t *inside,
-                         dnnl_primitive_t *primitive)
+static int create_inside(worker *w, desc_ref plain, int which)
 {
     const onednn *o = w->state;
-    desc_ref wanted = dnnl_primitive_desc_query_md(o->desc, which, 0);
+    tensor *t = &((onednn *)w->state)->tensors[which];
+    desc_ref wanted = dnnl_primitive_desc_query_md(o->desc, tensor_names[o->op][which].query, 0);
     if (dnnl_memory_desc_equal(plain, wanted)) return 0;
-    if (create_memory(w, wanted, inside)) return 1;
-    int leaves = which == dnnl_query_dst_md;
-    return create_reorder(w, leaves ? wanted : plain, leaves ? plain : wanted, primitive);
+    if (create_memory(w, wanted, &t->inside)) return 1;
+    int leaves = which == o->made;
+    return create_reorder(w, leaves ? wanted : plain, leaves ? plain : wanted, &t->reorder);
 }
 
-static int pack_weight(worker *w, desc_ref plain)
+/* Reorders the weights once, and no more when they are run. */
+static int pack_weight(worker *w)
 {
-    onednn *o = w->state;
-    dnnl_primitive_t primitive = NULL;
-    int failed = create_inside(w, plain, dnnl_query_weights_md, &o->weight_inside, &primitive);
-    if (!failed && primitive) {
-        failed = check(w, reorder(o, primitive, o->weight, o->weight_inside), "reorder of the weights") ||
+    const onednn *o = w->state;
+    tensor *t = &((onednn *)w->state)->tensors[WEIGHT_TENSOR];
+    if (!t->reorder) return 0;
+    int failed = check(w, reorder(o, t->reorder, t->plain, t->inside), "reorder of the weights") ||
                  check(w, dnnl_stream_wait(o->stream), "wait");
-    }
-    if (primitive) dnnl_primitive_destroy(primitive);
+    dnnl_primitive_destroy(t->reorder);
+    t->reorder = NULL;
     return failed;
 }
 
 static int create_tensors(worker *w, const bench_layer *l, const descriptors *plain)
 {
     onednn *o = w->state;
-    return create_memory(w, DESC_REF(plain->input), &o->input) ||
-           create_memory(w, DESC_REF(plain->weight), &o->weight) ||
-           create_memory(w, DESC_REF(plain->output), &o->output) ||
-           fill(w, o->input, l->input_size, INPUT_SEED) || fill(w, o->weight, l->weight_size, WEIGHT_SEED) ||
-           create_inside(w, DESC_REF(plain->input), dnnl_query_src_md, &o->input_inside, &o->reorder_input) ||
-           create_inside(w, DESC_REF(plain->output), dnnl_query_dst_md, &o->output_inside,
-                         &o->reorder_output) ||
-           pack_weight(w, DESC_REF(plain->weight));
+    int failed = 0;
+    for (int i = 0; i < BENCH_TENSORS && !failed; i++) {
+        desc_ref desc = DESC_REF(plain->of[i]);
+        failed = create_memory(w, desc, &o->tensors[i].plain) ||
+                 fill(w, o->tensors[i].plain, l->sizes[i], (uint32_t)i) || create_inside(w, desc, i);
+    }
+    return failed || (o->made != WEIGHT_TENSOR && pack_weight(w));
 }
 
 static int prepare(worker *w, const bench_layer *l)
@@ -160,15 +209,18 @@ static int prepare(worker *w, const bench_layer *l)
     onednn *o = w->state;
     const char *implementation = "";
     descriptors plain = {0}, wanted = {0};
+    o->op = l->op;
+    o->made = l->made;
     int failed = create_descriptors(w, l, dnnl_ncdhw, l->groups > 1 ? dnnl_goidhw : dnnl_oidhw, &plain) ||
                  create_descriptors(w, l, o->blocked ? dnnl_format_tag_any : dnnl_ncdhw, dnnl_format_tag_any,
                                     &wanted) ||
-                 check(w, describe(o, l, &wanted), "convolution descriptor") ||
-                 check(w, dnnl_primitive_create(&o->convolution, o->desc), "convolution") ||
-                 create_tensors(w, l, &plain);
+                 create_convolution(w, l, &wanted) || create_tensors(w, l, &plain);
     if (!failed) dnnl_primitive_desc_query(o->desc, dnnl_query_impl_info_str, 0, (void *)&implementation);
-    snprintf(w->note, sizeof w->note, "%s%s", implementation,
-             o->reorder_input || o->reorder_output ? ", reordered" : "");
+    int reorders = 0;
+    for (int i = 0; i < BENCH_TENSORS; i++) {
+        reorders += o->tensors[i].reorder != NULL;
+    }
+    snprintf(w->note, sizeof w->note, "%s%s", implementation, reorders ? ", reordered" : "");
     destroy_descriptors(&plain);
     destroy_descriptors(&wanted);
     return failed;
@@ -177,44 +229,45 @@ static int prepare(worker *w, const bench_layer *l)
 static int run(worker *w)
 {
     const onednn *o = w->state;
-    const dnnl_exec_arg_t arguments[] = {
-        {DNNL_ARG_SRC, o->input_inside ? o->input_inside : o->input},
-        {DNNL_ARG_WEIGHTS, o->weight_inside ? o->weight_inside : o->weight},
-        {DNNL_ARG_DST, o->output_inside ? o->output_inside : o->output},
-    };
+    const tensor *made = &o->tensors[o->made];
+    dnnl_exec_arg_t arguments[BENCH_TENSORS];
     dnnl_status_t status = dnnl_success;
-    if (o->reorder_input) status = reorder(o, o->reorder_input, o->input, o->input_inside);
-    if (!status) status = dnnl_primitive_execute(o->convolution, o->stream, 3, arguments);
-    if (!status && o->reorder_output) status = reorder(o, o->reorder_output, o->output_inside, o->output);
+    for (int i = 0; i < BENCH_TENSORS; i++) {
+        const tensor *t = &o->tensors[i];
+        arguments[i] = (dnnl_exec_arg_t){tensor_names[o->op][i].argument, t->inside ? t->inside : t->plain};
+        if (!status && t->reorder && t != made) status = reorder(o, t->reorder, t->plain, t->inside);
+    }
+    if (!status) status = dnnl_primitive_execute(o->convolution, o->stream, BENCH_TENSORS, arguments);
+    if (!status && made->reorder) status = reorder(o, made->reorder, made->inside, made->plain);
     if (!status) status = dnnl_stream_wait(o->stream);
     return check(w, status, "run");
 }
 
-static int read_output(worker *w, float *output, size_t count)
+static int read_made(worker *w, float *made, size_t count)
 {
     const onednn *o = w->state;
+    dnnl_memory_t memory = o->tensors[o->made].plain;
     void *data;
-    if (check(w, dnnl_memory_map_data(o->output, &data), "map")) return 1;
-    memcpy(output, data, count * sizeof *output);
-    return check(w, dnnl_memory_unmap_data(o->output, data), "unmap");
+    if (check(w, dnnl_memory_map_data(memory, &data), "map")) return 1;
+    memcpy(made, data, count * sizeof *made);
+    return check(w, dnnl_memory_unmap_data(memory, data), "unmap");
 }
 
 static void release(worker *w)
 {
     onednn *o = w->state;
-    dnnl_memory_t *const memories[] = {&o->input,        &o->weight,        &o->output,
-                                       &o->input_inside, &o->weight_inside, &o->output_inside};
-    dnnl_primitive_t *const primitives[] = {&o->convolution, &o->reorder_input, &o->reorder_output};
-    for (size_t i = 0; i < sizeof primitives / sizeof *primitives; i++) {
-        if (*primitives[i]) dnnl_primitive_destroy(*primitives[i]);
-        *primitives[i] = NULL;
+    for (int i = 0; i < BENCH_TENSORS; i++) {
+        tensor *t = &o->tensors[i];
+        if (t->reorder) dnnl_primitive_destroy(t->reorder);
+        if (t->plain) dnnl_memory_destroy(t->plain);
+        if (t->inside) dnnl_memory_destroy(t->inside);
+        *t = (tensor){NULL, NULL, NULL};
     }
-    for (size_t i = 0; i < sizeof memories / sizeof *memories; i++) {
-        if (*memories[i]) dnnl_memory_destroy(*memories[i]);
-        *memories[i] = NULL;
-    }
+    if (o->convolution) dnnl_primitive_destroy(o->convolution);
     if (o->desc) dnnl_primitive_desc_destroy(o->desc);
-    o->desc = NULL;
+    if (o->hint) dnnl_primitive_desc_destroy(o->hint);
+    o->convolution = NULL;
+    o->desc = o->hint = NULL;
 }
 
 int main(int argc, char **argv)
@@ -227,7 +280,7 @@ int main(int argc, char **argv)
     const dnnl_version_t *v = dnnl_version();
     snprintf(version, sizeof version, "%d.%d.%d", v->major, v->minor, v->patch);
     onednn o = {.blocked = strcmp(argv[1], "blocked") == 0};
-    worker w = {version, &o, "", "", 0, prepare, run, read_output, release};
+    worker w = {version, &o, "", "", 0, prepare, run, read_made, release};
     int status = EXIT_FAILURE;
     if (check(&w, dnnl_engine_create(&o.engine, dnnl_cpu, 0), "CPU engine") ||
         check(&w, dnnl_stream_create(&o.stream, o.engine, dnnl_stream_in_order), "stream")) {

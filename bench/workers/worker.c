@@ -69,47 +69,62 @@ static int parse_numbers(const char *line, bench_layer *l)
 static int parse_layer(worker *w, const char *line, bench_layer *l)
 {
     if (parse_numbers(line, l) || l->groups < 1) return worker_fail(w, "no layer: %s", line);
-    l->input_size = l->batch * l->in_channels;
-    l->weight_size = l->out_channels * (l->in_channels / l->groups);
-    l->output_size = l->batch * l->out_channels;
+    int64_t input = l->batch * l->in_channels, output = l->batch * l->out_channels;
+    int64_t weight = l->out_channels * (l->in_channels / l->groups);
     for (int a = 0; a < 3; a++) {
         int64_t room = l->input[a] + 2 * l->padding[a] - l->dilation[a] * (l->kernel[a] - 1) - 1;
         if (room < 0 || l->stride[a] < 1) return worker_fail(w, "the layer has no output");
         l->output[a] = room / l->stride[a] + 1;
-        l->input_size *= l->input[a];
-        l->weight_size *= l->kernel[a];
-        l->output_size *= l->output[a];
+        input *= l->input[a];
+        weight *= l->kernel[a];
+        output *= l->output[a];
     }
-    return l->output_size > 0 ? 0 : worker_fail(w, "the layer has no output");
+    const int64_t sizes[BENCH_TENSORS] = {input, weight, output};
+    memcpy(l->sizes, sizes, sizeof sizes);
+    return output > 0 ? 0 : worker_fail(w, "the layer has no output");
 }
 
-/* Values of the output at even distances, by which bench.py sees that all compute the same. */
-static int answer_output(worker *w, const bench_layer *l)
+/* Values of what is made, at even distances, by which bench.py sees that all compute the same. */
+static int answer_samples(worker *w, const bench_layer *l)
 {
-    float *output = malloc((size_t)l->output_size * sizeof *output);
-    if (!output) return worker_fail(w, "host memory is exhausted");
-    int failed = w->run(w) || w->read(w, output, (size_t)l->output_size);
+    int64_t count = l->sizes[l->made];
+    float *made = malloc((size_t)count * sizeof *made);
+    if (!made) return worker_fail(w, "host memory is exhausted");
+    int failed = w->run(w) || w->read(w, made, (size_t)count);
     if (!failed) {
-        printf("{\"elements\": %" PRId64 ", \"note\": \"%s\", \"samples\": [", l->output_size, w->note);
+        printf("{\"elements\": %" PRId64 ", \"note\": \"%s\", \"samples\": [", count, w->note);
         for (int i = 0; i < SAMPLES; i++) {
-            double value = output[(l->output_size - 1) * i / (SAMPLES - 1)];
+            double value = made[(count - 1) * i / (SAMPLES - 1)];
             /* JSON has no NaN; a result that is none fails the comparison as well. */
             printf("%s%.9g", i ? ", " : "", value == value ? value : 1e30);
         }
         printf("]}\n");
     }
-    free(output);
+    free(made);
     return failed;
 }
 
-static int answer_layer(worker *w, const char *line)
+/* The op that a request starts with, and in *line what follows it; BENCH_OPS if it is none. */
+static bench_op parse_op(const char **line)
 {
-    bench_layer layer = {0};
+    static const char *const names[BENCH_OPS] = {"forward ", "backward-input ", "backward-weight "};
+    for (int op = 0; op < BENCH_OPS; op++) {
+        if (strncmp(*line, names[op], strlen(names[op])) != 0) continue;
+        *line += strlen(names[op]);
+        return (bench_op)op;
+    }
+    return BENCH_OPS;
+}
+
+static int answer_layer(worker *w, bench_op op, const char *line)
+{
+    static const int makes[BENCH_OPS] = {OUTPUT_TENSOR, INPUT_TENSOR, WEIGHT_TENSOR};
+    bench_layer layer = {.op = op, .made = makes[op]};
     w->release(w);
     w->note[0] = '\0';
     w->ready = 0;
     if (parse_layer(w, line, &layer)) return 1;
-    w->ready = !w->prepare(w, &layer) && !answer_output(w, &layer);
+    w->ready = !w->prepare(w, &layer) && !answer_samples(w, &layer);
     return !w->ready;
 }
 
@@ -138,7 +153,9 @@ int worker_serve(worker *w)
     print_text("ready", w->version);
     fflush(stdout);
     while (fgets(line, sizeof line, stdin)) {
-        int failed = strncmp(line, "layer ", 6) == 0 ? answer_layer(w, line + 6)
+        const char *rest = line;
+        bench_op op = parse_op(&rest);
+        int failed = op != BENCH_OPS                 ? answer_layer(w, op, rest)
                      : strncmp(line, "run ", 4) == 0 ? answer_run(w, strtod(line + 4, NULL))
                                                      : worker_fail(w, "no request: %s", line);
         if (failed) print_text("error", w->error);

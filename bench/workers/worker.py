@@ -1,5 +1,5 @@
 """What every worker of the benchmark written in Python shares: the counterpart of worker.h and worker.c, where the
-conversation with bench.py is described."""
+conversation with bench.py is described, for the forward pass."""
 import json
 import sys
 import time
@@ -69,7 +69,7 @@ def serve(version, prepare):
     for line in sys.stdin:
         request, *words = line.split()
         try:
-            if request == "layer":
+            if request == "forward":
                 run = output = None  # the last layer's memory goes first
                 layer = Layer([int(word) for word in words])
                 run, output, note = prepare(layer)
