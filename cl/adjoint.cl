@@ -6,16 +6,19 @@
  * pad_backward gathers the gradient of the padded input, whose positions of a remainder modulo the stride lie
  * in a volume of their own, and folds the padding back:
  *
- *     volume e of an axis holds positions x = (e * dilation) % stride + stride * (first + y), y = 0, 1, ...
+ *     volume e of an axis holds positions x = (e * dilation) % stride + stride * (first + y), y = 0, 1, ...,
+ *     the first of them `low` at least
  *
  *     padded        . . | a b c d | . .          gradient of b = position of b + (reflect) the position left
  * of the (reflect 2)   c b |         | c b          border that reads b + the one right of it
  *
- * A work-item makes a row: it adds the rows that its own row's element is read from, in the order of their
+ * A work-item makes some rows: it adds the rows that its own row's element is read from, in the order of their
  * positions, and within each the positions from left to right. So every element is one sum in a fixed order,
  * without atomics.
  *
- * Index space: (1, channels of the input, filters), and (1, rows, 1). Cost: no arithmetic but the additions
+ *   VECTOR_WIDTH  1 to 16, of pad_backward
+ *
+ * Index space: (1, channels of the input, filters), and (1, blocks of rows, 1). Cost: no arithmetic but the additions
  * of borders; reads and writes each element once.
  */
 #include "arguments/adjoint.clh"
@@ -47,51 +50,107 @@ kernel void transpose_weight(TENSOR(const real, weight),
     }
 }
 
+/* An axis of the volumes: cell y of volume e is position residue + stride * (first + y), with residue = e *
+ * dilation % stride and the first that is `low` at least. */
+typedef struct volume_axis {
+    long stride, dilation, residues, low, count;
+} volume_axis;
+
+static inline long first_position(const volume_axis *a, const long e)
+{
+    const long residue = e * a->dilation % a->stride;
+    return residue + (a->low - residue + a->stride - 1) / a->stride * a->stride;
+}
+
 /* Where position x of a padded axis lies: its volume's number, or -1 if no tap reaches it, and *y its cell.
  */
-static inline long find_cell(const long x, const long stride, const long dilation, const long residues,
-                             const long first, const long count, long *y)
+static inline long find_cell(const long x, const volume_axis *a, long *y)
 {
-    for (long e = 0; e < residues; e++) {
-        const long residue = e * dilation % stride;
-        if (x < residue || (x - residue) % stride != 0) continue;
-        *y = (x - residue) / stride - first;
-        return *y >= 0 && *y < count ? e : -1;
+    for (long e = 0; e < a->residues; e++) {
+        const long distance = x - first_position(a, e);
+        *y = distance / a->stride;
+        if (distance >= 0 && *y * a->stride == distance) return *y < a->count ? e : -1;
     }
     return -1;
 }
 
+/* A row of the gradient, and the padding of its axis. */
+typedef struct gradient_row {
+    global real *to;
+    long width, before, after, mode;
+} gradient_row;
+
+static inline void fill_row(const gradient_row *g, const real value)
+{
+    for (long w = 0; w < g->width; w++)
+        g->to[w] = value;
+}
+
+/* Adds what the border's positions [first, last) read. */
+static inline void add_border(global const real *from, const gradient_row *g, const volume_axis *a,
+                              const long volume, const long first, const long last)
+{
+    for (long x = first; x < last; x++) {
+        long y;
+        const long e = find_cell(x, a, &y);
+        if (e >= 0) g->to[padding_source(g->mode, x - g->before, g->width)] += from[e * volume + y];
+    }
+}
+
+/* Whether every column of a row is a cell of one of two volumes, in turn, and no other. */
+static inline bool is_paired(const gradient_row *g, const volume_axis *a)
+{
+    return VECTOR_WIDTH > 1 && g->mode == PADDING_ZEROS && a->stride == 2 && a->residues == 2 &&
+           a->low == g->before && 2 * a->count == g->width;
+}
+
+/* Such a row: `start` plus each cell. */
+static inline void store_pairs(global const real *from, const gradient_row *g, const volume_axis *a,
+                               const long volume, const real start)
+{
+    const long first = first_position(a, 0) < first_position(a, 1) ? 0 : volume;
+    global const real *even = from + first, *odd = from + (volume - first);
+    long y = 0;
+#if VECTOR_WIDTH > 1
+    for (; y + VECTOR_WIDTH <= a->count; y += VECTOR_WIDTH) {
+        const realv v = vector_load(even + y) + start, w = vector_load(odd + y) + start;
+        realv low, high;
+        low.even = v.lo, low.odd = w.lo, high.even = v.hi, high.odd = w.hi;
+        vector_store(low, g->to + 2 * y);
+        vector_store(high, g->to + 2 * y + VECTOR_WIDTH);
+    }
+#endif
+    for (; y < a->count; y++) {
+        g->to[2 * y] = start + even[y];
+        g->to[2 * y + 1] = start + odd[y];
+    }
+}
+
+/* Adds the cells of volume e that are columns of the row. */
+static inline void add_cells(global const real *from, const gradient_row *g, const volume_axis *a,
+                             const long e)
+{
+    const long stride = a->stride, start = first_position(a, e) - g->before;
+    const long y_first = start < 0 ? (-start + stride - 1) / stride : 0;
+    const long y_last = min(a->count, start < g->width ? (g->width - start + stride - 1) / stride : 0);
+    if (stride == 1)
+        for (long y = y_first; y < y_last; y++)
+            g->to[start + y] += from[y];
+    else
+        for (long y = y_first; y < y_last; y++)
+            g->to[start + y * stride] += from[y];
+}
+
 /* Adds a row of the volumes to a row of the gradient: from[e * volume + y] for each volume e of the last
  * axis. */
-static inline void add_row(global const real *from, global real *to, const long volume, const long width,
-                           const long before, const long after, const long mode, const long stride,
-                           const long dilation, const long residues, const long first, const long count)
+static inline void add_row(global const real *from, const gradient_row *g, const volume_axis *a,
+                           const long volume)
 {
-    if (mode != PADDING_ZEROS)
-        for (long x = 0; x < before; x++) {
-            long y;
-            const long e = find_cell(x, stride, dilation, residues, first, count, &y);
-            if (e >= 0) to[padding_source(mode, x - before, width)] += from[e * volume + y];
-        }
-    for (long e = 0; e < residues; e++) {
-        /* Cell y is column start + stride * y. */
-        const long start = e * dilation % stride + stride * first - before;
-        const long y_first = start < 0 ? (-start + stride - 1) / stride : 0;
-        const long y_last = min(count, start < width ? (width - start + stride - 1) / stride : 0);
-        global const real *row = from + e * volume;
-        if (stride == 1)
-            for (long y = y_first; y < y_last; y++)
-                to[start + y] += row[y];
-        else
-            for (long y = y_first; y < y_last; y++)
-                to[start + y * stride] += row[y];
-    }
-    if (mode != PADDING_ZEROS)
-        for (long x = before + width; x < before + width + after; x++) {
-            long y;
-            const long e = find_cell(x, stride, dilation, residues, first, count, &y);
-            if (e >= 0) to[padding_source(mode, x - before, width)] += from[e * volume + y];
-        }
+    const bool is_cropped = g->mode == PADDING_ZEROS;
+    if (!is_cropped) add_border(from, g, a, volume, 0, g->before);
+    for (long e = 0; e < a->residues; e++)
+        add_cells(from + e * volume, g, a, e);
+    if (!is_cropped) add_border(from, g, a, volume, g->before + g->width, g->before + g->width + g->after);
 }
 
 /* The position on a padded axis after x that reads element i; `end` if there is none. */
@@ -107,29 +166,37 @@ static inline long next_position(const long x, const long i, const long before, 
 kernel void pad_backward(TENSOR(const real, volumes), TENSOR(const real, bias),
                          TENSOR(real, gradient) PAD_BACKWARD_ARGUMENTS(ARGUMENT))
 {
+    const volume_axis axis_d = {stride_d, dilation_d, residues_d, low_d, count_d},
+                      axis_h = {stride_h, dilation_h, residues_h, low_h, count_h},
+                      axis_w = {stride_w, dilation_w, residues_w, low_w, count_w};
     const long end_d = before_d + depth + after_d, end_h = before_h + height + after_h;
-    FOR_EACH(1, row, rows)
-    {
-        if (get_global_id(0) != 0) continue;
+    FOR_EACH(1, block, (rows + rows_per_item - 1) / rows_per_item)
+    for (long row = block * rows_per_item; row < min((block + 1) * rows_per_item, rows); row++) {
         const long h = row % height, d = row / height % depth, plane = row / height / depth;
-        global real *to = TENSOR_START(gradient) + row * width;
+        const gradient_row g = {TENSOR_START(gradient) + row * width, width, before_w, after_w, mode};
         const real start = has_bias ? TENSOR_START(bias)[plane % channels] : 0;
-        for (long w = 0; w < width; w++)
-            to[w] = start;
+        const bool pairs = is_paired(&g, &axis_w);
+        bool is_stored = false;
+        if (!pairs) fill_row(&g, start);
         for (long xd = next_position(-1, d, before_d, depth, end_d, mode); xd < end_d;
              xd = next_position(xd, d, before_d, depth, end_d, mode)) {
             long yd, yh;
-            const long ed = find_cell(xd, stride_d, dilation_d, residues_d, first_d, count_d, &yd);
+            const long ed = find_cell(xd, &axis_d, &yd);
             if (ed < 0) continue;
             for (long xh = next_position(-1, h, before_h, height, end_h, mode); xh < end_h;
                  xh = next_position(xh, h, before_h, height, end_h, mode)) {
-                const long eh = find_cell(xh, stride_h, dilation_h, residues_h, first_h, count_h, &yh);
+                const long eh = find_cell(xh, &axis_h, &yh);
                 if (eh < 0) continue;
-                add_row(TENSOR_START(volumes) + (ed * residues_h + eh) * residues_w * volume +
-                            plane * channel + (yd * count_h + yh) * count_w,
-                        to, volume, width, before_w, after_w, mode, stride_w, dilation_w, residues_w, first_w,
-                        count_w);
+                global const real *from = TENSOR_START(volumes) +
+                                          (ed * residues_h + eh) * residues_w * volume + plane * channel +
+                                          (yd * count_h + yh) * pitch;
+                if (pairs)
+                    store_pairs(from, &g, &axis_w, volume, start);
+                else
+                    add_row(from, &g, &axis_w, volume);
+                is_stored = true;
             }
         }
+        if (pairs && !is_stored) fill_row(&g, start);
     }
 }

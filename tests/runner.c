@@ -40,13 +40,14 @@ void test_device_close(test_device *t)
 static bool data_allocate(const clconv_problem *problem, test_data *data, clconv_tensor_sizes *sizes)
 {
     if (clconv_problem_tensor_sizes(problem, sizes, NULL) != CLCONV_SUCCESS) return false;
-    size_t count = (size_t)(sizes->input + sizes->weight + sizes->bias + sizes->residual);
+    size_t count = (size_t)(sizes->input + sizes->weight + sizes->bias + sizes->residual + sizes->output);
     double *values = calloc(count + 1, sizeof *values);
     if (values == NULL) return false;
     data->input = values;
     data->weight = values + sizes->input;
     data->bias = problem->has_bias ? data->weight + sizes->weight : NULL;
     data->residual = problem->has_residual ? data->weight + sizes->weight + sizes->bias : NULL;
+    data->grad_output = data->weight + sizes->weight + sizes->bias + sizes->residual;
     return true;
 }
 
@@ -64,6 +65,18 @@ bool test_data_integers(const clconv_problem *problem, uint64_t seed, test_data 
     return true;
 }
 
+bool test_data_small_integers(const clconv_problem *problem, uint64_t seed, test_data *data)
+{
+    enum { LIMIT = 7 };
+    clconv_tensor_sizes sizes;
+    random_state r = {seed};
+    if (!data_allocate(problem, data, &sizes)) return false;
+    random_integers(&r, data->input, sizes.input, LIMIT);
+    random_integers(&r, data->weight, sizes.weight, LIMIT);
+    random_integers(&r, data->grad_output, sizes.output, LIMIT);
+    return true;
+}
+
 bool test_data_reals(const clconv_problem *problem, uint64_t seed, test_data *data)
 {
     clconv_tensor_sizes sizes;
@@ -73,6 +86,7 @@ bool test_data_reals(const clconv_problem *problem, uint64_t seed, test_data *da
     random_reals(&r, data->weight, sizes.weight);
     random_reals(&r, data->bias, sizes.bias);
     random_reals(&r, data->residual, sizes.residual);
+    random_reals(&r, data->grad_output, sizes.output);
     return true;
 }
 
@@ -82,9 +96,9 @@ void test_data_release(test_data *data)
     *data = (test_data){0};
 }
 
-clconv_status test_plan_create(const test_device *t, const clconv_problem *problem, const char *algorithm,
-                               bool strict, bool packed, uint64_t workspace_limit, test_plan *p,
-                               clconv_error *err)
+clconv_status test_plan_create_op(const test_device *t, clconv_op op, const clconv_problem *problem,
+                                  const char *algorithm, bool strict, bool packed, uint64_t workspace_limit,
+                                  test_plan *p, clconv_error *err)
 {
     clconv_plan_options options;
     clconv_plan_options_init(&options);
@@ -92,16 +106,47 @@ clconv_status test_plan_create(const test_device *t, const clconv_problem *probl
     options.strict = strict;
     options.packed_weights = packed;
     options.workspace_limit = workspace_limit;
-    *p = (test_plan){.problem = *problem, .packed = packed};
+    *p = (test_plan){.op = op, .problem = *problem, .packed = packed};
     clconv_status status = geometry_compute(problem, &p->geometry, err);
     if (status != CLCONV_SUCCESS) return status;
-    return clconv_plan_create(t->context, CLCONV_FORWARD, problem, &options, &p->plan, err);
+    return clconv_plan_create(t->context, op, problem, &options, &p->plan, err);
+}
+
+clconv_status test_plan_create(const test_device *t, const clconv_problem *problem, const char *algorithm,
+                               bool strict, bool packed, uint64_t workspace_limit, test_plan *p,
+                               clconv_error *err)
+{
+    return test_plan_create_op(t, CLCONV_FORWARD, problem, algorithm, strict, packed, workspace_limit, p,
+                               err);
 }
 
 void test_plan_release(test_plan *p)
 {
     clconv_plan_release(p->plan);
     *p = (test_plan){0};
+}
+
+clconv_problem test_problem_of(clconv_op op, const clconv_problem *problem)
+{
+    clconv_problem p = *problem;
+    if (op == CLCONV_FORWARD) return p;
+    p.has_bias = p.has_residual = 0;
+    p.activation = CLCONV_ACTIVATION_NONE;
+    return p;
+}
+
+int64_t test_made_size(clconv_op op, const clconv_problem *problem, const geometry *g)
+{
+    switch (op) {
+    case CLCONV_FORWARD:
+        return g->elements.output;
+    case CLCONV_BACKWARD_WEIGHT:
+        return g->elements.weight;
+    case CLCONV_BACKWARD_BIAS:
+        return problem->out_channels;
+    default:
+        return g->elements.input;
+    }
 }
 
 /* A buffer on the device and, in `image`, the bytes that it was made of: guard, content, guard. */
@@ -159,9 +204,18 @@ static bool guarded_intact(const test_device *t, const guarded *g, bool is_input
     return ok;
 }
 
-enum { INPUT, WEIGHT, BIAS, RESIDUAL, PACKED, WORKSPACE, OUTPUT, BUFFERS };
-static const char *const buffer_names[BUFFERS] = {"input",         "weight",    "bias",  "residual",
-                                                  "packed weight", "workspace", "output"};
+enum { INPUT, WEIGHT, BIAS, RESIDUAL, GRAD_OUTPUT, PACKED, WORKSPACE, OUTPUT, BUFFERS };
+static const char *const buffer_names[BUFFERS] = {
+    "input", "weight", "bias", "residual", "gradient of the output", "packed weight", "workspace", "output"};
+
+/* What an op reads. */
+static const bool reads[][PACKED] = {
+    [CLCONV_FORWARD] = {true, true, true, true, false},
+    [CLCONV_BACKWARD_INPUT] = {false, true, false, false, true},
+    [CLCONV_BACKWARD_WEIGHT] = {true, false, false, false, true},
+    [CLCONV_BACKWARD_BIAS] = {false, false, false, false, true},
+    [CLCONV_TRANSPOSED] = {false, true, false, false, true},
+};
 
 /* The workspace starts at a multiple of the device's alignment, as it must. */
 static bool buffers_create(const test_device *t, const test_plan *p, const test_data *data,
@@ -170,30 +224,46 @@ static bool buffers_create(const test_device *t, const test_plan *p, const test_
     const clconv_tensor_sizes *e = &p->geometry.elements;
     size_t size = (size_t)p->geometry.element_size, guard = GUARD * size;
     size_t alignment = (size_t)clconv_context_device_info(t->context)->address_alignment_bits / 8;
-    const size_t bytes[BUFFERS] = {
-        [INPUT] = (size_t)e->input * size,
-        [WEIGHT] = (size_t)e->weight * size,
-        [BIAS] = (size_t)e->bias * size,
-        [RESIDUAL] = (size_t)e->residual * size,
+    const int64_t elements[PACKED] = {e->input, e->weight, e->bias, e->residual, e->output};
+    const double *values[BUFFERS] = {data->input, data->weight, data->bias, data->residual,
+                                     data->grad_output};
+    size_t bytes[BUFFERS] = {
         [PACKED] = p->packed ? clconv_plan_packed_weight_size(p->plan) : 0,
         [WORKSPACE] = clconv_plan_workspace_size(p->plan),
-        [OUTPUT] = (size_t)e->output * size,
+        [OUTPUT] = (size_t)test_made_size(p->op, &p->problem, &p->geometry) * size,
     };
-    const double *values[BUFFERS] = {
-        [INPUT] = data->input, [WEIGHT] = data->weight, [BIAS] = data->bias, [RESIDUAL] = data->residual};
     bool ok = true;
-    for (int b = 0; b < BUFFERS && ok; b++)
+    for (int b = 0; b < BUFFERS && ok; b++) {
+        if (b < PACKED && reads[p->op][b]) bytes[b] = (size_t)elements[b] * size;
         ok = guarded_create(t, bytes[b], b == WORKSPACE ? alignment : guard, size, values[b], &buffers[b]);
+    }
     return ok;
+}
+
+static clconv_tensors tensors_of(const test_plan *p, const guarded buffers[BUFFERS])
+{
+    clconv_buffer read[PACKED] = {{NULL, 0}};
+    for (int b = 0; b < PACKED; b++)
+        if (reads[p->op][b]) read[b] = buffers[b].at;
+    clconv_tensors tensors = {.input = read[INPUT], .weight = read[WEIGHT]};
+    if (p->problem.has_bias) tensors.bias = read[BIAS];
+    if (p->problem.has_residual) tensors.residual = read[RESIDUAL];
+    *(p->op == CLCONV_TRANSPOSED ? &tensors.input : &tensors.grad_output) = read[GRAD_OUTPUT];
+    clconv_buffer *const made[] = {
+        [CLCONV_FORWARD] = &tensors.output,
+        [CLCONV_BACKWARD_INPUT] = &tensors.grad_input,
+        [CLCONV_BACKWARD_WEIGHT] = &tensors.grad_weight,
+        [CLCONV_BACKWARD_BIAS] = &tensors.grad_bias,
+        [CLCONV_TRANSPOSED] = &tensors.output,
+    };
+    *made[p->op] = buffers[OUTPUT].at;
+    return tensors;
 }
 
 static clconv_status enqueue_and_wait(const test_device *t, const test_plan *p,
                                       const guarded buffers[BUFFERS], clconv_error *err)
 {
-    clconv_tensors tensors = {
-        .input = buffers[INPUT].at, .weight = buffers[WEIGHT].at, .output = buffers[OUTPUT].at};
-    if (p->problem.has_bias) tensors.bias = buffers[BIAS].at;
-    if (p->problem.has_residual) tensors.residual = buffers[RESIDUAL].at;
+    clconv_tensors tensors = tensors_of(p, buffers);
     clconv_status status = CLCONV_SUCCESS;
     if (p->packed) {
         status = clconv_plan_pack_weight(p->plan, t->queue, buffers[WEIGHT].at, buffers[PACKED].at, 0, NULL,
@@ -217,7 +287,7 @@ static bool buffers_check(const test_device *t, const test_plan *p, const guarde
 {
     bool ok = true;
     for (int b = INPUT; b < OUTPUT; b++) {
-        if (guarded_intact(t, &buffers[b], b <= RESIDUAL, NULL)) continue;
+        if (guarded_intact(t, &buffers[b], b < PACKED, NULL)) continue;
         snprintf(why, TEST_WHY, "the %s or its guard was overwritten", buffer_names[b]);
         ok = false;
     }
@@ -259,17 +329,39 @@ done:
     return ok;
 }
 
-bool test_reference_compute(const clconv_problem *problem, const test_data *data, test_reference *r)
+/* Where reference_backward() is to write what the op makes, or its magnitude. */
+static reference_gradient gradient_at(clconv_op op, double *values)
+{
+    return (reference_gradient){
+        .input = op == CLCONV_BACKWARD_INPUT || op == CLCONV_TRANSPOSED ? values : NULL,
+        .weight = op == CLCONV_BACKWARD_WEIGHT ? values : NULL,
+        .bias = op == CLCONV_BACKWARD_BIAS ? values : NULL,
+    };
+}
+
+bool test_reference_compute_op(clconv_op op, const clconv_problem *problem, const test_data *data,
+                               test_reference *r)
 {
     geometry g;
     if (geometry_compute(problem, &g, NULL) != CLCONV_SUCCESS) return false;
-    r->count = g.elements.output;
+    r->op = op;
+    r->count = test_made_size(op, problem, &g);
     r->output = calloc(2 * (size_t)r->count + 1, sizeof *r->output);
     if (r->output == NULL) return false;
     r->magnitude = r->output + r->count;
-    reference_forward(problem, &g, data->input, data->weight, data->bias, r->output, r->magnitude);
-    reference_epilogue(problem, r->count, data->residual, r->output, r->magnitude);
+    if (op == CLCONV_FORWARD) {
+        reference_forward(problem, &g, data->input, data->weight, data->bias, r->output, r->magnitude);
+        reference_epilogue(problem, r->count, data->residual, r->output, r->magnitude);
+    } else {
+        reference_gradient made = gradient_at(op, r->output), magnitude = gradient_at(op, r->magnitude);
+        reference_backward(problem, &g, data->input, data->weight, data->grad_output, &made, &magnitude);
+    }
     return true;
+}
+
+bool test_reference_compute(const clconv_problem *problem, const test_data *data, test_reference *r)
+{
+    return test_reference_compute_op(CLCONV_FORWARD, problem, data, r);
 }
 
 int64_t first_difference(const double *got, const double *expected, int64_t count)
@@ -295,6 +387,13 @@ size_t forward_algorithm_count(void)
     return count;
 }
 
+bool algorithm_serves(const char *algorithm, clconv_op op)
+{
+    for (size_t i = 0; i < clconv_algorithm_count(); i++)
+        if (strcmp(clconv_algorithm_name(i), algorithm) == 0) return clconv_algorithm_serves(i, op) != 0;
+    return false;
+}
+
 bool algorithm_is_direct(const char *algorithm)
 {
     for (size_t i = 0; i < clconv_algorithm_count(); i++)
@@ -308,13 +407,26 @@ double algorithm_bound(const char *algorithm, const clconv_problem *problem, dou
     return bound_result(problem, algorithm_is_direct(algorithm), magnitude, 0);
 }
 
+/* The bound of an element that should be `exact`. */
+static double bound_of(const clconv_problem *problem, const test_reference *r, bool direct, double magnitude,
+                       double exact)
+{
+    geometry g;
+    if (r->op == CLCONV_FORWARD || geometry_compute(problem, &g, NULL) != CLCONV_SUCCESS)
+        return bound_result(problem, direct, magnitude, exact);
+    clconv_op op = r->op == CLCONV_TRANSPOSED ? CLCONV_BACKWARD_INPUT : r->op;
+    int64_t terms = reference_backward_terms(problem, &g, op);
+    return direct ? bound_direct(problem->dtype, terms, magnitude)
+                  : bound_default(problem->dtype, terms, magnitude);
+}
+
 int64_t first_outside_bound(const char *algorithm, const clconv_problem *problem, const double *got,
                             const test_reference *r)
 {
     bool direct = algorithm_is_direct(algorithm);
     for (int64_t i = 0; i < r->count; i++) {
         double magnitude = isfinite(r->magnitude[i]) ? r->magnitude[i] : 0;
-        double bound = bound_result(problem, direct, magnitude, r->output[i]);
+        double bound = bound_of(problem, r, direct, magnitude, r->output[i]);
         bool same = got[i] == r->output[i] || (isnan(got[i]) && isnan(r->output[i]));
         if (!same && !(fabs(got[i] - r->output[i]) <= bound && isfinite(r->output[i]))) return i;
     }

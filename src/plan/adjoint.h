@@ -1,11 +1,7 @@
 /* The input gradient as forward convolutions, so that every forward algorithm makes it unchanged.
- *
- * On one axis, position x of the padded input is read through tap t by output o where x = o * stride + t *
- * dilation. So positions of one remainder modulo the stride belong to taps of their own, t0, t0 + step, ...,
- * and their gradient is a convolution of the output's gradient, of stride 1, with those taps turned around
- * (cl/adjoint.cl). Where the taps of a kernel do not overlap, they are output channels of one 1x1x1
- * convolution instead. pad_backward gathers the volumes; with stride 1 and zeros as padding the one volume is
- * the gradient itself. */
+ * Each residue (steps/adjoint.h) is one of stride 1; where the taps of a kernel do not overlap, they are
+ * output channels of a single 1x1x1 convolution. With stride 1 and zeros as padding the one volume is the
+ * gradient itself. */
 #ifndef CLCONV_PLAN_ADJOINT_H
 #define CLCONV_PLAN_ADJOINT_H
 

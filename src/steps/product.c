@@ -99,7 +99,8 @@ static int64_t row_tiles(const product *w, const product_tile *tile)
 static direct_arguments describe(const product *w, const product_tile *tile)
 {
     const scratch_layout *l = w->layout;
-    bool has_gutter = l->pitch != w->output[2];
+    bool has_gutter = l->pitch != w->output[2] && !w->stores_gutter;
+    int64_t row = w->stores_gutter ? l->pitch : w->output[2];
     direct_arguments a = {
         .blocks = ceil_divide(w->group_out, tile->out_channels),
         .planes = w->samples * w->groups * w->output[0],
@@ -108,7 +109,7 @@ static direct_arguments describe(const product *w, const product_tile *tile)
         .group_out = w->group_out,
         .chunk_depth = w->output[0],
         .out_depth = w->output_depth,
-        .out_plane = w->output[1] * w->output[2],
+        .out_plane = w->output[1] * row,
         .positions = (w->output[1] - 1) * l->pitch + w->output[2],
         .padded_depth = l->padded_depth,
         .channel_size = l->channel_size,

@@ -33,6 +33,7 @@ typedef struct product {
     int64_t output_depth;         /* planes of the output tensor */
     int64_t clip_depth;           /* planes of padding before the volume's first plane; may be negative */
     const scratch_layout *layout; /* of the volume that is read */
+    bool stores_gutter;           /* rows of the output have the layout's pitch too */
     bool ends_there;              /* nothing may be read past the last position of the volume's last plane */
     step_buffer input, weight, bias, output_buffer;
     const clconv_problem *epilogue; /* the problem whose outputs these are; NULL: of none */

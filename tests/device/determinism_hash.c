@@ -1,5 +1,6 @@
-/* Prints one hash of every output of the whole case table by every algorithm, with the weights as they are
- * and packed. tests/device/determinism.cmake runs it again and again and compares. */
+/* Prints one hash of every output and gradient of the whole case table by every algorithm, with the weights
+ * as they are and packed. tests/device/determinism.cmake runs it again and again and compares. */
+#include "base/arith.h"
 #include "base/hash.h"
 #include "cases.h"
 #include "runner.h"
@@ -8,25 +9,49 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Adds the outputs of one plan; false after a failure, which is printed. A refused case adds nothing. */
-static bool hash_case(const test_device *device, const test_case *c, const char *algorithm, bool packed,
-                      const test_data *data, double *output, uint64_t *hash, int *runs)
+/* Adds what one plan makes; false after a failure, which is printed. A refused case adds nothing. */
+static bool hash_plan(const test_device *device, const test_case *c, clconv_op op, size_t algorithm,
+                      bool packed, const test_data *data, double *output, uint64_t *hash, int *runs)
 {
     test_plan p;
+    clconv_problem problem = test_problem_of(op, &c->problem);
     clconv_error err = {.message = ""};
     char why[TEST_WHY] = "";
-    clconv_status status = test_plan_create(device, &c->problem, algorithm, c->strict, packed,
-                                            CLCONV_WORKSPACE_UNLIMITED, &p, &err);
+    const char *name = clconv_algorithm_name(algorithm);
+    clconv_status status = test_plan_create_op(device, op, &problem, name, c->strict, packed,
+                                               CLCONV_WORKSPACE_UNLIMITED, &p, &err);
     if (status == CLCONV_UNSUPPORTED) return true;
     bool ok = status == CLCONV_SUCCESS && test_plan_run(device, &p, data, output, why);
     if (ok) {
-        *hash = hash_bytes(*hash, output, (size_t)p.geometry.elements.output * sizeof *output);
+        size_t count = (size_t)test_made_size(op, &problem, &p.geometry);
+        *hash = hash_bytes(*hash, output, count * sizeof *output);
         ++*runs;
     } else {
-        fprintf(stderr, "%s on \"%s\": %s%s\n", algorithm, c->text, err.message, why);
+        fprintf(stderr, "%s by %s on \"%s\": %s%s\n", clconv_op_name(op), name, c->text, err.message, why);
     }
     test_plan_release(&p);
     return ok;
+}
+
+/* By every op and algorithm, and with packed weights where weights are read. */
+static bool hash_case(const test_device *device, const test_case *c, const test_data *data, double *output,
+                      uint64_t *hash, int *runs)
+{
+    bool ok = true;
+    for (clconv_op op = CLCONV_FORWARD; op <= CLCONV_BACKWARD_BIAS; op++) {
+        int forms = op == CLCONV_FORWARD || op == CLCONV_BACKWARD_INPUT ? 2 : 1;
+        for (size_t a = 0; a < clconv_algorithm_count(); a++)
+            for (int packed = 0; packed < forms && ok && clconv_algorithm_serves(a, op); packed++)
+                ok = hash_plan(device, c, op, a, packed == 1, data, output, hash, runs);
+    }
+    return ok;
+}
+
+/* Elements of the largest tensor that an op makes. */
+static size_t largest(const clconv_tensor_sizes *sizes, const clconv_problem *problem)
+{
+    return (size_t)max_i64(max_i64(sizes->input, sizes->weight),
+                           max_i64(sizes->output, problem->out_channels));
 }
 
 static bool hash_table(const test_device *device, const test_case *cases, size_t count, uint64_t *hash,
@@ -39,10 +64,8 @@ static bool hash_table(const test_device *device, const test_case *cases, size_t
         double *output = NULL;
         ok = clconv_problem_tensor_sizes(&cases[i].problem, &sizes, NULL) == CLCONV_SUCCESS &&
              test_data_reals(&cases[i].problem, 1000 + i, &data) &&
-             (output = calloc((size_t)sizes.output + 1, sizeof *output)) != NULL;
-        for (size_t a = 0; a < 2 * clconv_algorithm_count() && ok; a++)
-            ok = hash_case(device, &cases[i], clconv_algorithm_name(a / 2), a % 2 == 1, &data, output, hash,
-                           runs);
+             (output = calloc(largest(&sizes, &cases[i].problem), sizeof *output)) != NULL &&
+             hash_case(device, &cases[i], &data, output, hash, runs);
         free(output);
         test_data_release(&data);
     }

@@ -1,6 +1,7 @@
-/* The case table (tests/cases/conv3d.txt) on every algorithm of the registry: exact integers, error bounds of
- * reals, reruns and packed weights bit for bit, NaN and inf, and workspace limits. tests/runner.h watches
- * what a run touches. An algorithm may refuse a case, with a reason, but each case must be done by one. */
+/* The case table (tests/cases/conv3d.txt) by every op and every algorithm that serves it: exact integers,
+ * error bounds of reals, reruns and packed weights bit for bit, and workspace limits; NaN and inf in the
+ * forward pass. tests/runner.h watches what a run touches. An algorithm may refuse a case, with a reason, but
+ * each case must be done by one. */
 #include "cases.h"
 #include "harness.h"
 #include "problem/reference.h"
@@ -35,8 +36,10 @@ static void close_table(void)
     cases = NULL;
 }
 
-/* One case's data, its answer, and room for two outputs. */
+/* One case's data for an op, its answer, and room for two outputs. */
 typedef struct bench {
+    clconv_op op;
+    test_case own;
     const test_case *c;
     test_data data;
     test_reference expected;
@@ -50,11 +53,13 @@ static bool is_device_able(const test_case *c)
     return c->problem.dtype == CLCONV_FLOAT32 || clconv_context_device_info(device.context)->has_fp64;
 }
 
-static void bench_open(size_t i, data_maker make, bench *b)
+static void bench_open(size_t i, clconv_op op, data_maker make, bench *b)
 {
-    *b = (bench){.c = &cases[i]};
+    *b = (bench){.op = op, .own = cases[i]};
+    b->own.problem = test_problem_of(op, &cases[i].problem);
+    b->c = &b->own;
     CU_ASSERT_FATAL(make(&b->c->problem, 1000 + i, &b->data));
-    CU_ASSERT_FATAL(test_reference_compute(&b->c->problem, &b->data, &b->expected));
+    CU_ASSERT_FATAL(test_reference_compute_op(op, &b->c->problem, &b->data, &b->expected));
     size_t count = (size_t)b->expected.count;
     b->output = calloc(2 * count + 1, sizeof *b->output);
     CU_ASSERT_PTR_NOT_NULL_FATAL(b->output);
@@ -70,7 +75,7 @@ static void bench_close(bench *b)
 
 static void report(const bench *b, const char *algorithm, const char *why)
 {
-    printf("\n  %s, line %d \"%s\": %s", algorithm, b->c->line, b->c->text, why);
+    printf("\n  %s, %s, line %d \"%s\": %s", clconv_op_name(b->op), algorithm, b->c->line, b->c->text, why);
     CU_FAIL("see above");
 }
 
@@ -80,7 +85,7 @@ static bool plan(const bench *b, const char *algorithm, bool packed, uint64_t li
 {
     clconv_error err = {.message = ""};
     clconv_status status =
-        test_plan_create(&device, &b->c->problem, algorithm, b->c->strict, packed, limit, p, &err);
+        test_plan_create_op(&device, b->op, &b->c->problem, algorithm, b->c->strict, packed, limit, p, &err);
     if (status == CLCONV_SUCCESS && clconv_plan_workspace_size(p->plan) > limit) {
         report(b, algorithm, "its workspace is beyond the limit");
         test_plan_release(p);
@@ -136,6 +141,7 @@ static void expect_same_bits(const bench *b, const test_plan *p, const char *alg
 {
     if (run(b, p, algorithm, b->again)) expect_exact(b, algorithm, "a second run", b->again, b->output);
     test_plan packed;
+    if (b->op == CLCONV_BACKWARD_WEIGHT || b->op == CLCONV_BACKWARD_BIAS) return;
     if (!plan(b, algorithm, true, CLCONV_WORKSPACE_UNLIMITED, &packed)) {
         report(b, algorithm, "it refuses packed weights");
         return;
@@ -151,9 +157,10 @@ static void expect_integers(const bench *b, size_t *done)
     bool is_done = false;
     for (int64_t e = 0; e < b->expected.count; e++)
         if (b->expected.magnitude[e] >= 1 << 24) report(b, "test", "its integers are too large");
-    for (size_t a = 0; a < forward_algorithm_count(); a++) {
+    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
         const char *algorithm = clconv_algorithm_name(a);
         test_plan p;
+        if (!clconv_algorithm_serves(a, b->op)) continue;
         if (!plan(b, algorithm, false, CLCONV_WORKSPACE_UNLIMITED, &p)) continue;
         if (run(b, &p, algorithm, b->output)) expect_answer(b, algorithm, "integers");
         test_plan_release(&p);
@@ -163,33 +170,35 @@ static void expect_integers(const bench *b, size_t *done)
     if (!is_done) report(b, "every algorithm", "refused");
 }
 
-static void test_integers(void)
+static void check_integers(clconv_op op)
 {
     size_t *done = calloc(clconv_algorithm_count(), sizeof *done);
     CU_ASSERT_PTR_NOT_NULL_FATAL(done);
     for (size_t i = 0; i < case_count; i++) {
         if (!is_device_able(&cases[i])) continue;
         bench b;
-        bench_open(i, test_data_integers, &b);
+        bench_open(i, op, op == CLCONV_FORWARD ? test_data_integers : test_data_small_integers, &b);
         expect_integers(&b, done);
         bench_close(&b);
     }
-    for (size_t a = 0; a < forward_algorithm_count(); a++) {
+    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
+        if (!clconv_algorithm_serves(a, op)) continue;
         printf("%s did %zu of %zu cases; ", clconv_algorithm_name(a), done[a], case_count);
         CU_ASSERT(done[a] > 0);
     }
     free(done);
 }
 
-static void test_reals(void)
+static void check_reals(clconv_op op)
 {
     for (size_t i = 0; i < case_count; i++) {
         if (!is_device_able(&cases[i])) continue;
         bench b;
-        bench_open(i, test_data_reals, &b);
-        for (size_t a = 0; a < forward_algorithm_count(); a++) {
+        bench_open(i, op, test_data_reals, &b);
+        for (size_t a = 0; a < clconv_algorithm_count(); a++) {
             const char *algorithm = clconv_algorithm_name(a);
             test_plan p;
+            if (!clconv_algorithm_serves(a, op)) continue;
             if (!plan(&b, algorithm, false, CLCONV_WORKSPACE_UNLIMITED, &p)) continue;
             if (run(&b, &p, algorithm, b.output)) {
                 expect_bound(&b, algorithm);
@@ -239,7 +248,7 @@ static void test_special_inputs(void)
         bench b;
         clconv_tensor_sizes sizes;
         random_state r = {i};
-        bench_open(i, test_data_integers, &b);
+        bench_open(i, CLCONV_FORWARD, test_data_integers, &b);
         clconv_problem_tensor_sizes(&b.c->problem, &sizes, NULL);
         expect_special(&b, &b.data.input[random_between(&r, 0, sizes.input - 1)], NAN, false);
         expect_special(&b, &b.data.input[i % 2 ? 0 : sizes.input - 1], INFINITY, false);
@@ -255,7 +264,7 @@ static void test_special_weights(void)
         bench b;
         clconv_tensor_sizes sizes;
         random_state r = {i};
-        bench_open(i, test_data_integers, &b);
+        bench_open(i, CLCONV_FORWARD, test_data_integers, &b);
         clconv_problem_tensor_sizes(&b.c->problem, &sizes, NULL);
         expect_special(&b, &b.data.weight[random_between(&r, 0, sizes.weight - 1)], -INFINITY, true);
         expect_special(&b, &b.data.weight[i % 2 ? 0 : sizes.weight - 1], NAN, true);
@@ -289,27 +298,56 @@ static void expect_limits(const bench *b, const char *algorithm)
     if (need > 0) expect_limited(b, algorithm, 0);
 }
 
-static void test_workspace_limits(void)
+static void check_limits(clconv_op op)
 {
     for (size_t i = 0; i < case_count; i++) {
         if (!is_device_able(&cases[i])) continue;
         bench b;
-        bench_open(i, test_data_integers, &b);
+        bench_open(i, op, op == CLCONV_FORWARD ? test_data_integers : test_data_small_integers, &b);
         expect_limits(&b, "auto");
         for (size_t a = 0; a < clconv_algorithm_count(); a++)
-            expect_limits(&b, clconv_algorithm_name(a));
+            if (clconv_algorithm_serves(a, op)) expect_limits(&b, clconv_algorithm_name(a));
         bench_close(&b);
     }
+}
+
+static void test_forward(void)
+{
+    check_integers(CLCONV_FORWARD);
+    check_reals(CLCONV_FORWARD);
+    check_limits(CLCONV_FORWARD);
+}
+
+static void test_backward_input(void)
+{
+    check_integers(CLCONV_BACKWARD_INPUT);
+    check_reals(CLCONV_BACKWARD_INPUT);
+    check_limits(CLCONV_BACKWARD_INPUT);
+}
+
+static void test_backward_weight(void)
+{
+    check_integers(CLCONV_BACKWARD_WEIGHT);
+    check_reals(CLCONV_BACKWARD_WEIGHT);
+    check_limits(CLCONV_BACKWARD_WEIGHT);
+}
+
+static void test_backward_bias(void)
+{
+    check_integers(CLCONV_BACKWARD_BIAS);
+    check_reals(CLCONV_BACKWARD_BIAS);
+    check_limits(CLCONV_BACKWARD_BIAS);
 }
 
 const char test_suite_name[] = "the case table";
 const test_entry test_suite[] = {
     {"the table is read", open_table},
-    {"integers are exact", test_integers},
-    {"reals are within the bound, in the same bits each time", test_reals},
+    {"forward", test_forward},
     {"NaN and inf in the input", test_special_inputs},
     {"NaN and inf in the weight, strictly", test_special_weights},
-    {"workspace limits", test_workspace_limits},
+    {"backward-input", test_backward_input},
+    {"backward-weight", test_backward_weight},
+    {"backward-bias", test_backward_bias},
     {"the table is released", close_table},
     {NULL, NULL},
 };

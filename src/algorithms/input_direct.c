@@ -1,0 +1,265 @@
+/* The input gradient of a strided convolution: the output's gradient is padded once, and each residue of the
+ * strides (steps/adjoint.h) is convolved from it by the kernel of `direct`, in a volume of its own; then the
+ * volumes are gathered. Samples and depth go in chunks whose padded gradient stays in cache. */
+#include "algorithms/tile.h"
+#include "base/arith.h"
+#include "base/hash.h"
+#include "steps/adjoint.h"
+#include "steps/pack.h"
+#include "steps/product.h"
+
+#include <string.h>
+
+enum { CHUNK_KIB = TILE_PARAMETERS, MAX_CONVOLUTIONS = 64 };
+
+static const parameter_range ranges[] = {
+    TILE_PARAMETER_RANGES(PRODUCT_VECTORS),
+    {"chunk_kib", 1, 1 << 22, false},
+    {NULL, 0, 0, false},
+};
+
+typedef struct input_plan {
+    product_tile tile;
+    adjoint_volumes volumes;
+    clconv_problem gradient; /* the output's gradient as the input of a problem, for pad */
+    geometry gradient_geometry;
+    scratch_layout layout;
+    int64_t origin[3];      /* the first output that is read, */
+    int64_t reach;          /* and planes of them for a plane of cells */
+    int64_t samples, depth; /* of a chunk */
+    int64_t padded_at;
+    int64_t packed_at[MAX_CONVOLUTIONS];
+} input_plan;
+
+static void choose(const request *q, parameter_set *p)
+{
+    tile_to_parameters(
+        product_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_in, PRODUCT_VECTORS), p);
+    p->values[CHUNK_KIB] = q->traits->is_cpu ? 4096 : 1 << 20;
+}
+
+static bool is_applicable(const request *q, text *why)
+{
+    const clconv_problem *p = q->problem;
+    if (q->strict) {
+        text_append(why, "strict numerics exclude it: it leaves out the padding's zeros on the depth axis");
+        return false;
+    }
+    if (p->stride[0] == 1 && p->stride[1] == 1 && p->stride[2] == 1) {
+        text_append(why, "stride is 1; it is for strides above 1");
+        return false;
+    }
+    return true;
+}
+
+/* The outputs that cells of all residues read, on one axis, those that do not exist included. */
+static void outputs_read(const request *q, const adjoint_axis *a, int axis, int64_t *first, int64_t *end)
+{
+    *first = INT64_MAX;
+    *end = INT64_MIN;
+    for (int64_t e = 0; e < a->residues; e++) {
+        adjoint_taps t = adjoint_taps_of(q->problem, axis, a, e);
+        *first = min_i64(*first, t.first + t.start);
+        *end = max_i64(*end, t.first + a->count + t.start + (t.count - 1) * t.dilation);
+    }
+}
+
+/* Padding of H and W to what is read; of D nothing is stored that does not exist. */
+static bool lay_out_gradient(const request *q, input_plan *w)
+{
+    const clconv_problem *p = q->problem;
+    clconv_problem *c = &w->gradient;
+    clconv_problem_init(c);
+    c->batch = p->batch;
+    c->in_channels = c->out_channels = p->out_channels;
+    c->dtype = p->dtype;
+    for (int axis = 0; axis < 3; axis++) {
+        int64_t end;
+        outputs_read(q, &w->volumes.axis[axis], axis, &w->origin[axis], &end);
+        c->input[axis] = q->geometry->output[axis];
+        if (axis == 0) {
+            w->reach = end - w->origin[0] - w->volumes.axis[0].count + 1;
+            continue;
+        }
+        w->origin[axis] = min_i64(w->origin[axis], 0);
+        c->pad_before[axis] = -w->origin[axis];
+        c->pad_after[axis] = max_i64(end - c->input[axis], 0);
+    }
+    clconv_error unused;
+    return geometry_compute(c, &w->gradient_geometry, &unused) == CLCONV_SUCCESS &&
+           scratch_layout_compute(c, &w->gradient_geometry, false, &w->layout);
+}
+
+/* Volumes have the pitch of what is read for them, so that a product stores rows and what lies between them
+ * without a gap. */
+static bool lay_out(const request *q, input_plan *w, text *why)
+{
+    adjoint_volumes *v = &w->volumes;
+    for (int axis = 0; axis < 3; axis++)
+        v->axis[axis] = adjoint_span(q->problem, q->geometry, axis);
+    bool fits = lay_out_gradient(q, w);
+    v->pitch = w->layout.pitch;
+    if (!fits || !adjoint_lay_out(q->problem, q->geometry, v)) {
+        text_append(why, "the padded gradient of the input or of the output is too large");
+        return false;
+    }
+    if (adjoint_volume_count(v) <= MAX_CONVOLUTIONS) return true;
+    text_append(why, "it would take %lld convolutions, one for each remainder by the stride; the limit is %d",
+                (long long)adjoint_volume_count(v), MAX_CONVOLUTIONS);
+    return false;
+}
+
+static void residues_of(const adjoint_volumes *v, int64_t volume, int64_t e[3])
+{
+    e[2] = volume % v->axis[2].residues;
+    e[1] = volume / v->axis[2].residues % v->axis[1].residues;
+    e[0] = volume / v->axis[2].residues / v->axis[1].residues;
+}
+
+static bool append_packs(const request *q, input_plan *w, recipe *r)
+{
+    const adjoint_volumes *v = &w->volumes;
+    uint64_t identity = HASH_START;
+    for (int64_t volume = 0; volume < adjoint_volume_count(v); volume++) {
+        int64_t e[3];
+        geometry g;
+        clconv_error unused;
+        recipe part = {0};
+        residues_of(v, volume, e);
+        /* Its padding does not matter for the weight; enough that it is a legal problem. */
+        clconv_problem c = adjoint_convolution(q->problem, q->geometry, v, e);
+        for (int axis = 0; axis < 3; axis++)
+            c.pad_before[axis] = (c.kernel[axis] - 1) * c.dilation[axis];
+        if (geometry_compute(&c, &g, &unused) != CLCONV_SUCCESS) return false;
+        adjoint_place where = {.weight_at = r->packed_bytes};
+        where.packed_at = where.weight_at + round_up(g.elements.weight * g.element_size, WORKSPACE_ALIGNMENT);
+        step transpose = adjoint_transpose(q->problem, q->geometry, v, e, where.weight_at, q->traits);
+        recipe_append_pack(r, &transpose);
+        if (!pack_append(&part, &c, &g, w->tile.out_channels, false, q->traits->local_size)) return false;
+        for (size_t i = 0; i < part.pack_count; i++) {
+            adjoint_move(&part.pack[i], &where);
+            recipe_append_pack(r, &part.pack[i]);
+        }
+        w->packed_at[volume] = where.packed_at;
+        r->packed_bytes = where.packed_at + round_up(part.packed_bytes, WORKSPACE_ALIGNMENT);
+        identity = hash_bytes(identity, &part.packed_layout, sizeof part.packed_layout);
+        r->failed = r->failed || part.failed;
+        recipe_release(&part);
+    }
+    const int64_t own[] = {q->problem->stride[0], q->problem->stride[1], q->problem->stride[2]};
+    r->packed_layout = hash_bytes(identity, own, sizeof own);
+    return true;
+}
+
+/* Whole samples if one is within `wanted` bytes, else planes of cells of one; 0 planes if none fits. */
+static void choose_chunk(const request *q, int64_t wanted, input_plan *w)
+{
+    int64_t element = q->geometry->element_size, depth = w->volumes.axis[0].count;
+    int64_t sample_bytes = w->layout.sample_size * element;
+    int64_t plane_bytes = w->layout.plane_size * q->problem->out_channels * element;
+    w->samples = 1;
+    w->depth = depth;
+    if (sample_bytes <= wanted) {
+        w->samples = min_i64(q->problem->batch, wanted / sample_bytes);
+        return;
+    }
+    w->depth = min_i64(wanted / plane_bytes - w->reach + 1, depth);
+    if (w->depth > 0) w->depth = ceil_divide(depth, ceil_divide(depth, w->depth));
+}
+
+static bool reserve(const request *q, int64_t chunk_bytes, input_plan *w, recipe *r, text *why)
+{
+    int64_t element = q->geometry->element_size, slack = product_slack(&w->tile) * element;
+    int64_t packed = q->packed_weights ? 0 : round_up(r->packed_bytes, WORKSPACE_ALIGNMENT);
+    int64_t available = q->workspace_limit - packed - w->volumes.bytes - slack - 2 * WORKSPACE_ALIGNMENT;
+    int64_t plane_bytes = w->layout.plane_size * q->problem->out_channels * element;
+    int64_t few = min_i64(w->reach + 3, q->geometry->output[0]) * plane_bytes;
+    choose_chunk(q, min_i64(available, max_i64(chunk_bytes, few)), w);
+    if (w->depth <= 0 || w->samples <= 0) {
+        text_append(why, "it needs %lld bytes of workspace for one plane of one sample; the limit is %lld",
+                    (long long)(q->workspace_limit - available + w->reach * plane_bytes),
+                    (long long)q->workspace_limit);
+        return false;
+    }
+    int64_t planes = min_i64(w->depth + w->reach - 1, q->geometry->output[0]);
+    w->volumes.offset = recipe_reserve(r, w->volumes.bytes);
+    w->padded_at = recipe_reserve(r, w->samples * planes * plane_bytes + slack);
+    return true;
+}
+
+/* What is convolved at once: planes of cells [z, z + depth) of samples [sample, sample + samples). */
+typedef struct chunk {
+    int64_t sample, samples, z, depth;
+} chunk;
+
+static void append_residue(const request *q, const input_plan *w, const chunk *c, const scratch_part *part,
+                           int64_t volume, recipe *r)
+{
+    const clconv_problem *p = q->problem;
+    const adjoint_axis *axis = w->volumes.axis;
+    int64_t element = q->geometry->element_size, e[3], start[3];
+    int64_t plane = axis[1].count * w->volumes.pitch;
+    residues_of(&w->volumes, volume, e);
+    product what = {
+        .name = "input_direct",
+        .dtype = p->dtype,
+        .samples = c->samples,
+        .groups = p->groups,
+        .group_in = q->geometry->group_out,
+        .group_out = q->geometry->group_in,
+        .stride = {1, 1, 1},
+        .output = {c->depth, axis[1].count, axis[2].count},
+        .output_depth = axis[0].count,
+        .layout = &part->layout,
+        .stores_gutter = true,
+        .weight = {BUFFER_PACKED, w->packed_at[volume]},
+        .output_buffer = {BUFFER_WORKSPACE,
+                          w->volumes.offset +
+                              (volume * w->volumes.volume + c->sample * p->in_channels * w->volumes.channel +
+                               c->z * plane) *
+                                  element},
+    };
+    for (int i = 0; i < 3; i++) {
+        adjoint_taps t = adjoint_taps_of(p, i, &axis[i], e[i]);
+        what.kernel[i] = t.count;
+        what.dilation[i] = max_i64(t.dilation, 1);
+        start[i] = t.first + t.start - w->origin[i];
+    }
+    what.clip_depth = part->span.first - w->origin[0] - c->z - start[0];
+    what.input =
+        (step_buffer){BUFFER_WORKSPACE, w->padded_at + (start[1] * part->layout.pitch + start[2]) * element};
+    product_append(r, &what, &w->tile);
+}
+
+static void append_chunk(const request *q, const input_plan *w, const chunk *c, recipe *r)
+{
+    int64_t first = w->origin[0] + c->z, size = w->gradient.input[0];
+    depth_span span = {.first = min_i64(max_i64(first, 0), size)};
+    span.last = max_i64(min_i64(first + c->depth - 1 + w->reach, size), span.first);
+    scratch_part part = scratch_part_of(&w->gradient, &w->layout, c->sample, c->samples, span);
+    if (span.last > span.first)
+        scratch_append_pad(r, &w->gradient, &w->gradient_geometry, &part, w->padded_at, q->traits);
+    for (int64_t volume = 0; volume < adjoint_volume_count(&w->volumes); volume++)
+        append_residue(q, w, c, &part, volume, r);
+}
+
+static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
+{
+    input_plan w = {.origin = {0}};
+    if (!tile_from_parameters(p, &w.tile, why) || !is_applicable(q, why) || !lay_out(q, &w, why)) return;
+    if (!append_packs(q, &w, r)) {
+        text_append(why, "the packed weight is too large");
+        return;
+    }
+    if (!reserve(q, p->values[CHUNK_KIB] << 10, &w, r, why)) return;
+    for (int64_t n = 0; n < q->problem->batch; n += w.samples)
+        for (int64_t z = 0; z < w.volumes.axis[0].count; z += w.depth) {
+            const chunk c = {n, min_i64(w.samples, q->problem->batch - n), z,
+                             min_i64(w.depth, w.volumes.axis[0].count - z)};
+            append_chunk(q, &w, &c, r);
+        }
+    bool has_bias = q->op == CLCONV_TRANSPOSED && q->problem->has_bias;
+    adjoint_append_gather(r, q->problem, q->geometry, &w.volumes, has_bias, q->traits);
+}
+
+const algorithm algorithm_input_direct = {"input_direct", true, ranges, choose, emit, CLCONV_BACKWARD_INPUT};

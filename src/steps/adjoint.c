@@ -1,0 +1,197 @@
+/* Volumes of an input gradient: see adjoint.h. */
+#include "steps/adjoint.h"
+
+#include "arguments/adjoint.clh"
+#include "base/arith.h"
+#include "steps/kernel.h"
+
+typedef struct transpose_weight_arguments {
+    TRANSPOSE_WEIGHT_ARGUMENTS(ARGUMENT_MEMBER)
+} transpose_weight_arguments;
+
+typedef struct pad_backward_arguments {
+    PAD_BACKWARD_ARGUMENTS(ARGUMENT_MEMBER)
+} pad_backward_arguments;
+
+static int64_t greatest_divisor(int64_t a, int64_t b)
+{
+    while (b != 0) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+adjoint_taps adjoint_taps_of(const clconv_problem *problem, int axis, const adjoint_axis *a, int64_t residue)
+{
+    int64_t stride = problem->stride[axis], shift = residue * problem->dilation[axis];
+    adjoint_taps t = {.count = (problem->kernel[axis] - 1 - residue) / a->step + 1};
+    t.last = residue + (t.count - 1) * a->step;
+    t.dilation = a->step * problem->dilation[axis] / stride;
+    t.start = (shift % stride - shift) / stride - (t.count - 1) * t.dilation;
+    t.first = (a->low - shift % stride + stride - 1) / stride;
+    return t;
+}
+
+adjoint_axis adjoint_span(const clconv_problem *problem, const geometry *g, int axis)
+{
+    const clconv_problem *p = problem;
+    int64_t stride = p->stride[axis];
+    bool is_cropped = p->padding_mode == CLCONV_PADDING_ZEROS;
+    int64_t low = is_cropped ? p->pad_before[axis] : 0;
+    int64_t high = is_cropped ? low + p->input[axis] : g->padded[axis];
+    adjoint_axis a = {.low = low, .step = stride / greatest_divisor(stride, p->dilation[axis])};
+    a.residues = min_i64(p->kernel[axis], a.step);
+    for (int64_t e = 0; e < a.residues; e++) {
+        int64_t last = (high - 1 - e * p->dilation[axis] % stride + stride) / stride;
+        a.count = max_i64(a.count, last - adjoint_taps_of(p, axis, &a, e).first);
+    }
+    a.count = max_i64(a.count, 1);
+    return a;
+}
+
+int64_t adjoint_volume_count(const adjoint_volumes *v)
+{
+    return v->axis[0].residues * v->axis[1].residues * v->axis[2].residues;
+}
+
+bool adjoint_lay_out(const clconv_problem *problem, const geometry *g, adjoint_volumes *v)
+{
+    int64_t volumes = 1, cells;
+    for (int axis = 0; axis < 3; axis++)
+        if (!size_multiply(volumes, v->axis[axis].residues, &volumes)) return false;
+    if (!size_product((const int64_t[]){v->axis[0].count, v->axis[1].count, v->pitch}, 3, &cells))
+        return false;
+    const int64_t extents[] = {volumes, problem->batch, problem->in_channels, cells, g->element_size};
+    if (!size_product(extents, 5, &v->bytes) || v->bytes > INT64_MAX / 64) return false;
+    v->volume = v->scatters ? cells : problem->batch * problem->in_channels * cells;
+    v->channel = v->scatters ? volumes * cells : cells;
+    return true;
+}
+
+clconv_problem adjoint_convolution(const clconv_problem *problem, const geometry *g, const adjoint_volumes *v,
+                                   const int64_t e[3])
+{
+    const clconv_problem *p = problem;
+    clconv_problem c;
+    clconv_problem_init(&c);
+    c.batch = p->batch;
+    c.groups = p->groups;
+    c.in_channels = p->out_channels;
+    c.out_channels = p->in_channels * (v->scatters ? g->taps : 1);
+    c.dtype = p->dtype;
+    for (int axis = 0; axis < 3; axis++) {
+        c.input[axis] = g->output[axis];
+        if (v->scatters) continue;
+        adjoint_taps t = adjoint_taps_of(p, axis, &v->axis[axis], e[axis]);
+        c.kernel[axis] = t.count;
+        c.dilation[axis] = max_i64(t.dilation, 1);
+    }
+    return c;
+}
+
+step adjoint_transpose(const clconv_problem *problem, const geometry *g, const adjoint_volumes *v,
+                       const int64_t e[3], int64_t at, const device_traits *traits)
+{
+    const clconv_problem *p = problem;
+    const clconv_problem c = adjoint_convolution(p, g, v, e);
+    int64_t last[3], steps[3];
+    for (int axis = 0; axis < 3; axis++) {
+        last[axis] = adjoint_taps_of(p, axis, &v->axis[axis], e[axis]).last;
+        steps[axis] = v->axis[axis].step;
+    }
+    const transpose_weight_arguments arguments = {
+        .filters = p->in_channels,
+        .group_in = g->group_in,
+        .group_out = g->group_out,
+        .kernel_d = p->kernel[0],
+        .kernel_h = p->kernel[1],
+        .kernel_w = p->kernel[2],
+        .taps_d = c.kernel[0],
+        .taps_h = c.kernel[1],
+        .taps_w = c.kernel[2],
+        .last_d = last[0],
+        .last_h = last[1],
+        .last_w = last[2],
+        .step_d = steps[0],
+        .step_h = steps[1],
+        .step_w = steps[2],
+        .scatters = v->scatters,
+    };
+    step s = kernel_step("transpose_weight", "adjoint.cl", "transpose_weight", p->dtype);
+    kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
+    kernel_add_buffer(&s, BUFFER_PACKED, at);
+    kernel_set_scalars(&s, &arguments, sizeof arguments);
+    kernel_set_range(&s, (const int64_t[]){1, g->group_out, p->in_channels},
+                     (const int64_t[]){traits->local_size, 1, 1});
+    s.bytes = 2 * (double)g->elements.weight * (double)g->element_size;
+    return s;
+}
+
+void adjoint_append_gather(recipe *r, const clconv_problem *problem, const geometry *g,
+                           const adjoint_volumes *v, bool has_bias, const device_traits *traits)
+{
+    const clconv_problem *p = problem;
+    const adjoint_axis *x = v->axis;
+    enum { ITEM_ELEMENTS = 2048 }; /* enough to hide an item's start */
+    const pad_backward_arguments arguments = {
+        .rows = p->batch * p->in_channels * p->input[0] * p->input[1],
+        .rows_per_item = traits->is_cpu ? max_i64(1, ITEM_ELEMENTS / p->input[2]) : 1,
+        .channels = p->in_channels,
+        .depth = p->input[0],
+        .height = p->input[1],
+        .width = p->input[2],
+        .before_d = p->pad_before[0],
+        .before_h = p->pad_before[1],
+        .before_w = p->pad_before[2],
+        .after_d = p->pad_after[0],
+        .after_h = p->pad_after[1],
+        .after_w = p->pad_after[2],
+        .mode = p->padding_mode,
+        .stride_d = p->stride[0],
+        .stride_h = p->stride[1],
+        .stride_w = p->stride[2],
+        .dilation_d = p->dilation[0],
+        .dilation_h = p->dilation[1],
+        .dilation_w = p->dilation[2],
+        .residues_d = x[0].residues,
+        .residues_h = x[1].residues,
+        .residues_w = x[2].residues,
+        .low_d = x[0].low,
+        .low_h = x[1].low,
+        .low_w = x[2].low,
+        .count_d = x[0].count,
+        .count_h = x[1].count,
+        .count_w = x[2].count,
+        .pitch = v->pitch,
+        .volume = v->volume,
+        .channel = v->channel,
+        .has_bias = has_bias,
+    };
+    step s = kernel_step("pad_backward", "adjoint.cl", "pad_backward", p->dtype);
+    kernel_define(&s, "VECTOR_WIDTH", traits_vector_width(traits, g->element_size));
+    kernel_add_buffer(&s, BUFFER_WORKSPACE, v->offset);
+    kernel_add_buffer(&s, arguments.has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
+    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
+    kernel_set_scalars(&s, &arguments, sizeof arguments);
+    kernel_set_range(&s, (const int64_t[]){1, ceil_divide(arguments.rows, arguments.rows_per_item), 1},
+                     (const int64_t[]){1, traits->local_size, 1});
+    s.bytes = 3 * (double)g->elements.input * (double)g->element_size;
+    recipe_append_run(r, &s);
+}
+
+void adjoint_move(step *s, const adjoint_place *where)
+{
+    for (int i = 0; i < s->buffer_count || (s->kind != STEP_KERNEL && i < STEP_BUFFERS); i++) {
+        step_buffer *b = &s->buffers[i];
+        if (b->role == BUFFER_WEIGHT)
+            *b = (step_buffer){BUFFER_PACKED, where->weight_at + b->offset};
+        else if (b->role == BUFFER_PACKED)
+            b->offset += where->packed_at;
+        else if (b->role == BUFFER_OUTPUT)
+            *b = (step_buffer){where->output.role, where->output.offset + b->offset};
+        else if (b->role == BUFFER_WORKSPACE)
+            b->offset += where->scratch_at;
+    }
+}

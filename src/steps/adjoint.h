@@ -1,0 +1,71 @@
+/* The input gradient by volumes, each a convolution of the output's gradient with some of the taps.
+ *
+ * On one axis, position x of the padded input is read through tap t by output o where x = o * stride + t *
+ * dilation. So positions of one remainder modulo the stride belong to taps of their own, e, e + step, ...:
+ * residue e. Cell c of it is position (e * dilation) % stride + c * stride, and its gradient a convolution of
+ * stride 1 with those taps turned around: of output c + start + j * dilation, for tap j of count.
+ * Where the taps of a kernel do not overlap, each makes a volume of its own instead, of one cell for each
+ * output. pad_backward gathers the volumes (cl/adjoint.cl). */
+#ifndef CLCONV_STEPS_ADJOINT_H
+#define CLCONV_STEPS_ADJOINT_H
+
+#include "opencl/traits.h"
+#include "problem/geometry.h"
+#include "steps/step.h"
+
+/* One axis: `residues` volumes, each of `count` cells from the first that is position `low` or more. */
+typedef struct adjoint_axis {
+    int64_t residues, low, count;
+    int64_t step; /* from one tap of a residue to the next */
+} adjoint_axis;
+
+/* The taps of a residue, what they read, and its volume's first cell. */
+typedef struct adjoint_taps {
+    int64_t count, last; /* the last one of the weight */
+    int64_t start, dilation;
+    int64_t first;
+} adjoint_taps;
+
+adjoint_taps adjoint_taps_of(const clconv_problem *problem, int axis, const adjoint_axis *a, int64_t residue);
+
+/* The cells that hold every position that the gradient needs. */
+adjoint_axis adjoint_span(const clconv_problem *problem, const geometry *g, int axis);
+
+/* All volumes of a gradient in the workspace. */
+typedef struct adjoint_volumes {
+    adjoint_axis axis[3];
+    bool scatters;   /* each tap makes its own */
+    int64_t pitch;   /* elements from row to row, */
+    int64_t volume;  /* from volume to volume, */
+    int64_t channel; /* and from channel to channel */
+    int64_t bytes;
+    int64_t offset; /* bytes, in the workspace */
+} adjoint_volumes;
+
+int64_t adjoint_volume_count(const adjoint_volumes *v);
+
+/* Sets the other members but the offset of volumes whose axes and pitch are set; false if they overflow. */
+bool adjoint_lay_out(const clconv_problem *problem, const geometry *g, adjoint_volumes *v);
+
+/* The convolution that makes the volumes of residues e of the axes, without its padding. */
+clconv_problem adjoint_convolution(const clconv_problem *problem, const geometry *g, const adjoint_volumes *v,
+                                   const int64_t e[3]);
+
+/* The step that makes the weight of that convolution, from the weight to `at` bytes of the packed weight. */
+step adjoint_transpose(const clconv_problem *problem, const geometry *g, const adjoint_volumes *v,
+                       const int64_t e[3], int64_t at, const device_traits *traits);
+
+/* Appends the step that gathers the volumes, and adds a bias to the channels if there is one. */
+void adjoint_append_gather(recipe *r, const clconv_problem *problem, const geometry *g,
+                           const adjoint_volumes *v, bool has_bias, const device_traits *traits);
+
+/* Where the buffers of a convolution's steps lie among those of the whole. */
+typedef struct adjoint_place {
+    int64_t weight_at, packed_at;
+    step_buffer output;
+    int64_t scratch_at;
+} adjoint_place;
+
+void adjoint_move(step *s, const adjoint_place *where);
+
+#endif
