@@ -175,7 +175,8 @@ clconv_context_device_info(const clconv_context *context); /* context's own */
 
 /* A buffer of the context's OpenCL context with room for `bytes`, at least one, and a copy of `source` in it
  * unless that is NULL; to be released by clReleaseMemObject(). Tensors and workspaces may be any buffers, but
- * on a CPU these are often faster: in huge pages, where the system leaves that to the program. Thread-safe. */
+ * on a CPU these are often faster: in huge pages, where the system leaves that to the program. Thread-safe.
+ */
 CLCONV_API clconv_status clconv_buffer_create(const clconv_context *context, size_t bytes, const void *source,
                                               cl_mem *memory, clconv_error *err);
 
@@ -221,9 +222,8 @@ typedef enum clconv_activation {
  *   input  (batch, in_channels, D, H, W)          weight   (out_channels, in_channels / groups, kD, kH, kW)
  *   bias   (out_channels)                         residual (batch, out_channels, Do, Ho, Wo)
  *   output (batch, out_channels, Do, Ho, Wo)
- * with Xo = floor((X + pad_before + pad_after - output_padding - dilation * (kernel - 1) - 1) / stride) + 1 on
- * each axis.
- * Conv2d is D = kD = 1, Conv1d is D = H = kD = kH = 1. An unbatched input is batch = 1. */
+ * with Xo = floor((X + pad_before + pad_after - output_padding - dilation * (kernel - 1) - 1) / stride) + 1
+ * on each axis. Conv2d is D = kD = 1, Conv1d is D = H = kD = kH = 1. An unbatched input is batch = 1. */
 typedef struct clconv_problem {
     int64_t batch; /* 0 is legal: the output is empty */
     int64_t groups;
@@ -475,6 +475,7 @@ CLCONV_API clconv_status clconv_init_uniform(const int64_t weight_shape[5], uint
 
 /* One case of clconv_check(): an algorithm on a problem, against a double-precision reference on the host. */
 typedef struct clconv_check_result {
+    clconv_op op;
     const char *algorithm;
     const char *problem; /* text */
     const char *data;    /* "integer" (must be exact) or "random" (must be within the bound) */
@@ -487,9 +488,9 @@ typedef struct clconv_check_result {
 
 typedef void (*clconv_check_callback)(void *user, const clconv_check_result *result);
 
-/* Checks the device: every algorithm on a table of problems. `quick` takes a part of the table. `callback`
- * may be NULL. *failures becomes the number of cases that failed; a case that fails is not an error of this
- * call. */
+/* Checks the device: every op but transposed, by every algorithm that serves it, on a table of problems.
+ * `quick` takes a part of the table. `callback` may be NULL. *failures becomes the number of cases that
+ * failed; a case that fails is not an error of this call. */
 CLCONV_API clconv_status clconv_check(clconv_context *context, int quick, clconv_check_callback callback,
                                       void *user, size_t *failures, clconv_error *err);
 

@@ -1,6 +1,6 @@
-/* clconv_check(): this device against the reference. Every algorithm of the registry on a table of problems
- * that between them reach every branch of the kernels; integer data must come out exact, random data within
- * the bound of direct accumulation. */
+/* clconv_check(): this device against the reference. Every op by every algorithm that serves it, on a table
+ * of problems that between them reach every branch of the kernels; integer data must come out exact, random
+ * data within the algorithm's bound. */
 #include "base/error.h"
 #include "base/text.h"
 #include "plan/plan.h"
@@ -58,13 +58,15 @@ static const check_case cases[] = {
     {"mb2ic5id3ih5iw17oc7kd2", ZEROS, 0, 1, 0, 1, GELU},
 };
 
-/* Host arrays of one case: the tensors as doubles, the exact output, and memory for the device's. */
+/* Host arrays of one case: the tensors as doubles, what the op makes exactly, and memory for the device's. */
 typedef struct check_data {
+    clconv_op op;
     clconv_problem problem;
     char text[128];
     geometry g;
-    double *input, *weight, *bias, *residual, *exact, *magnitude;
-    float *device_input, *device_weight, *device_bias, *device_residual, *device_output;
+    int64_t made; /* elements of what the op makes */
+    double *input, *weight, *bias, *residual, *grad_output, *exact, *magnitude;
+    float *device_input, *device_weight, *device_bias, *device_residual, *device_grad_output, *device_made;
 } check_data;
 
 typedef struct check_run {
@@ -76,9 +78,10 @@ typedef struct check_run {
 
 static void data_release(check_data *d)
 {
-    free(d->input), free(d->weight), free(d->bias), free(d->residual), free(d->exact), free(d->magnitude);
+    free(d->input), free(d->weight), free(d->bias), free(d->residual), free(d->grad_output);
+    free(d->exact), free(d->magnitude);
     free(d->device_input), free(d->device_weight), free(d->device_bias), free(d->device_residual);
-    free(d->device_output);
+    free(d->device_grad_output), free(d->device_made);
     *d = (check_data){0};
 }
 
@@ -100,36 +103,63 @@ static clconv_status problem_create(const check_case *c, check_data *d, clconv_e
     clconv_status status = clconv_problem_parse(c->text, p, err);
     if (status != CLCONV_SUCCESS) return status;
     p->padding_mode = c->mode;
-    p->has_bias = c->has_bias;
-    p->has_residual = c->has_residual;
-    p->activation = c->activation;
-    p->activation_slope = 0.25; /* exact on integers */
+    if (d->op == CLCONV_FORWARD) {
+        p->has_bias = c->has_bias;
+        p->has_residual = c->has_residual;
+        p->activation = c->activation;
+        p->activation_slope = 0.25; /* exact on integers */
+    }
     for (int axis = 0; axis < 3; axis++)
         p->pad_after[axis] += c->extra_after;
-    snprintf(d->text, sizeof d->text, "%s%s%s%s", c->text, c->has_residual ? " residual" : "",
-             c->activation == NONE ? "" : " ", c->activation == NONE ? "" : activation_name(c->activation));
-    return geometry_compute(p, &d->g, err);
+    snprintf(d->text, sizeof d->text, "%s%s%s%s", c->text, p->has_residual ? " residual" : "",
+             p->activation == NONE ? "" : " ", p->activation == NONE ? "" : activation_name(p->activation));
+    status = geometry_compute(p, &d->g, err);
+    const clconv_tensor_sizes *n = &d->g.elements;
+    const int64_t made[] = {n->output, n->input, n->weight, p->out_channels};
+    d->made = made[d->op];
+    return status;
 }
 
 static clconv_status data_allocate(check_data *d, clconv_error *err)
 {
     const clconv_tensor_sizes *n = &d->g.elements;
-    double **const doubles[] = {&d->input, &d->weight, &d->bias, &d->residual, &d->exact, &d->magnitude};
-    float **const floats[] = {&d->device_input, &d->device_weight, &d->device_bias, &d->device_residual,
-                              &d->device_output};
-    const int64_t counts[] = {n->input, n->weight, n->bias, n->residual, n->output, n->output};
+    double **const doubles[] = {&d->input,       &d->weight, &d->bias,     &d->residual,
+                                &d->grad_output, &d->exact,  &d->magnitude};
+    float **const floats[] = {&d->device_input,    &d->device_weight,      &d->device_bias,
+                              &d->device_residual, &d->device_grad_output, &d->device_made};
+    const int64_t counts[] = {n->input, n->weight, n->bias, n->residual, n->output, d->made, d->made};
     bool ok = true;
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 7; i++)
         ok = (*doubles[i] = calloc((size_t)counts[i] + 1, sizeof(double))) != NULL && ok;
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         ok = (*floats[i] = calloc((size_t)counts[i] + 1, sizeof(float))) != NULL && ok;
     return ok ? CLCONV_SUCCESS
               : error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the check of '%s'", d->text);
 }
 
-static clconv_status data_create(const check_case *c, bool integers, check_data *d, clconv_error *err)
+/* What the op makes of the tensors, and the magnitudes of its bound. */
+static void refer(check_data *d)
 {
-    *d = (check_data){0};
+    if (d->op == CLCONV_FORWARD) {
+        reference_forward(&d->problem, &d->g, d->input, d->weight, d->problem.has_bias ? d->bias : NULL,
+                          d->exact, d->magnitude);
+        reference_epilogue(&d->problem, d->made, d->problem.has_residual ? d->residual : NULL, d->exact,
+                           d->magnitude);
+        return;
+    }
+    bool is[] = {d->op == CLCONV_BACKWARD_INPUT, d->op == CLCONV_BACKWARD_WEIGHT,
+                 d->op == CLCONV_BACKWARD_BIAS};
+    const reference_gradient exact = {is[0] ? d->exact : NULL, is[1] ? d->exact : NULL,
+                                      is[2] ? d->exact : NULL};
+    const reference_gradient magnitude = {is[0] ? d->magnitude : NULL, is[1] ? d->magnitude : NULL,
+                                          is[2] ? d->magnitude : NULL};
+    reference_backward(&d->problem, &d->g, d->input, d->weight, d->grad_output, &exact, &magnitude);
+}
+
+static clconv_status data_create(const check_case *c, clconv_op op, bool integers, check_data *d,
+                                 clconv_error *err)
+{
+    *d = (check_data){.op = op};
     clconv_status status = problem_create(c, d, err);
     if (status == CLCONV_SUCCESS) status = data_allocate(d, err);
     if (status != CLCONV_SUCCESS) {
@@ -142,9 +172,8 @@ static clconv_status data_create(const check_case *c, bool integers, check_data 
     fill(&state, integers, d->weight, d->device_weight, n->weight);
     fill(&state, integers, d->bias, d->device_bias, n->bias);
     fill(&state, integers, d->residual, d->device_residual, n->residual);
-    reference_forward(&d->problem, &d->g, d->input, d->weight, c->has_bias ? d->bias : NULL, d->exact,
-                      d->magnitude);
-    reference_epilogue(&d->problem, n->output, c->has_residual ? d->residual : NULL, d->exact, d->magnitude);
+    fill(&state, integers, d->grad_output, d->device_grad_output, n->output);
+    refer(d);
     return CLCONV_SUCCESS;
 }
 
@@ -154,18 +183,42 @@ static bool is_exact(clconv_activation activation)
     return activation == NONE || activation == RELU || activation == LEAKY_RELU;
 }
 
+static double allowed_error(const check_data *d, bool direct, int64_t i)
+{
+    const clconv_problem *p = &d->problem;
+    if (d->op == CLCONV_FORWARD) return bound_result(p, direct, d->magnitude[i], d->exact[i]);
+    int64_t terms = reference_backward_terms(p, &d->g, d->op);
+    return direct ? bound_direct(p->dtype, terms, d->magnitude[i])
+                  : bound_default(p->dtype, terms, d->magnitude[i]);
+}
+
 /* The largest error as a share of what is allowed; infinite where an exact result is not, or a NaN came out.
  */
 static double worst_error(const check_data *d, bool integers, bool direct)
 {
     double worst = 0;
-    for (int64_t i = 0; i < d->g.elements.output; i++) {
-        double error = fabs((double)d->device_output[i] - d->exact[i]);
-        double allowed = integers ? 0 : bound_result(&d->problem, direct, d->magnitude[i], d->exact[i]);
+    for (int64_t i = 0; i < d->made; i++) {
+        double error = fabs((double)d->device_made[i] - d->exact[i]);
+        double allowed = integers ? 0 : allowed_error(d, direct, i);
         double share = error == 0 ? 0 : allowed > 0 ? error / allowed : INFINITY;
         if (!(share <= worst)) worst = isnan(share) ? INFINITY : share;
     }
     return worst;
+}
+
+static clconv_status compute(check_run *run, const clconv_plan_options *options, check_data *d,
+                             clconv_error *err)
+{
+    if (d->op == CLCONV_FORWARD) {
+        const clconv_host_tensors tensors = {d->device_input, d->device_weight, d->device_bias,
+                                             d->device_residual, d->device_made};
+        return clconv_conv3d_host(run->context, &d->problem, options, &tensors, err);
+    }
+    clconv_host_gradients gradients = {
+        .input = d->device_input, .weight = d->device_weight, .grad_output = d->device_grad_output};
+    void **const made[] = {NULL, &gradients.grad_input, &gradients.grad_weight, &gradients.grad_bias};
+    *made[d->op] = d->device_made;
+    return clconv_conv3d_grad_host(run->context, &d->problem, options, &gradients, err);
 }
 
 static void check_algorithm(check_run *run, size_t index, bool integers, check_data *d)
@@ -177,13 +230,14 @@ static void check_algorithm(check_run *run, size_t index, bool integers, check_d
     clconv_plan_options options;
     clconv_plan_options_init(&options);
     options.algorithm = algorithm;
-    clconv_check_result result = {
-        .algorithm = algorithm, .problem = d->text, .data = integers ? "integer" : "random", .message = ""};
-    for (int64_t i = 0; i < d->g.elements.output; i++)
-        d->device_output[i] = NAN;
-    const clconv_host_tensors tensors = {d->device_input, d->device_weight, d->device_bias,
-                                         d->device_residual, d->device_output};
-    result.status = clconv_conv3d_host(run->context, &d->problem, &options, &tensors, &err);
+    clconv_check_result result = {.op = d->op,
+                                  .algorithm = algorithm,
+                                  .problem = d->text,
+                                  .data = integers ? "integer" : "random",
+                                  .message = ""};
+    for (int64_t i = 0; i < d->made; i++)
+        d->device_made[i] = NAN;
+    result.status = compute(run, &options, d, &err);
     result.skipped = result.status == CLCONV_UNSUPPORTED;
     if (result.status == CLCONV_SUCCESS) {
         result.worst = worst_error(d, integers, direct);
@@ -197,13 +251,14 @@ static void check_algorithm(check_run *run, size_t index, bool integers, check_d
     if (run->callback != NULL) run->callback(run->user, &result);
 }
 
-static clconv_status check_one(check_run *run, const check_case *c, bool integers, clconv_error *err)
+static clconv_status check_one(check_run *run, const check_case *c, clconv_op op, bool integers,
+                               clconv_error *err)
 {
     check_data d;
-    clconv_status status = data_create(c, integers, &d, err);
+    clconv_status status = data_create(c, op, integers, &d, err);
     if (status != CLCONV_SUCCESS) return status;
     for (size_t i = 0; i < clconv_algorithm_count(); i++)
-        if (clconv_algorithm_serves(i, CLCONV_FORWARD)) check_algorithm(run, i, integers, &d);
+        if (clconv_algorithm_serves(i, op)) check_algorithm(run, i, integers, &d);
     data_release(&d);
     return CLCONV_SUCCESS;
 }
@@ -218,8 +273,10 @@ clconv_status clconv_check(clconv_context *context, int quick, clconv_check_call
     clconv_status status = CLCONV_SUCCESS;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0] && status == CLCONV_SUCCESS; i++) {
         if (quick && !cases[i].quick) continue;
-        status = check_one(&run, &cases[i], true, err);
-        if (status == CLCONV_SUCCESS) status = check_one(&run, &cases[i], false, err);
+        for (clconv_op op = CLCONV_FORWARD; op <= CLCONV_BACKWARD_BIAS && status == CLCONV_SUCCESS; op++) {
+            status = check_one(&run, &cases[i], op, true, err);
+            if (status == CLCONV_SUCCESS) status = check_one(&run, &cases[i], op, false, err);
+        }
     }
     if (status == CLCONV_SUCCESS) *failures = run.failures;
     return status;

@@ -149,6 +149,8 @@ class Check(Reports):
             else:
                 self.assertGreater(len(case["message"]), 3)
         self.assertEqual({c["data"] for c in cases}, {"integer", "random"})
+        self.assertEqual({c["op"] for c in cases if c["passed"]},
+                         {"forward", "backward-input", "backward-weight", "backward-bias"})
 
     def test_table_counts_what_it_lists(self):
         lines = self.done("check", "--quick").splitlines()

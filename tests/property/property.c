@@ -43,6 +43,11 @@ void property_close(void)
     test_device_close(&device);
 }
 
+const test_device *property_device(void)
+{
+    return &device;
+}
+
 static int64_t pick(random_state *r, const int64_t *values, int64_t count)
 {
     return values[random_between(r, 0, count - 1)];
@@ -140,6 +145,11 @@ double *property_convolve(const subject *s, const clconv_problem *problem, const
 double *property_output(const subject *s)
 {
     return property_convolve(s, &s->problem, &s->data);
+}
+
+void property_compared(void)
+{
+    comparisons++;
 }
 
 static void report_element(const subject *s, const char *property, int64_t at, double got, double expected)

@@ -12,6 +12,8 @@
 void property_open(void);
 void property_close(void);
 
+const test_device *property_device(void);
+
 /* One problem with its data, for one algorithm. */
 typedef struct subject {
     const char *algorithm;
@@ -39,6 +41,9 @@ void property_expect(const subject *s, const char *property, const double *got, 
 /* The same, bit for bit whatever the algorithm. */
 void property_expect_bits(const subject *s, const char *property, const double *got, const double *expected,
                           int64_t count);
+
+/* Tells of a comparison that a check has made itself: a property that compares nothing fails. */
+void property_compared(void);
 
 /* Zeros, to be freed; the test ends if there is no memory. */
 double *property_allocate(int64_t count);
