@@ -9,8 +9,9 @@
  *     volume e of an axis holds positions x = (e * dilation) % stride + stride * (first + y), y = 0, 1, ...,
  *     the first of them `low` at least
  *
- *     padded        . . | a b c d | . .          gradient of b = position of b + (reflect) the position left
- * of the (reflect 2)   c b |         | c b          border that reads b + the one right of it
+ *     padded        . . | a b c d | . .     gradient of b = position of b
+ *     (reflect 2)   c b |         | c b                    + the position left of the border that reads b
+ *                                                          + the one right of it
  *
  * A work-item makes some rows: it adds the rows that its own row's element is read from, in the order of their
  * positions, and within each the positions from left to right. So every element is one sum in a fixed order,

@@ -21,6 +21,7 @@
 #include "common/pad_rows.clh"
 
 #define TILE_ROWS DEPTHS
+#include "common/phases.clh"
 #include "common/tile.clh"
 
 /* Planes under a tile, with dilation_d = 1; dilated taps are summed one by one instead. */
@@ -103,16 +104,15 @@ depthwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
                     global const real *x = slice + (z - first) * STRIDE_D * plane_size + q + VECTOR_START(0);
                     for (int kh = 0; kh < (int)kernel_h; kh++) {
                         const int row = kh * (int)dilation_h;
-                        global const real *row_x =
-                            x + row % STRIDE_H * PHASES_W * phase_pitch + row / STRIDE_H * pitch;
+                        global const real *row_x = x + ROW(row, phase_pitch, pitch);
 #pragma unroll
                         for (int kw = 0; kw < KERNEL_W; kw++) {
                             if (KERNEL_D == 1 || dilation_d == 1)
-                                accumulate_dense(acc, row_x + COLUMN(kw), plane_size, w + kh * KERNEL_W + kw,
-                                                 kd_pitch);
+                                accumulate_dense(acc, row_x + COLUMN(kw, phase_pitch), plane_size,
+                                                 w + kh * KERNEL_W + kw, kd_pitch);
                             else
-                                accumulate_dilated(acc, row_x + COLUMN(kw), plane_size, dilation_d,
-                                                   w + kh * KERNEL_W + kw, kd_pitch);
+                                accumulate_dilated(acc, row_x + COLUMN(kw, phase_pitch), plane_size,
+                                                   dilation_d, w + kh * KERNEL_W + kw, kd_pitch);
                         }
                     }
                     const long at = (out_channel * out_depth + z) * out_plane;

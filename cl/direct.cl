@@ -1,12 +1,12 @@
 /* Direct convolution of the scratch volume of pad.cl with packed weights, one register tile a work-item.
  *
  *     positions q = y * pitch + x of an output plane, flattened with the pitch of the scratch volume, so that
- * vectors run over the ends of rows (lanes in the gutter compute nothing of use and are not stored):
+ *     vectors run over the ends of rows (lanes in the gutter compute nothing of use and are not stored):
  *
  *           |<------- VECTORS vectors of VECTOR_WIDTH positions ------->|
  *       o=0 |  acc[0][0]  |  acc[0][1]  |  acc[0][2]  |   += w[o] * x[v], for each channel, kd, kh, kw:
- *       ... |     ...     |     ...     |     ...     |      OUT_CHANNELS + VECTORS loads, OUT_CHANNELS *
- * VECTORS FMAs o=7 |  acc[7][0]  |  acc[7][1]  |  acc[7][2]  |
+ *       ... |     ...     |     ...     |     ...     |      OUT_CHANNELS + VECTORS loads,
+ *       o=7 |  acc[7][0]  |  acc[7][1]  |  acc[7][2]  |      OUT_CHANNELS * VECTORS FMAs
  *
  * The whole reduction stays in registers: every output is one sum in the fixed order channel, kd, kh, kw.
  *   OUT_CHANNELS  1 to 16   output channels of a tile
@@ -26,6 +26,7 @@
 #include "arguments/direct.clh"
 
 #define TILE_ROWS OUT_CHANNELS
+#include "common/phases.clh"
 #include "common/tile.clh"
 
 /* Positions of a work-group's tile. */
@@ -73,15 +74,14 @@ typedef struct tap_range {
 
 ALWAYS_INLINE void sum_taps(realv acc[OUT_CHANNELS][VECTORS], const int vectors, const tap_range *t)
 {
-    const long phase_pitch = t->phase_pitch; /* for COLUMN() */
+    const long phase_pitch = t->phase_pitch;
     global const real *x = t->x, *w = t->w;
     for (long c = 0; c < t->channels; c++, x += t->channel_size, w += t->weight_channel) {
         for (int kd = 0; kd < t->kd_count; kd++) {
             global const real *plane_x = x + kd * t->kd_size, *tap = w + kd * t->weight_plane;
             for (int kh = 0; kh < t->kernel_h; kh++) {
                 const int row = kh * t->row_step;
-                global const real *row_x =
-                    plane_x + row % STRIDE_H * PHASES_W * phase_pitch + row / STRIDE_H * t->pitch;
+                global const real *row_x = plane_x + ROW(row, phase_pitch, t->pitch);
 #pragma unroll
                 for (int phase = 0; phase < PHASES_W; phase++)
 #pragma unroll
@@ -95,7 +95,7 @@ ALWAYS_INLINE void sum_taps(realv acc[OUT_CHANNELS][VECTORS], const int vectors,
 #else
                 for (int kw = 0; kw < t->kernel_w; kw++, tap += OUT_CHANNELS)
 #endif
-                    accumulate(acc, vectors, row_x + COLUMN(kw), tap);
+                    accumulate(acc, vectors, row_x + COLUMN(kw, phase_pitch), tap);
             }
         }
     }

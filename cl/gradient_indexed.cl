@@ -1,10 +1,11 @@
 /* The gradients without workspace: every tensor is read where it is, padding is resolved by index arithmetic.
  *
  *   input_indexed   a work-item makes a row of the input's gradient: for each padded row that reads it, each
- * tap and output channel it adds a row of the output's gradient, border columns where they belong
+ *                   tap and output channel it adds a row of the output's gradient, border columns where they
+ *                   belong
  *   weight_indexed  a work-item makes one weight's gradient: sums of rows, which are summed over planes,
- * which are summed over samples, so that errors do not grow with the length of the sum bias_indexed    a
- * work-item makes one channel's: sums of blocks of a plane, planes, samples
+ *                   which are summed over samples, so that errors do not grow with the length of the sum
+ *   bias_indexed    a work-item makes one channel's: sums of blocks of a plane, planes, samples
  *
  * Every element is one sum in a fixed order. Index space: (items). Cost: 2 FLOPs for each product of the
  * definition; reads the output's gradient once for each tap, from memory if caches do not hold it.

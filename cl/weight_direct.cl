@@ -8,15 +8,17 @@
  * over positions:
  *
  *              kw=0        kw=1        kw=2
- *     o=0 |  acc[0][0] |  acc[0][1] |  acc[0][2] |     for each vector of positions: ROWS * KERNEL_W loads of
- * x,
- *     ... |     ...    |     ...    |     ...    |     OUT_CHANNELS of g, and their products
- *     o=7 |  acc[7][0] |  acc[7][1] |  acc[7][2] |
+ *     o=0 |  acc[0][0] |  acc[0][1] |  acc[0][2] |     for each vector of positions:
+ *     ... |     ...    |     ...    |     ...    |     ROWS * KERNEL_W loads of x, OUT_CHANNELS of g,
+ *     o=7 |  acc[7][0] |  acc[7][1] |  acc[7][2] |     and their products
  *
  * all of one kd, whose planes outside the volume it leaves out, and adds the lanes of each in a fixed order
  * at the end of its slice of planes; reduce.cl adds the slices. So the shape of the sum depends on the
- * problem alone. OUT_CHANNELS  1 to 16 ROWS          1 to 16 VECTOR_WIDTH  1 to 16   1 where a work-item is a
- * lane LOCAL_SIZE    1 to 256  work-items of a work-group, side by side along positions; a power of two
+ * problem alone.
+ *   OUT_CHANNELS  1 to 16
+ *   ROWS          1 to 16
+ *   VECTOR_WIDTH  1 to 16   1 where a work-item is a lane
+ *   LOCAL_SIZE    1 to 256  work-items of a work-group, side by side along positions; a power of two
  *   KERNEL_W      1 to 8    width of the kernel, or 1 where taps of a row are rows too
  *   STRIDE_H, STRIDE_W, DILATION_W   1 and more
  *   PHASES_W      1 to STRIDE_W: phases of columns that are stored
@@ -26,10 +28,10 @@
  * channels and the output gradient once for each block of rows that do not find them in cache.
  */
 #include "arguments/weight_direct.clh"
+#include "common/phases.clh"
 #include "common/types.clh"
 
 #define LANES (LOCAL_SIZE * VECTOR_WIDTH)
-#define COLUMN(kw) ((kw)*DILATION_W % STRIDE_W * phase_pitch + (kw)*DILATION_W / STRIDE_W)
 
 /* Where the taps of row (c, kh, kw) of a plane's kernel start, from the first channel of the group on. */
 static inline long row_start(const long row, const long kernel_h, const long kernel_w, const long dilation_h,
@@ -37,8 +39,8 @@ static inline long row_start(const long row, const long kernel_h, const long ker
                              const long pitch)
 {
     const long kw = row % kernel_w * dilation_w, kh = row / kernel_w % kernel_h * dilation_h;
-    return row / kernel_w / kernel_h * channel_size + kh % STRIDE_H * PHASES_W * phase_pitch +
-           kh / STRIDE_H * pitch + kw % STRIDE_W * phase_pitch + kw / STRIDE_W;
+    return row / kernel_w / kernel_h * channel_size + ROW(kh, phase_pitch, pitch) +
+           kw % STRIDE_W * phase_pitch + kw / STRIDE_W;
 }
 
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
@@ -91,7 +93,7 @@ weight_direct(TENSOR(const real, padded), TENSOR(const real, gradient),
                         for (int r = 0; r < ROWS; r++)
 #pragma unroll
                             for (int kw = 0; kw < KERNEL_W; kw++)
-                                column[r][kw] = vector_load(x[r] + at_x + q + COLUMN(kw));
+                                column[r][kw] = vector_load(x[r] + at_x + q + COLUMN(kw, phase_pitch));
 #pragma unroll
                         for (int o = 0; o < OUT_CHANNELS; o++) {
                             const realv gradient_o = vector_load(g[o] + at_g + q);

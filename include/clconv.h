@@ -296,13 +296,14 @@ typedef struct clconv_plan clconv_plan;
 
 /* What a plan of a problem computes. With y = conv3d(pad(x), w) and dy the gradient of a loss with respect to
  * y, the gradients are those of autograd (https://pytorch.org/docs/stable/generated/torch.nn.Conv3d.html has
- * the formula of y): backward-input   dx[n,c,i] = sum over o, t and outputs p that read x[n,c,i] through tap
- * t of  w[o,c,t] dy[n,o,p], through the padding: a border that repeats an element adds to that element's
- * gradient backward-weight  dw[o,c,t] = sum over n, p of  dy[n,o,p] pad(x)[n,c, p * stride + t * dilation]
- *   backward-bias    db[o] = sum over n, p of dy[n,o,p]
+ * the formula of y):
+ *   backward-input   dx[n,c,i] = sum of w[o,c,t] dy[n,o,p] over o, t and the outputs p that read x[n,c,i]
+ *                    through tap t; a border that repeats an element adds to that element's gradient
+ *   backward-weight  dw[o,c,t] = sum of dy[n,o,p] pad(x)[n,c, p * stride + t * dilation] over n, p
+ *   backward-bias    db[o] = sum of dy[n,o,p] over n, p
  *   transposed       torch.nn.ConvTranspose3d: the input gradient of the problem as an operator of its own,
- * plus a bias of in_channels values if has_bias. See clconv_problem_set_transposed(). A residual or an
- * activation belongs to forward alone; the gradients ignore has_bias. */
+ *                    plus a bias of in_channels values if has_bias; see clconv_problem_set_transposed()
+ * A residual or an activation belongs to forward alone; the gradients ignore has_bias. */
 typedef enum clconv_op {
     CLCONV_FORWARD = 0,
     CLCONV_BACKWARD_INPUT = 1,

@@ -10,7 +10,8 @@
 #include <string.h>
 
 typedef struct bench_options {
-    const char *suite, *problem, *op;
+    const char *suite, *problem;
+    clconv_op op;
     int64_t runs;
     double seconds;
     int residual, unpacked, json;
@@ -25,7 +26,7 @@ static const option_spec bench_table[] = {
      "counts from 0); default: a short list of layers",
      option_text, offsetof(bench_options, problem)},
     {"op", "OP", "forward (default), backward-input, backward-weight,\nbackward-bias or transposed",
-     option_text, offsetof(bench_options, op)},
+     option_op, offsetof(bench_options, op)},
     {"residual", NULL, "adds a tensor of the output's shape", option_flag, offsetof(bench_options, residual)},
     {"activation", "A", "none (default), relu, leaky_relu, leaky_relu:SLOPE, silu,\nsigmoid, tanh or gelu",
      option_activation, offsetof(bench_options, activation)},
@@ -66,8 +67,7 @@ static int check_options(const bench_options *o)
         return tool_fail(EXIT_WRONG_USE, "--runs is %lld; it must be at most %d", (long long)o->runs,
                          MAX_RUNS);
     }
-    clconv_op op;
-    return parse_op(o->op, &op);
+    return EXIT_DONE;
 }
 
 static void print_header(bench *b)
@@ -98,12 +98,12 @@ static void print_row(const bench *b, const layer *l, const measurement *m)
            (double)m->workspace_bytes / (1 << 20));
 }
 
-static cJSON *start_object(const layer *l, const char *op)
+static cJSON *start_object(const layer *l, clconv_op op)
 {
     cJSON *object = cJSON_CreateObject();
     cJSON_AddStringToObject(object, "network", l->network);
     cJSON_AddStringToObject(object, "layer", l->name);
-    cJSON_AddStringToObject(object, "op", op);
+    cJSON_AddStringToObject(object, "op", clconv_op_name(op));
     return object;
 }
 
@@ -140,9 +140,8 @@ static int run_layer(bench *b, const layer *l)
 {
     clconv_error err;
     measurement m;
-    measure_options how = {.runs = b->options->runs, .seconds = b->options->seconds};
+    measure_options how = {.op = b->options->op, .runs = b->options->runs, .seconds = b->options->seconds};
     common_options_plan(&b->options->common, &how.plan);
-    if (parse_op(b->options->op, &how.op)) return EXIT_WRONG_USE;
     how.plan.packed_weights =
         !b->options->unpacked && how.op != CLCONV_BACKWARD_WEIGHT && how.op != CLCONV_BACKWARD_BIAS;
     clconv_problem problem = l->problem;
@@ -188,7 +187,7 @@ static int start(bench *b)
 
 int cmd_bench(int argc, char **argv)
 {
-    bench_options options = {.op = "forward", .seconds = 0.5};
+    bench_options options = {.seconds = 0.5};
     common_options_init(&options.common);
     const option_group groups[] = {{"options", bench_table, &options},
                                    {"device and plan", common_option_table, &options.common},

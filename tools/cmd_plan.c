@@ -8,7 +8,8 @@
 
 typedef struct plan_options {
     int64_t input[5], weight[5];
-    const char *problem, *op;
+    const char *problem;
+    clconv_op op;
     int bias, residual, json;
     activation_choice activation;
     conv_options conv;
@@ -29,7 +30,7 @@ static const option_spec plan_table[] = {
      "mb1ic64id16ih56oc128kd3pd1 (dilation counts from 0)",
      option_text, offsetof(plan_options, problem)},
     {"op", "OP", "forward (default), backward-input, backward-weight,\nbackward-bias or transposed",
-     option_text, offsetof(plan_options, op)},
+     option_op, offsetof(plan_options, op)},
     {"json", NULL, "prints one JSON object", option_flag, offsetof(plan_options, json)},
     {NULL, NULL, NULL, NULL, 0}};
 
@@ -121,7 +122,7 @@ static void add_candidates(cJSON *object, const clconv_plan *plan, size_t count)
     }
 }
 
-static int print_json(const clconv_plan *plan, const clconv_problem *problem)
+static int print_json(const clconv_plan *plan, clconv_op op, const clconv_problem *problem)
 {
     clconv_error err;
     clconv_plan_info info;
@@ -133,7 +134,7 @@ static int print_json(const clconv_plan *plan, const clconv_problem *problem)
     }
     int64_t shape[5] = {problem->batch, problem->out_channels, output[0], output[1], output[2]};
     cJSON *object = cJSON_CreateObject();
-    cJSON_AddStringToObject(object, "op", "forward");
+    cJSON_AddStringToObject(object, "op", clconv_op_name(op));
     cJSON_AddStringToObject(object, "problem", text);
     json_add_extents(object, "output_shape", shape, 5);
     cJSON_AddStringToObject(object, "algorithm", info.algorithm);
@@ -147,7 +148,7 @@ static int print_json(const clconv_plan *plan, const clconv_problem *problem)
     return json_print(object);
 }
 
-static int describe(const plan_options *o, clconv_op op, const clconv_problem *problem)
+static int describe(const plan_options *o, const clconv_problem *problem)
 {
     clconv_error err;
     clconv_context *context = NULL;
@@ -156,10 +157,10 @@ static int describe(const plan_options *o, clconv_op op, const clconv_problem *p
     int status = common_options_open(&o->common, &context);
     if (status) return status;
     common_options_plan(&o->common, &how);
-    if (clconv_plan_create(context, op, problem, &how, &plan, &err)) {
+    if (clconv_plan_create(context, o->op, problem, &how, &plan, &err)) {
         status = tool_fail_library(NULL, &err);
     } else {
-        status = o->json ? print_json(plan, problem) : print_text(plan);
+        status = o->json ? print_json(plan, o->op, problem) : print_text(plan);
     }
     clconv_plan_release(plan);
     clconv_context_release(context);
@@ -168,7 +169,7 @@ static int describe(const plan_options *o, clconv_op op, const clconv_problem *p
 
 int cmd_plan(int argc, char **argv)
 {
-    plan_options options = {.input = {SHAPE_MISSING}, .weight = {SHAPE_MISSING}, .op = "forward"};
+    plan_options options = {.input = {SHAPE_MISSING}, .weight = {SHAPE_MISSING}};
     conv_options_init(&options.conv);
     common_options_init(&options.common);
     const option_group groups[] = {{"options", plan_table, &options},
@@ -177,9 +178,6 @@ int cmd_plan(int argc, char **argv)
                                    {NULL, NULL, NULL}};
     int status = options_parse(&plan_help, groups, argc, argv, NULL);
     if (status != OPTIONS_PARSED) return status;
-    clconv_op op;
-    status = parse_op(options.op, &op);
-    if (status) return status;
     clconv_problem problem;
     clconv_problem_init(&problem);
     status =
@@ -187,5 +185,5 @@ int cmd_plan(int argc, char **argv)
     problem.has_residual = options.residual;
     problem.activation = options.activation.activation;
     problem.activation_slope = options.activation.slope;
-    return status ? status : describe(&options, op, &problem);
+    return status ? status : describe(&options, &problem);
 }

@@ -97,22 +97,6 @@ int types_match(const char *name, clconv_dtype dtype, clconv_dtype input)
                      name, dtype_name(dtype));
 }
 
-int parse_op(const char *text, clconv_op *op)
-{
-    static const char *const names[] = {"forward", "backward-input", "backward-weight", "backward-bias",
-                                        "transposed"};
-    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
-        if (strcmp(text, names[i]) != 0) continue;
-        *op = (clconv_op)i;
-        return EXIT_DONE;
-    }
-    return tool_fail(
-        EXIT_WRONG_USE,
-        "--op is '%s'; it must be 'forward', 'backward-input', 'backward-weight', 'backward-bias' "
-        "or 'transposed'",
-        text);
-}
-
 static int check_transposed(const conv_options *options, shape_view input, shape_view weight,
                             const shape_view *bias)
 {

@@ -282,6 +282,19 @@ int option_padding_mode(void *member, const char *name, const char *value)
                      name, value);
 }
 
+int option_op(void *member, const char *name, const char *value)
+{
+    for (int op = 0; clconv_op_name((clconv_op)op); op++) {
+        if (strcmp(value, clconv_op_name((clconv_op)op)) != 0) continue;
+        *(clconv_op *)member = (clconv_op)op;
+        return EXIT_DONE;
+    }
+    return tool_fail(EXIT_WRONG_USE,
+                     "%s is '%s'; it must be 'forward', 'backward-input', 'backward-weight', 'backward-bias' "
+                     "or 'transposed'",
+                     name, value);
+}
+
 int option_activation(void *member, const char *name, const char *value)
 {
     static const char *const names[] = {"none", "relu", "leaky_relu", "silu", "sigmoid", "tanh", "gelu"};

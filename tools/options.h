@@ -66,6 +66,7 @@ int option_extents(void *member, const char *name, const char *value);      /* i
 int option_shape(void *member, const char *name, const char *value);        /* int64_t[5] */
 int option_padding_mode(void *member, const char *name, const char *value); /* clconv_padding_mode */
 int option_padding(void *member, const char *name, const char *value);      /* conv_padding */
+int option_op(void *member, const char *name, const char *value);           /* clconv_op */
 int option_activation(void *member, const char *name, const char *value);   /* activation_choice */
 
 /* --stride, --padding, --dilation, --groups, --padding-mode. */
@@ -101,9 +102,6 @@ int types_match(const char *name, clconv_dtype dtype, clconv_dtype input);
 
 /* Reports a tensor that must have the output's shape and has not. */
 int shapes_match(const char *option, shape_view tensor, shape_view output);
-
-/* The --op of a command. */
-int parse_op(const char *text, clconv_op *op);
 
 /* --device, --algorithm, --workspace-limit, --strict, --verbose. */
 typedef struct common_options {

@@ -189,17 +189,17 @@ static int csv_layer(const csv *c, int wants_transposed, suite *s)
     return suite_append(s, c->fields[c->place[NETWORK]], c->fields[c->place[LAYER]], &problem);
 }
 
-int suite_read(const char *path, const char *op, suite *s)
+int suite_read(const char *path, clconv_op op, suite *s)
 {
     csv c = {.path = path, .file = fopen(path, "r")};
     if (!c.file) return tool_fail(EXIT_FAILED, "--suite: cannot open '%s': %s", path, strerror(errno));
     int more = 1;
     int status = csv_header(&c);
     while (!status && (status = csv_next(&c, &more)) == EXIT_DONE && more) {
-        status = csv_layer(&c, !strcmp(op, "transposed"), s);
+        status = csv_layer(&c, op == CLCONV_TRANSPOSED, s);
     }
     if (!status && !s->count) {
-        status = tool_fail(EXIT_WRONG_USE, "%s: holds no layer for --op %s", path, op);
+        status = tool_fail(EXIT_WRONG_USE, "%s: holds no layer for --op %s", path, clconv_op_name(op));
     }
     free(c.line);
     fclose(c.file);

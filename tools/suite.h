@@ -18,11 +18,10 @@ typedef struct suite {
 /* A zeroed suite may be released. */
 void suite_release(suite *s);
 
-/* Columns may come in any order, unknown ones are ignored; rows whose `transposed` is 1 are read for
- * the op "transposed" alone, and no others are then. Each
- * returns an exit status of tool.h and has reported its failure. A row may break the rules of Conv3d: that
+/* Columns may come in any order, unknown ones are ignored; rows whose `transposed` is 1 are read for the
+ * op transposed alone, and no others are then. Each returns an exit status of tool.h and has reported its failure. A row may break the rules of Conv3d: that
  * shows when it is planned. */
-int suite_read(const char *path, const char *op, suite *s);
+int suite_read(const char *path, clconv_op op, suite *s);
 int suite_from_problem(const char *text, suite *s);
 int suite_builtin(suite *s);
 

@@ -95,6 +95,8 @@ class Usage(ToolTest):
                      "plan", *shapes, "--padding-mode", "mirror")
         self.refused(2, "algorithm.*'?fastest'?", "plan", *shapes, "--algorithm", "fastest")
         self.refused(2, "--op is 'sideways'", "plan", *shapes, "--op", "sideways")
+        for op in ("forward", "backward-input", "backward-weight", "backward-bias", "transposed"):
+            self.assertIn('"%s"' % op, self.done("plan", *shapes, "--op", op, "--json"))
 
     def test_standard_output_that_takes_nothing(self):
         with open("/dev/full", "w") as full:
