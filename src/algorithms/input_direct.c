@@ -35,7 +35,7 @@ static void choose(const request *q, parameter_set *p)
 {
     tile_to_parameters(
         product_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_in, PRODUCT_VECTORS), p);
-    p->values[CHUNK_KIB] = q->traits->is_cpu ? 4096 : 1 << 20;
+    p->values[CHUNK_KIB] = q->traits->is_cpu ? 10240 : 1 << 20;
 }
 
 static bool is_applicable(const request *q, text *why)
@@ -160,7 +160,8 @@ static void choose_chunk(const request *q, int64_t wanted, input_plan *w)
     w->samples = 1;
     w->depth = depth;
     if (sample_bytes <= wanted) {
-        w->samples = min_i64(q->problem->batch, wanted / sample_bytes);
+        int64_t batch = q->problem->batch;
+        w->samples = ceil_divide(batch, ceil_divide(batch, wanted / sample_bytes));
         return;
     }
     w->depth = min_i64(wanted / plane_bytes - w->reach + 1, depth);
