@@ -1,6 +1,7 @@
 /* The input gradient of a strided convolution: the output's gradient is padded once, and each residue of the
  * strides (steps/adjoint.h) is convolved from it by the kernel of `direct`, in a volume of its own; then the
- * volumes are gathered. Samples and depth go in chunks whose padded gradient stays in cache. */
+ * volumes are gathered. This goes by so many samples that volumes stay in cache too, or by planes of one
+ * sample, so that the padded gradient does. */
 #include "algorithms/tile.h"
 #include "base/arith.h"
 #include "base/hash.h"
@@ -35,7 +36,7 @@ static void choose(const request *q, parameter_set *p)
 {
     tile_to_parameters(
         product_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_in, PRODUCT_VECTORS), p);
-    p->values[CHUNK_KIB] = q->traits->is_cpu ? 10240 : 1 << 20;
+    p->values[CHUNK_KIB] = q->traits->is_cpu ? 20480 : 1 << 20;
 }
 
 static bool is_applicable(const request *q, text *why)
@@ -99,7 +100,9 @@ static bool lay_out(const request *q, input_plan *w, text *why)
         v->axis[axis] = adjoint_span(q->problem, q->geometry, axis);
     bool fits = lay_out_gradient(q, w);
     v->pitch = w->layout.pitch;
-    if (!fits || !adjoint_lay_out(q->problem, q->geometry, v)) {
+    clconv_problem one = *q->problem;
+    one.batch = 1;
+    if (!fits || !adjoint_lay_out(&one, q->geometry, v)) {
         text_append(why, "the padded gradient of the input or of the output is too large");
         return false;
     }
@@ -151,23 +154,23 @@ static bool append_packs(const request *q, input_plan *w, recipe *r)
     return true;
 }
 
-/* Whole samples if one is within `wanted` bytes, else planes of cells of one; 0 planes if none fits. */
+/* Whole samples, or planes of cells of one whose padded gradient is larger than `wanted` bytes; 0 planes if
+ * not one fits. */
 static void choose_chunk(const request *q, int64_t wanted, input_plan *w)
 {
     int64_t element = q->geometry->element_size, depth = w->volumes.axis[0].count;
     int64_t sample_bytes = w->layout.sample_size * element;
     int64_t plane_bytes = w->layout.plane_size * q->problem->out_channels * element;
-    w->samples = 1;
+    int64_t batch = q->problem->batch;
+    w->samples = max_i64(wanted / (sample_bytes + w->volumes.bytes), 1);
+    w->samples = ceil_divide(batch, ceil_divide(batch, w->samples));
     w->depth = depth;
-    if (sample_bytes <= wanted) {
-        int64_t batch = q->problem->batch;
-        w->samples = ceil_divide(batch, ceil_divide(batch, wanted / sample_bytes));
-        return;
-    }
+    if (sample_bytes <= wanted) return;
     w->depth = min_i64(wanted / plane_bytes - w->reach + 1, depth);
     if (w->depth > 0) w->depth = ceil_divide(depth, ceil_divide(depth, w->depth));
 }
 
+/* The volumes are laid out for one sample until here. */
 static bool reserve(const request *q, int64_t chunk_bytes, input_plan *w, recipe *r, text *why)
 {
     int64_t element = q->geometry->element_size, slack = product_slack(&w->tile) * element;
@@ -176,12 +179,14 @@ static bool reserve(const request *q, int64_t chunk_bytes, input_plan *w, recipe
     int64_t plane_bytes = w->layout.plane_size * q->problem->out_channels * element;
     int64_t few = min_i64(w->reach + 3, q->geometry->output[0]) * plane_bytes;
     choose_chunk(q, min_i64(available, max_i64(chunk_bytes, few)), w);
-    if (w->depth <= 0 || w->samples <= 0) {
+    if (w->depth <= 0) {
         text_append(why, "it needs %lld bytes of workspace for one plane of one sample; the limit is %lld",
                     (long long)(q->workspace_limit - available + w->reach * plane_bytes),
                     (long long)q->workspace_limit);
         return false;
     }
+    w->volumes.volume *= w->samples;
+    w->volumes.bytes *= w->samples;
     int64_t planes = min_i64(w->depth + w->reach - 1, q->geometry->output[0]);
     w->volumes.offset = recipe_reserve(r, w->volumes.bytes);
     w->padded_at = recipe_reserve(r, w->samples * planes * plane_bytes + slack);
@@ -215,10 +220,7 @@ static void append_residue(const request *q, const input_plan *w, const chunk *c
         .stores_gutter = true,
         .weight = {BUFFER_PACKED, w->packed_at[volume]},
         .output_buffer = {BUFFER_WORKSPACE,
-                          w->volumes.offset +
-                              (volume * w->volumes.volume + c->sample * p->in_channels * w->volumes.channel +
-                               c->z * plane) *
-                                  element},
+                          w->volumes.offset + (volume * w->volumes.volume + c->z * plane) * element},
     };
     for (int i = 0; i < 3; i++) {
         adjoint_taps t = adjoint_taps_of(p, i, &axis[i], e[i]);
@@ -253,14 +255,16 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         return;
     }
     if (!reserve(q, p->values[CHUNK_KIB] << 10, &w, r, why)) return;
-    for (int64_t n = 0; n < q->problem->batch; n += w.samples)
-        for (int64_t z = 0; z < w.volumes.axis[0].count; z += w.depth) {
-            const chunk c = {n, min_i64(w.samples, q->problem->batch - n), z,
-                             min_i64(w.depth, w.volumes.axis[0].count - z)};
+    bool has_bias = q->op == CLCONV_TRANSPOSED && q->problem->has_bias;
+    for (int64_t n = 0; n < q->problem->batch; n += w.samples) {
+        chunk c = {n, min_i64(w.samples, q->problem->batch - n), 0, 0};
+        for (; c.z < w.volumes.axis[0].count; c.z += w.depth) {
+            c.depth = min_i64(w.depth, w.volumes.axis[0].count - c.z);
             append_chunk(q, &w, &c, r);
         }
-    bool has_bias = q->op == CLCONV_TRANSPOSED && q->problem->has_bias;
-    adjoint_append_gather(r, q->problem, q->geometry, &w.volumes, has_bias, q->traits);
+        adjoint_append_gather(r, q->problem, q->geometry, &w.volumes, c.sample, c.samples, has_bias,
+                              q->traits);
+    }
 }
 
 const algorithm algorithm_input_direct = {"input_direct", true, ranges, choose, emit, CLCONV_BACKWARD_INPUT};

@@ -185,7 +185,9 @@ clconv_status adjoint_emit(const request *q, const algorithm *algorithm, const c
     clconv_status status = append_all(&a, algorithm, overrides, parameters, r, why, err);
     recipe_reserve(r, a.scratch_size);
     bool has_bias = q->op == CLCONV_TRANSPOSED && q->problem->has_bias;
-    if (!a.is_direct) adjoint_append_gather(r, q->problem, q->geometry, &a.volumes, has_bias, q->traits);
+    if (!a.is_direct)
+        adjoint_append_gather(r, q->problem, q->geometry, &a.volumes, 0, q->problem->batch, has_bias,
+                              q->traits);
     r->packed_layout = hash_bytes(a.identity, q->problem->stride, sizeof q->problem->stride);
     return status;
 }

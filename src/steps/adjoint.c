@@ -130,13 +130,14 @@ step adjoint_transpose(const clconv_problem *problem, const geometry *g, const a
 }
 
 void adjoint_append_gather(recipe *r, const clconv_problem *problem, const geometry *g,
-                           const adjoint_volumes *v, bool has_bias, const device_traits *traits)
+                           const adjoint_volumes *v, int64_t sample, int64_t samples, bool has_bias,
+                           const device_traits *traits)
 {
     const clconv_problem *p = problem;
     const adjoint_axis *x = v->axis;
     enum { ITEM_ELEMENTS = 2048 }; /* enough to hide an item's start */
     const pad_backward_arguments arguments = {
-        .rows = p->batch * p->in_channels * p->input[0] * p->input[1],
+        .rows = samples * p->in_channels * p->input[0] * p->input[1],
         .rows_per_item = traits->is_cpu ? max_i64(1, ITEM_ELEMENTS / p->input[2]) : 1,
         .channels = p->in_channels,
         .depth = p->input[0],
@@ -173,11 +174,11 @@ void adjoint_append_gather(recipe *r, const clconv_problem *problem, const geome
     kernel_define(&s, "VECTOR_WIDTH", traits_vector_width(traits, g->element_size));
     kernel_add_buffer(&s, BUFFER_WORKSPACE, v->offset);
     kernel_add_buffer(&s, arguments.has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
-    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
+    kernel_add_buffer(&s, BUFFER_OUTPUT, sample * p->in_channels * g->input_plane * g->element_size);
     kernel_set_scalars(&s, &arguments, sizeof arguments);
     kernel_set_range(&s, (const int64_t[]){1, ceil_divide(arguments.rows, arguments.rows_per_item), 1},
                      (const int64_t[]){1, traits->local_size, 1});
-    s.bytes = 3 * (double)g->elements.input * (double)g->element_size;
+    s.bytes = 3 * (double)(samples * p->in_channels) * (double)g->input_plane * (double)g->element_size;
     recipe_append_run(r, &s);
 }
 

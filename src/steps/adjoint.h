@@ -55,9 +55,11 @@ clconv_problem adjoint_convolution(const clconv_problem *problem, const geometry
 step adjoint_transpose(const clconv_problem *problem, const geometry *g, const adjoint_volumes *v,
                        const int64_t e[3], int64_t at, const device_traits *traits);
 
-/* Appends the step that gathers the volumes, and adds a bias to the channels if there is one. */
+/* Appends the step that gathers the volumes, which start with sample `sample`, to the gradient of so many
+ * samples, and adds a bias to the channels if there is one. */
 void adjoint_append_gather(recipe *r, const clconv_problem *problem, const geometry *g,
-                           const adjoint_volumes *v, bool has_bias, const device_traits *traits);
+                           const adjoint_volumes *v, int64_t sample, int64_t samples, bool has_bias,
+                           const device_traits *traits);
 
 /* Where the buffers of a convolution's steps lie among those of the whole. */
 typedef struct adjoint_place {
