@@ -165,6 +165,47 @@ static void test_same_refusals(void)
     CU_ASSERT_EQUAL(clconv_problem_set_same_padding(NULL, NULL), CLCONV_INVALID_ARGUMENT);
 }
 
+/* Products with elements of the input, counted output by output on one axis. */
+static int64_t count_fewest(const clconv_problem *p, const geometry *g, int axis)
+{
+    int64_t fewest = p->kernel[axis];
+    for (int64_t o = 0; o < g->output[axis]; o++) {
+        int64_t inside = 0;
+        for (int64_t t = 0; t < p->kernel[axis]; t++) {
+            int64_t x = o * p->stride[axis] + t * p->dilation[axis] - p->pad_before[axis];
+            inside += x >= 0 && x < p->input[axis];
+        }
+        fewest = inside < fewest ? inside : fewest;
+    }
+    return fewest;
+}
+
+static void test_fewest_products(void)
+{
+    random_state r = {7};
+    for (int i = 0; i < 3000; i++) {
+        clconv_problem p;
+        geometry g;
+        clconv_problem_init(&p);
+        p.in_channels = random_between(&r, 1, 3);
+        for (int axis = 0; axis < 3; axis++) {
+            p.input[axis] = random_between(&r, 1, axis == 2 ? 400 : 9);
+            p.kernel[axis] = random_between(&r, 1, 5);
+            p.stride[axis] = random_between(&r, 1, 3);
+            p.dilation[axis] = random_between(&r, 1, 3);
+            p.pad_before[axis] = random_between(&r, 0, 5);
+            p.pad_after[axis] = random_between(&r, 0, 5);
+        }
+        if (geometry_compute(&p, &g, NULL) != CLCONV_SUCCESS) continue;
+        int64_t expected = p.in_channels;
+        for (int axis = 0; axis < 3; axis++)
+            expected *= count_fewest(&p, &g, axis);
+        CU_ASSERT_EQUAL(geometry_fewest_products(&p, &g), expected);
+        p.padding_mode = CLCONV_PADDING_REPLICATE;
+        CU_ASSERT_EQUAL(geometry_fewest_products(&p, &g), g.reduction);
+    }
+}
+
 const char test_suite_name[] = "geometry";
 const test_entry test_suite[] = {
     {"the output holds every window that fits", test_output_size},
@@ -173,5 +214,6 @@ const test_entry test_suite[] = {
     {"what padding reads", test_sources},
     {"padding 'same' keeps the size", test_same},
     {"what 'same' refuses", test_same_refusals},
+    {"fewest products of an output", test_fewest_products},
     {NULL, NULL},
 };
