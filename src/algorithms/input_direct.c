@@ -175,7 +175,8 @@ static bool reserve(const request *q, int64_t chunk_bytes, input_plan *w, recipe
 {
     int64_t element = q->geometry->element_size, slack = product_slack(&w->tile) * element;
     int64_t packed = q->packed_weights ? 0 : round_up(r->packed_bytes, WORKSPACE_ALIGNMENT);
-    int64_t available = q->workspace_limit - packed - w->volumes.bytes - slack - 2 * WORKSPACE_ALIGNMENT;
+    int64_t available =
+        q->workspace_limit - packed - w->volumes.bytes - slack - (int64_t)2 * WORKSPACE_ALIGNMENT;
     int64_t plane_bytes = w->layout.plane_size * q->problem->out_channels * element;
     int64_t few = min_i64(w->reach + 3, q->geometry->output[0]) * plane_bytes;
     choose_chunk(q, min_i64(available, max_i64(chunk_bytes, few)), w);
