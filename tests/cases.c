@@ -132,3 +132,8 @@ test_case *cases_read(const char *path, size_t *count)
     fclose(file);
     return cases;
 }
+
+bool case_has_gradients(size_t index)
+{
+    return index % 3 == 0 || getenv("CLCONV_FULL_TESTS") != NULL;
+}

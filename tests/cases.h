@@ -10,12 +10,17 @@
 
 #include "clconv.h"
 
+#include <stdbool.h>
+
 typedef struct test_case {
     clconv_problem problem;
     int strict;
     int line;
     char text[160]; /* the line itself */
 } test_case;
+
+/* Whether the gradients of case `index` are tested: of every third, and of all if CLCONV_FULL_TESTS is set. */
+bool case_has_gradients(size_t index);
 
 /* The cases of the file, to be freed; NULL after a mistake in it, which is printed. */
 test_case *cases_read(const char *path, size_t *count);
