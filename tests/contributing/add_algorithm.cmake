@@ -24,7 +24,7 @@ run(${CMAKE_COMMAND} -S . -B ${WORK}/build -G ${GENERATOR} -DCMAKE_C_COMPILER=${
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 run(${WORK}/build/tools/clconv check --quick)
 message("${output}")
-if(NOT output MATCHES "passed +${name} +integer" OR NOT output MATCHES "passed +${name} +random")
+if(NOT output MATCHES "passed +forward +${name} +integer" OR NOT output MATCHES "passed +forward +${name} +random")
   message(FATAL_ERROR "clconv check does not run ${name}")
 endif()
 
