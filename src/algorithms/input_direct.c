@@ -9,9 +9,7 @@
 #include "steps/pack.h"
 #include "steps/product.h"
 
-#include <string.h>
-
-enum { CHUNK_KIB = TILE_PARAMETERS, MAX_CONVOLUTIONS = 64 };
+enum { CHUNK_KIB = TILE_PARAMETERS };
 
 static const parameter_range ranges[] = {
     TILE_PARAMETER_RANGES(PRODUCT_VECTORS),
@@ -22,14 +20,13 @@ static const parameter_range ranges[] = {
 typedef struct input_plan {
     product_tile tile;
     adjoint_volumes volumes;
-    clconv_problem gradient; /* the output's gradient as the input of a problem, for pad */
+    clconv_problem gradient; /* the output's gradient as the input of a problem, for pad and depth spans */
     geometry gradient_geometry;
     scratch_layout layout;
-    int64_t origin[3];      /* the first output that is read, */
-    int64_t reach;          /* and planes of them for a plane of cells */
+    int64_t origin[3];      /* the output that the padded gradient starts with; on the depth axis 0 */
     int64_t samples, depth; /* of a chunk */
     int64_t padded_at;
-    int64_t packed_at[MAX_CONVOLUTIONS];
+    int64_t packed_at[ADJOINT_MAX_CONVOLUTIONS];
 } input_plan;
 
 static void choose(const request *q, parameter_set *p)
@@ -65,51 +62,46 @@ static void outputs_read(const request *q, const adjoint_axis *a, int axis, int6
     }
 }
 
-/* Padding of H and W to what is read; of D nothing is stored that does not exist. */
+/* Padding of H and W to what is read. Of D nothing is stored that does not exist: there the problem is given
+ * the window, of all residues together, that a plane of cells reads, and its start may well be negative. */
 static bool lay_out_gradient(const request *q, input_plan *w)
 {
     const clconv_problem *p = q->problem;
     clconv_problem *c = &w->gradient;
+    int64_t first[3], end[3];
     clconv_problem_init(c);
     c->batch = p->batch;
     c->in_channels = c->out_channels = p->out_channels;
     c->dtype = p->dtype;
     for (int axis = 0; axis < 3; axis++) {
-        int64_t end;
-        outputs_read(q, &w->volumes.axis[axis], axis, &w->origin[axis], &end);
+        outputs_read(q, &w->volumes.axis[axis], axis, &first[axis], &end[axis]);
         c->input[axis] = q->geometry->output[axis];
-        if (axis == 0) {
-            w->reach = end - w->origin[0] - w->volumes.axis[0].count + 1;
-            continue;
-        }
-        w->origin[axis] = min_i64(w->origin[axis], 0);
+        if (axis == 0) continue;
+        w->origin[axis] = min_i64(first[axis], 0);
         c->pad_before[axis] = -w->origin[axis];
-        c->pad_after[axis] = max_i64(end - c->input[axis], 0);
+        c->pad_after[axis] = max_i64(end[axis] - c->input[axis], 0);
     }
     clconv_error unused;
-    return geometry_compute(c, &w->gradient_geometry, &unused) == CLCONV_SUCCESS &&
-           scratch_layout_compute(c, &w->gradient_geometry, false, &w->layout);
+    bool fits = geometry_compute(c, &w->gradient_geometry, &unused) == CLCONV_SUCCESS &&
+                scratch_layout_compute(c, &w->gradient_geometry, false, &w->layout);
+    c->kernel[0] = end[0] - first[0] - w->volumes.axis[0].count + 1;
+    c->pad_before[0] = -first[0];
+    return fits;
 }
 
-/* Volumes have the pitch of what is read for them, so that a product stores rows and what lies between them
- * without a gap. */
+/* Volumes, of one sample, have the pitch of what is read for them, so that a product stores rows and what
+ * lies between them without a gap. */
 static bool lay_out(const request *q, input_plan *w, text *why)
 {
     adjoint_volumes *v = &w->volumes;
     for (int axis = 0; axis < 3; axis++)
         v->axis[axis] = adjoint_span(q->problem, q->geometry, axis);
-    bool fits = lay_out_gradient(q, w);
-    v->pitch = w->layout.pitch;
-    clconv_problem one = *q->problem;
-    one.batch = 1;
-    if (!fits || !adjoint_lay_out(&one, q->geometry, v)) {
-        text_append(why, "the padded gradient of the input or of the output is too large");
+    if (!lay_out_gradient(q, w)) {
+        text_append(why, "the padded gradient of the output is too large");
         return false;
     }
-    if (adjoint_volume_count(v) <= MAX_CONVOLUTIONS) return true;
-    text_append(why, "it would take %lld convolutions, one for each remainder by the stride; the limit is %d",
-                (long long)adjoint_volume_count(v), MAX_CONVOLUTIONS);
-    return false;
+    v->pitch = w->layout.pitch;
+    return adjoint_lay_out(q->problem, q->geometry, 1, v, why);
 }
 
 static void residues_of(const adjoint_volumes *v, int64_t volume, int64_t e[3])
@@ -134,62 +126,54 @@ static bool append_packs(const request *q, input_plan *w, recipe *r)
         for (int axis = 0; axis < 3; axis++)
             c.pad_before[axis] = (c.kernel[axis] - 1) * c.dilation[axis];
         if (geometry_compute(&c, &g, &unused) != CLCONV_SUCCESS) return false;
-        adjoint_place where = {.weight_at = r->packed_bytes};
-        where.packed_at = where.weight_at + round_up(g.elements.weight * g.element_size, WORKSPACE_ALIGNMENT);
-        step transpose = adjoint_transpose(q->problem, q->geometry, v, e, where.weight_at, q->traits);
-        recipe_append_pack(r, &transpose);
+        adjoint_place where = adjoint_append_transpose(r, q->problem, q->geometry, v, e,
+                                                       g.elements.weight * g.element_size, q->traits);
         if (!pack_append(&part, &c, &g, w->tile.out_channels, false, q->traits->local_size)) return false;
-        for (size_t i = 0; i < part.pack_count; i++) {
-            adjoint_move(&part.pack[i], &where);
-            recipe_append_pack(r, &part.pack[i]);
-        }
+        adjoint_append_part(r, &part, &where);
         w->packed_at[volume] = where.packed_at;
-        r->packed_bytes = where.packed_at + round_up(part.packed_bytes, WORKSPACE_ALIGNMENT);
         identity = hash_bytes(identity, &part.packed_layout, sizeof part.packed_layout);
-        r->failed = r->failed || part.failed;
         recipe_release(&part);
     }
-    const int64_t own[] = {q->problem->stride[0], q->problem->stride[1], q->problem->stride[2]};
-    r->packed_layout = hash_bytes(identity, own, sizeof own);
+    r->packed_layout = hash_bytes(identity, q->problem->stride, sizeof q->problem->stride);
     return true;
 }
 
 /* Whole samples, or planes of cells of one whose padded gradient is larger than `wanted` bytes; 0 planes if
  * not one fits. */
-static void choose_chunk(const request *q, int64_t wanted, input_plan *w)
+static void choose_chunk(const request *q, int64_t plane_bytes, int64_t wanted, input_plan *w)
 {
-    int64_t element = q->geometry->element_size, depth = w->volumes.axis[0].count;
-    int64_t sample_bytes = w->layout.sample_size * element;
-    int64_t plane_bytes = w->layout.plane_size * q->problem->out_channels * element;
-    int64_t batch = q->problem->batch;
+    int64_t batch = q->problem->batch, depth = w->volumes.axis[0].count;
+    int64_t sample_bytes = w->layout.sample_size * q->geometry->element_size;
     w->samples = max_i64(wanted / (sample_bytes + w->volumes.bytes), 1);
     w->samples = ceil_divide(batch, ceil_divide(batch, w->samples));
     w->depth = depth;
     if (sample_bytes <= wanted) return;
-    w->depth = min_i64(wanted / plane_bytes - w->reach + 1, depth);
+    w->depth = min_i64(wanted / plane_bytes - w->gradient.kernel[0] + 1, depth);
     if (w->depth > 0) w->depth = ceil_divide(depth, ceil_divide(depth, w->depth));
 }
 
-/* The volumes are laid out for one sample until here. */
+/* The volumes are laid out for one sample until here. Several planes are wanted at least, since neighbouring
+ * chunks both pad those that they share. */
 static bool reserve(const request *q, int64_t chunk_bytes, input_plan *w, recipe *r, text *why)
 {
+    enum { FEW_PLANES = 4 };
     int64_t element = q->geometry->element_size, slack = product_slack(&w->tile) * element;
     int64_t packed = q->packed_weights ? 0 : round_up(r->packed_bytes, WORKSPACE_ALIGNMENT);
     int64_t available =
         q->workspace_limit - packed - w->volumes.bytes - slack - (int64_t)2 * WORKSPACE_ALIGNMENT;
     int64_t plane_bytes = w->layout.plane_size * q->problem->out_channels * element;
-    int64_t few = min_i64(w->reach + 3, q->geometry->output[0]) * plane_bytes;
-    choose_chunk(q, min_i64(available, max_i64(chunk_bytes, few)), w);
+    int64_t few = geometry_planes_read(&w->gradient, FEW_PLANES, true) * plane_bytes;
+    choose_chunk(q, plane_bytes, min_i64(available, max_i64(chunk_bytes, few)), w);
     if (w->depth <= 0) {
         text_append(why, "it needs %lld bytes of workspace for one plane of one sample; the limit is %lld",
-                    (long long)(q->workspace_limit - available + w->reach * plane_bytes),
+                    (long long)(q->workspace_limit - available + w->gradient.kernel[0] * plane_bytes),
                     (long long)q->workspace_limit);
         return false;
     }
     w->volumes.volume *= w->samples;
     w->volumes.bytes *= w->samples;
-    int64_t planes = min_i64(w->depth + w->reach - 1, q->geometry->output[0]);
     w->volumes.offset = recipe_reserve(r, w->volumes.bytes);
+    int64_t planes = geometry_planes_read(&w->gradient, w->depth, true);
     w->padded_at = recipe_reserve(r, w->samples * planes * plane_bytes + slack);
     return true;
 }
@@ -226,10 +210,10 @@ static void append_residue(const request *q, const input_plan *w, const chunk *c
     for (int i = 0; i < 3; i++) {
         adjoint_taps t = adjoint_taps_of(p, i, &axis[i], e[i]);
         what.kernel[i] = t.count;
-        what.dilation[i] = max_i64(t.dilation, 1);
+        what.dilation[i] = t.dilation;
         start[i] = t.first + t.start - w->origin[i];
     }
-    what.clip_depth = part->span.first - w->origin[0] - c->z - start[0];
+    what.clip_depth = part->span.first - c->z - start[0];
     what.input =
         (step_buffer){BUFFER_WORKSPACE, w->padded_at + (start[1] * part->layout.pitch + start[2]) * element};
     product_append(r, &what, &w->tile);
@@ -237,9 +221,7 @@ static void append_residue(const request *q, const input_plan *w, const chunk *c
 
 static void append_chunk(const request *q, const input_plan *w, const chunk *c, recipe *r)
 {
-    int64_t first = w->origin[0] + c->z, size = w->gradient.input[0];
-    depth_span span = {.first = min_i64(max_i64(first, 0), size)};
-    span.last = max_i64(min_i64(first + c->depth - 1 + w->reach, size), span.first);
+    depth_span span = geometry_depth_span(&w->gradient, c->z, c->depth, true);
     scratch_part part = scratch_part_of(&w->gradient, &w->layout, c->sample, c->samples, span);
     if (span.last > span.first)
         scratch_append_pad(r, &w->gradient, &w->gradient_geometry, &part, w->padded_at, q->traits);

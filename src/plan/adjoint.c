@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-enum { MAX_CONVOLUTIONS = 64 };
-
 typedef struct adjoint {
     const request *q;
     adjoint_volumes volumes;
@@ -59,16 +57,7 @@ static bool plan_axes(adjoint *a, text *why)
                        x->count == p->input[axis];
     }
     v->pitch = v->axis[2].count;
-    if (!adjoint_lay_out(p, g, v)) {
-        text_append(why, "the gradient of the padded input would overflow");
-        return false;
-    }
-    if (!v->scatters && adjoint_volume_count(v) > MAX_CONVOLUTIONS) {
-        text_append(why,
-                    "it would take %lld convolutions, one for each remainder by the stride; the limit is %d",
-                    (long long)adjoint_volume_count(v), MAX_CONVOLUTIONS);
-        return false;
-    }
+    if (!adjoint_lay_out(p, g, p->batch, v, why)) return false;
     if (a->is_direct) v->bytes = 0;
     return true;
 }
@@ -89,23 +78,6 @@ static clconv_problem convolution(const adjoint *a, const int64_t e[3])
     return c;
 }
 
-static void merge(adjoint *a, const recipe *part, const adjoint_place *where, recipe *r)
-{
-    for (size_t i = 0; i < part->pack_count; i++) {
-        step s = part->pack[i];
-        adjoint_move(&s, where);
-        recipe_append_pack(r, &s);
-    }
-    for (size_t i = 0; i < part->run_count; i++) {
-        step s = part->run[i];
-        adjoint_move(&s, where);
-        recipe_append_run(r, &s);
-    }
-    r->failed = r->failed || part->failed;
-    a->scratch_size = max_i64(a->scratch_size, part->workspace_bytes);
-    a->identity = hash_bytes(a->identity, &part->packed_layout, sizeof part->packed_layout);
-}
-
 /* Bytes of the workspace that are left to a convolution. */
 static int64_t workspace_left(const adjoint *a, const recipe *r)
 {
@@ -124,17 +96,13 @@ static clconv_status append_convolution(adjoint *a, const algorithm *algorithm, 
         text_append(why, "of its convolutions %s", refusal.message);
         return CLCONV_SUCCESS;
     }
-    adjoint_place where = {.weight_at = r->packed_bytes, .scratch_at = a->scratch_at};
-    r->packed_bytes += round_up(g.elements.weight * g.element_size, WORKSPACE_ALIGNMENT);
-    where.packed_at = r->packed_bytes;
+    adjoint_place where = adjoint_append_transpose(r, a->q->problem, a->q->geometry, &a->volumes, e,
+                                                   g.elements.weight * g.element_size, a->q->traits);
+    where.scratch_at = a->scratch_at;
     where.output = a->is_direct
                        ? (step_buffer){BUFFER_OUTPUT, 0}
                        : (step_buffer){BUFFER_WORKSPACE,
                                        a->volumes.offset + volume * a->volumes.volume * g.element_size};
-    step transpose =
-        adjoint_transpose(a->q->problem, a->q->geometry, &a->volumes, e, where.weight_at, a->q->traits);
-    recipe_append_pack(r, &transpose);
-
     request q = *a->q;
     q.op = CLCONV_FORWARD;
     q.problem = &c;
@@ -146,8 +114,9 @@ static clconv_status append_convolution(adjoint *a, const algorithm *algorithm, 
     clconv_status status = parameters_override(algorithm->ranges, overrides, &own, err);
     if (status == CLCONV_SUCCESS) algorithm->emit(&q, &own, &part, why);
     if (status == CLCONV_SUCCESS && why->length == 0) {
-        merge(a, &part, &where, r);
-        r->packed_bytes += round_up(part.packed_bytes, WORKSPACE_ALIGNMENT);
+        adjoint_append_part(r, &part, &where);
+        a->scratch_size = max_i64(a->scratch_size, part.workspace_bytes);
+        a->identity = hash_bytes(a->identity, &part.packed_layout, sizeof part.packed_layout);
         if (volume == 0) *parameters = own;
     }
     recipe_release(&part);

@@ -47,7 +47,7 @@ adjoint_axis adjoint_span(const clconv_problem *problem, const geometry *g, int 
         int64_t last = (high - 1 - e * p->dilation[axis] % stride + stride) / stride;
         a.count = max_i64(a.count, last - adjoint_taps_of(p, axis, &a, e).first);
     }
-    a.count = max_i64(a.count, 1);
+    a.count = max_i64(a.count, 1); /* a stride beyond the kernel may leave no position to a tap */
     return a;
 }
 
@@ -56,18 +56,24 @@ int64_t adjoint_volume_count(const adjoint_volumes *v)
     return v->axis[0].residues * v->axis[1].residues * v->axis[2].residues;
 }
 
-bool adjoint_lay_out(const clconv_problem *problem, const geometry *g, adjoint_volumes *v)
+bool adjoint_lay_out(const clconv_problem *problem, const geometry *g, int64_t batch, adjoint_volumes *v,
+                     text *why)
 {
-    int64_t volumes = 1, cells;
+    int64_t volumes = 1, cells = 0;
+    bool fits = size_product((const int64_t[]){v->axis[0].count, v->axis[1].count, v->pitch}, 3, &cells);
     for (int axis = 0; axis < 3; axis++)
-        if (!size_multiply(volumes, v->axis[axis].residues, &volumes)) return false;
-    if (!size_product((const int64_t[]){v->axis[0].count, v->axis[1].count, v->pitch}, 3, &cells))
+        fits = fits && size_multiply(volumes, v->axis[axis].residues, &volumes);
+    const int64_t extents[] = {volumes, batch, problem->in_channels, cells, g->element_size};
+    if (!fits || !size_product(extents, 5, &v->bytes) || v->bytes > INT64_MAX / 64) {
+        text_append(why, "the gradient of the padded input would overflow");
         return false;
-    const int64_t extents[] = {volumes, problem->batch, problem->in_channels, cells, g->element_size};
-    if (!size_product(extents, 5, &v->bytes) || v->bytes > INT64_MAX / 64) return false;
-    v->volume = v->scatters ? cells : problem->batch * problem->in_channels * cells;
+    }
+    v->volume = v->scatters ? cells : batch * problem->in_channels * cells;
     v->channel = v->scatters ? volumes * cells : cells;
-    return true;
+    if (v->scatters || volumes <= ADJOINT_MAX_CONVOLUTIONS) return true;
+    text_append(why, "it would take %lld convolutions, one for each remainder by the stride; the limit is %d",
+                (long long)volumes, ADJOINT_MAX_CONVOLUTIONS);
+    return false;
 }
 
 clconv_problem adjoint_convolution(const clconv_problem *problem, const geometry *g, const adjoint_volumes *v,
@@ -86,13 +92,13 @@ clconv_problem adjoint_convolution(const clconv_problem *problem, const geometry
         if (v->scatters) continue;
         adjoint_taps t = adjoint_taps_of(p, axis, &v->axis[axis], e[axis]);
         c.kernel[axis] = t.count;
-        c.dilation[axis] = max_i64(t.dilation, 1);
+        c.dilation[axis] = t.dilation;
     }
     return c;
 }
 
-step adjoint_transpose(const clconv_problem *problem, const geometry *g, const adjoint_volumes *v,
-                       const int64_t e[3], int64_t at, const device_traits *traits)
+static step transpose_step(const clconv_problem *problem, const geometry *g, const adjoint_volumes *v,
+                           const int64_t e[3], int64_t at, const device_traits *traits)
 {
     const clconv_problem *p = problem;
     const clconv_problem c = adjoint_convolution(p, g, v, e);
@@ -127,6 +133,48 @@ step adjoint_transpose(const clconv_problem *problem, const geometry *g, const a
                      (const int64_t[]){traits->local_size, 1, 1});
     s.bytes = 2 * (double)g->elements.weight * (double)g->element_size;
     return s;
+}
+
+adjoint_place adjoint_append_transpose(recipe *r, const clconv_problem *problem, const geometry *g,
+                                       const adjoint_volumes *v, const int64_t e[3], int64_t bytes,
+                                       const device_traits *traits)
+{
+    adjoint_place where = {.weight_at = r->packed_bytes};
+    step s = transpose_step(problem, g, v, e, where.weight_at, traits);
+    recipe_append_pack(r, &s);
+    r->packed_bytes = where.packed_at = where.weight_at + round_up(bytes, WORKSPACE_ALIGNMENT);
+    return where;
+}
+
+static void move(step *s, const adjoint_place *where)
+{
+    for (int i = 0; i < s->buffer_count || (s->kind != STEP_KERNEL && i < STEP_BUFFERS); i++) {
+        step_buffer *b = &s->buffers[i];
+        if (b->role == BUFFER_WEIGHT)
+            *b = (step_buffer){BUFFER_PACKED, where->weight_at + b->offset};
+        else if (b->role == BUFFER_PACKED)
+            b->offset += where->packed_at;
+        else if (b->role == BUFFER_OUTPUT)
+            *b = (step_buffer){where->output.role, where->output.offset + b->offset};
+        else if (b->role == BUFFER_WORKSPACE)
+            b->offset += where->scratch_at;
+    }
+}
+
+void adjoint_append_part(recipe *r, const recipe *part, const adjoint_place *where)
+{
+    for (size_t i = 0; i < part->pack_count; i++) {
+        step s = part->pack[i];
+        move(&s, where);
+        recipe_append_pack(r, &s);
+    }
+    for (size_t i = 0; i < part->run_count; i++) {
+        step s = part->run[i];
+        move(&s, where);
+        recipe_append_run(r, &s);
+    }
+    r->failed = r->failed || part->failed;
+    r->packed_bytes = where->packed_at + round_up(part->packed_bytes, WORKSPACE_ALIGNMENT);
 }
 
 void adjoint_append_gather(recipe *r, const clconv_problem *problem, const geometry *g,
@@ -180,19 +228,4 @@ void adjoint_append_gather(recipe *r, const clconv_problem *problem, const geome
                      (const int64_t[]){1, traits->local_size, 1});
     s.bytes = 3 * (double)(samples * p->in_channels) * (double)g->input_plane * (double)g->element_size;
     recipe_append_run(r, &s);
-}
-
-void adjoint_move(step *s, const adjoint_place *where)
-{
-    for (int i = 0; i < s->buffer_count || (s->kind != STEP_KERNEL && i < STEP_BUFFERS); i++) {
-        step_buffer *b = &s->buffers[i];
-        if (b->role == BUFFER_WEIGHT)
-            *b = (step_buffer){BUFFER_PACKED, where->weight_at + b->offset};
-        else if (b->role == BUFFER_PACKED)
-            b->offset += where->packed_at;
-        else if (b->role == BUFFER_OUTPUT)
-            *b = (step_buffer){where->output.role, where->output.offset + b->offset};
-        else if (b->role == BUFFER_WORKSPACE)
-            b->offset += where->scratch_at;
-    }
 }

@@ -9,6 +9,7 @@
 #ifndef CLCONV_STEPS_ADJOINT_H
 #define CLCONV_STEPS_ADJOINT_H
 
+#include "base/text.h"
 #include "opencl/traits.h"
 #include "problem/geometry.h"
 #include "steps/step.h"
@@ -44,22 +45,17 @@ typedef struct adjoint_volumes {
 
 int64_t adjoint_volume_count(const adjoint_volumes *v);
 
-/* Sets the other members but the offset of volumes whose axes and pitch are set; false if they overflow. */
-bool adjoint_lay_out(const clconv_problem *problem, const geometry *g, adjoint_volumes *v);
+/* A limit to the convolutions of a gradient. */
+enum { ADJOINT_MAX_CONVOLUTIONS = 64 };
+
+/* Sets the strides and the size of volumes, of `batch` samples, whose axes and pitch are set. False, with the
+ * reason, if they overflow or, each being a convolution of its own, are too many. */
+bool adjoint_lay_out(const clconv_problem *problem, const geometry *g, int64_t batch, adjoint_volumes *v,
+                     text *why);
 
 /* The convolution that makes the volumes of residues e of the axes, without its padding. */
 clconv_problem adjoint_convolution(const clconv_problem *problem, const geometry *g, const adjoint_volumes *v,
                                    const int64_t e[3]);
-
-/* The step that makes the weight of that convolution, from the weight to `at` bytes of the packed weight. */
-step adjoint_transpose(const clconv_problem *problem, const geometry *g, const adjoint_volumes *v,
-                       const int64_t e[3], int64_t at, const device_traits *traits);
-
-/* Appends the step that gathers the volumes, which start with sample `sample`, to the gradient of so many
- * samples, and adds a bias to the channels if there is one. */
-void adjoint_append_gather(recipe *r, const clconv_problem *problem, const geometry *g,
-                           const adjoint_volumes *v, int64_t sample, int64_t samples, bool has_bias,
-                           const device_traits *traits);
 
 /* Where the buffers of a convolution's steps lie among those of the whole. */
 typedef struct adjoint_place {
@@ -68,6 +64,19 @@ typedef struct adjoint_place {
     int64_t scratch_at;
 } adjoint_place;
 
-void adjoint_move(step *s, const adjoint_place *where);
+/* Appends the step that makes the weight of that convolution, of `bytes`, to the end of the packed weight; the
+ * place has where it lies, and where the convolution's own packed weight is to follow. */
+adjoint_place adjoint_append_transpose(recipe *r, const clconv_problem *problem, const geometry *g,
+                                       const adjoint_volumes *v, const int64_t e[3], int64_t bytes,
+                                       const device_traits *traits);
+
+/* Appends the steps of the convolution, and its packed weight, at their place. */
+void adjoint_append_part(recipe *r, const recipe *part, const adjoint_place *where);
+
+/* Appends the step that gathers the volumes, which start with sample `sample`, to the gradient of so many
+ * samples, and adds a bias to the channels if there is one. */
+void adjoint_append_gather(recipe *r, const clconv_problem *problem, const geometry *g,
+                           const adjoint_volumes *v, int64_t sample, int64_t samples, bool has_bias,
+                           const device_traits *traits);
 
 #endif
