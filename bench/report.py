@@ -149,11 +149,12 @@ def version_text(results):
 def section(results, chart_name):
     machine = results["machine"]
     parts = [
-        f"Measured on {results['date']} at {results['source']} by `bench/bench.py --op {results['op']} --markdown`: {machine['cpu']}, "
+        f"Measured on {results['date']} at {results['source']} by `bench/bench.py --op {results['op']} --markdown`: "
+        f"{machine['cpu']}, "
         f"{machine['threads']} threads, {machine['system']}; clconv on `{machine['device']}` "
         f"({machine['platform']}). The machine at that time: {limits_text(results)}.",
-        f"fp32, {results['op']}, NCDHW in and out, padding and changes of layout timed, weights packed beforehand by all, no "
-        f"tuning. Columns of libraries are GFLOP/s of the dense definition; {results['rounds']} rounds in turn, the "
+        f"fp32, {results['op']}, NCDHW in and out, padding and changes of layout timed, weights packed beforehand by "
+        f"all, no tuning. Columns of libraries are GFLOP/s of the dense definition; {results['rounds']} rounds in turn, the "
         f"median of each. The ratio is the best peer's time by clconv's. `bench/README.md` has the rules.",
         f"![GFLOP/s of clconv and its peers, layer by layer]({chart_name})",
         markdown_table(*main_table(results)), markdown_table(*means_table(results)),

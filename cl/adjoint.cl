@@ -13,14 +13,14 @@
  *     (reflect 2)   c b |         | c b                    + the position left of the border that reads b
  *                                                          + the one right of it
  *
- * A work-item makes some rows: it adds the rows that its own row's element is read from, in the order of their
- * positions, and within each the positions from left to right. So every element is one sum in a fixed order,
- * without atomics.
+ * A work-item makes some rows: it adds the rows that its own row's element is read from, in the order of
+ * their positions, and within each the positions from left to right. So every element is one sum in a fixed
+ * order, without atomics.
  *
  *   VECTOR_WIDTH  1 to 16, of pad_backward
  *
- * Index space: (1, channels of the input, filters), and (1, blocks of rows, 1). Cost: no arithmetic but the additions
- * of borders; reads and writes each element once.
+ * Index space: (1, channels of the input, filters), and (1, blocks of rows, 1). Cost: no arithmetic but the
+ * additions of borders; reads and writes each element once.
  */
 #include "arguments/adjoint.clh"
 #include "common/padding.clh"
@@ -98,14 +98,7 @@ static inline void add_border(global const real *from, const gradient_row *g, co
     }
 }
 
-/* Whether every column of a row is a cell of one of two volumes, in turn, and no other. */
-static inline bool is_paired(const gradient_row *g, const volume_axis *a)
-{
-    return VECTOR_WIDTH > 1 && g->mode == PADDING_ZEROS && a->stride == 2 && a->residues == 2 &&
-           a->low == g->before && 2 * a->count == g->width;
-}
-
-/* Such a row: `start` plus each cell. */
+/* A row whose columns are the cells of two volumes, in turn, and no others: `start` plus each cell. */
 static inline void store_pairs(global const real *from, const gradient_row *g, const volume_axis *a,
                                const long volume, const real start)
 {
@@ -171,12 +164,13 @@ kernel void pad_backward(TENSOR(const real, volumes), TENSOR(const real, bias),
                       axis_h = {stride_h, dilation_h, residues_h, low_h, count_h},
                       axis_w = {stride_w, dilation_w, residues_w, low_w, count_w};
     const long end_d = before_d + depth + after_d, end_h = before_h + height + after_h;
+    const bool pairs = VECTOR_WIDTH > 1 && mode == PADDING_ZEROS && stride_w == 2 && residues_w == 2 &&
+                       low_w == before_w && 2 * count_w == width;
     FOR_EACH(1, block, (rows + rows_per_item - 1) / rows_per_item)
     for (long row = block * rows_per_item; row < min((block + 1) * rows_per_item, rows); row++) {
         const long h = row % height, d = row / height % depth, plane = row / height / depth;
         const gradient_row g = {TENSOR_START(gradient) + row * width, width, before_w, after_w, mode};
         const real start = has_bias ? TENSOR_START(bias)[plane % channels] : 0;
-        const bool pairs = is_paired(&g, &axis_w);
         bool is_stored = false;
         if (!pairs) fill_row(&g, start);
         for (long xd = next_position(-1, d, before_d, depth, end_d, mode); xd < end_d;

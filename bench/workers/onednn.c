@@ -170,8 +170,8 @@ static dnnl_status_t reorder(const onednn *o, dnnl_primitive_t primitive, dnnl_m
 /* Memory of the primitive's own layout where it differs from the caller's, and the reorder between them. */
 static int create_inside(worker *w, desc_ref plain, int which)
 {
-    const onednn *o = w->state;
-    tensor *t = &((onednn *)w->state)->tensors[which];
+    onednn *o = w->state;
+    tensor *t = &o->tensors[which];
     desc_ref wanted = dnnl_primitive_desc_query_md(o->desc, tensor_names[o->op][which].query, 0);
     if (dnnl_memory_desc_equal(plain, wanted)) return 0;
     if (create_memory(w, wanted, &t->inside)) return 1;
@@ -182,8 +182,8 @@ static int create_inside(worker *w, desc_ref plain, int which)
 /* Reorders the weights once, and no more when they are run. */
 static int pack_weight(worker *w)
 {
-    const onednn *o = w->state;
-    tensor *t = &((onednn *)w->state)->tensors[WEIGHT_TENSOR];
+    onednn *o = w->state;
+    tensor *t = &o->tensors[WEIGHT_TENSOR];
     if (!t->reorder) return 0;
     int failed = check(w, reorder(o, t->reorder, t->plain, t->inside), "reorder of the weights") ||
                  check(w, dnnl_stream_wait(o->stream), "wait");

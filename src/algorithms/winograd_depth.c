@@ -56,17 +56,14 @@ static bool is_applicable(const request *q, text *why)
     }
     for (int axis = 0; axis < 3; axis++) {
         int64_t kernel = axis == 0 ? 3 : 1;
-        bool is_padded = axis > 0 && p->pad_before[axis] + p->pad_after[axis] + p->output_padding[axis] > 0;
-        if (p->kernel[axis] == kernel && p->stride[axis] == 1 && (axis > 0 || p->dilation[0] == 1) &&
-            !is_padded)
-            continue;
+        int64_t padding = p->pad_before[axis] + p->pad_after[axis] + p->output_padding[axis];
+        bool is_dense = axis == 0 ? p->dilation[0] == 1 : padding == 0;
+        if (p->kernel[axis] == kernel && p->stride[axis] == 1 && is_dense) continue;
         text_append(
             why,
             "on %c kernel_size is %lld, stride %lld, dilation %lld and padding %lld; it needs %lld, 1, 1%s",
             axis_name[axis], (long long)p->kernel[axis], (long long)p->stride[axis],
-            (long long)p->dilation[axis],
-            (long long)(p->pad_before[axis] + p->pad_after[axis] + p->output_padding[axis]),
-            (long long)kernel, axis > 0 ? " and 0" : "");
+            (long long)p->dilation[axis], (long long)padding, (long long)kernel, axis > 0 ? " and 0" : "");
         return false;
     }
     return winograd_is_accurate(p, q->geometry, why);

@@ -10,14 +10,14 @@
  * cannot disagree. */
 #define ARGUMENT_MEMBER(name) int64_t name;
 
+/* Members NAME_d, NAME_h, NAME_w of an argument struct from values in the order D, H, W. */
+#define AXES(name, values) .name##_d = (values)[0], .name##_h = (values)[1], .name##_w = (values)[2]
+
 /* How a problem's window moves over its padded input, as initialisers of an argument struct. */
-#define KERNEL_WINDOW(problem)                                                                            \
-    .kernel_d = (problem)->kernel[0], .kernel_h = (problem)->kernel[1], .kernel_w = (problem)->kernel[2], \
-    .stride_d = (problem)->stride[0], .stride_h = (problem)->stride[1], .stride_w = (problem)->stride[2], \
-    .dilation_d = (problem)->dilation[0], .dilation_h = (problem)->dilation[1],                           \
-    .dilation_w = (problem)->dilation[2], .pad_depth = (problem)->pad_before[0],                          \
-    .pad_height = (problem)->pad_before[1], .pad_width = (problem)->pad_before[2],                        \
-    .mode = (problem)->padding_mode
+#define KERNEL_WINDOW(problem)                                                                             \
+    AXES(kernel, (problem)->kernel), AXES(stride, (problem)->stride), AXES(dilation, (problem)->dilation), \
+        .pad_depth = (problem)->pad_before[0], .pad_height = (problem)->pad_before[1],                     \
+        .pad_width = (problem)->pad_before[2], .mode = (problem)->padding_mode
 
 /* A step that runs `kernel` of cl/`source` on elements of the problem's dtype. */
 step kernel_step(const char *name, const char *source, const char *kernel, clconv_dtype dtype);

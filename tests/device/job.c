@@ -4,15 +4,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 cl_mem job_buffer(const job *j, size_t bytes, const void *content)
 {
-    cl_int code = CL_SUCCESS;
-    cl_mem_flags flags = CL_MEM_READ_WRITE | (content != NULL ? CL_MEM_COPY_HOST_PTR : 0);
-    void *host = NULL;
-    memcpy(&host, &content, sizeof host); /* OpenCL's prototype lacks the const */
-    return clCreateBuffer(j->device->opencl, flags, bytes > 0 ? bytes : 1, host, &code);
+    cl_mem memory = NULL;
+    (void)clconv_buffer_create(j->device->context, bytes, content, &memory, NULL);
+    return memory;
 }
 
 /* `count` floats on the device: `values`, or NaN. */
