@@ -135,20 +135,6 @@ clconv_problem test_problem_of(clconv_op op, const clconv_problem *problem)
     return p;
 }
 
-int64_t test_made_size(clconv_op op, const clconv_problem *problem, const geometry *g)
-{
-    switch (op) {
-    case CLCONV_FORWARD:
-        return g->elements.output;
-    case CLCONV_BACKWARD_WEIGHT:
-        return g->elements.weight;
-    case CLCONV_BACKWARD_BIAS:
-        return problem->out_channels;
-    default:
-        return g->elements.input;
-    }
-}
-
 /* A buffer on the device and, in `image`, the bytes that it was made of: guard, content, guard. */
 typedef struct guarded {
     clconv_buffer at;
@@ -230,7 +216,7 @@ static bool buffers_create(const test_device *t, const test_plan *p, const test_
     size_t bytes[BUFFERS] = {
         [PACKED] = p->packed ? clconv_plan_packed_weight_size(p->plan) : 0,
         [WORKSPACE] = clconv_plan_workspace_size(p->plan),
-        [OUTPUT] = (size_t)test_made_size(p->op, &p->problem, &p->geometry) * size,
+        [OUTPUT] = (size_t)geometry_made(&p->problem, &p->geometry, p->op) * size,
     };
     bool ok = true;
     for (int b = 0; b < BUFFERS && ok; b++) {
@@ -329,33 +315,19 @@ done:
     return ok;
 }
 
-/* Where reference_backward() is to write what the op makes, or its magnitude. */
-static reference_gradient gradient_at(clconv_op op, double *values)
-{
-    return (reference_gradient){
-        .input = op == CLCONV_BACKWARD_INPUT || op == CLCONV_TRANSPOSED ? values : NULL,
-        .weight = op == CLCONV_BACKWARD_WEIGHT ? values : NULL,
-        .bias = op == CLCONV_BACKWARD_BIAS ? values : NULL,
-    };
-}
-
 bool test_reference_compute_op(clconv_op op, const clconv_problem *problem, const test_data *data,
                                test_reference *r)
 {
     geometry g;
     if (geometry_compute(problem, &g, NULL) != CLCONV_SUCCESS) return false;
     r->op = op;
-    r->count = test_made_size(op, problem, &g);
+    r->count = geometry_made(problem, &g, op);
     r->output = calloc(2 * (size_t)r->count + 1, sizeof *r->output);
     if (r->output == NULL) return false;
     r->magnitude = r->output + r->count;
-    if (op == CLCONV_FORWARD) {
-        reference_forward(problem, &g, data->input, data->weight, data->bias, r->output, r->magnitude);
-        reference_epilogue(problem, r->count, data->residual, r->output, r->magnitude);
-    } else {
-        reference_gradient made = gradient_at(op, r->output), magnitude = gradient_at(op, r->magnitude);
-        reference_backward(problem, &g, data->input, data->weight, data->grad_output, &made, &magnitude);
-    }
+    const reference_tensors tensors = {data->input, data->weight, data->bias, data->residual,
+                                       data->grad_output};
+    reference_op(op, problem, &g, &tensors, r->output, r->magnitude);
     return true;
 }
 
@@ -407,26 +379,15 @@ double algorithm_bound(const char *algorithm, const clconv_problem *problem, dou
     return bound_result(problem, algorithm_is_direct(algorithm), magnitude, 0);
 }
 
-/* The bound of an element that should be `exact`. */
-static double bound_of(const clconv_problem *problem, const test_reference *r, bool direct, double magnitude,
-                       double exact)
-{
-    geometry g;
-    if (r->op == CLCONV_FORWARD || geometry_compute(problem, &g, NULL) != CLCONV_SUCCESS)
-        return bound_result(problem, direct, magnitude, exact);
-    clconv_op op = r->op == CLCONV_TRANSPOSED ? CLCONV_BACKWARD_INPUT : r->op;
-    int64_t terms = reference_backward_terms(problem, &g, op);
-    return direct ? bound_direct(problem->dtype, terms, magnitude)
-                  : bound_default(problem->dtype, terms, magnitude);
-}
-
 int64_t first_outside_bound(const char *algorithm, const clconv_problem *problem, const double *got,
                             const test_reference *r)
 {
+    geometry g;
     bool direct = algorithm_is_direct(algorithm);
+    if (geometry_compute(problem, &g, NULL) != CLCONV_SUCCESS) return 0;
     for (int64_t i = 0; i < r->count; i++) {
         double magnitude = isfinite(r->magnitude[i]) ? r->magnitude[i] : 0;
-        double bound = bound_of(problem, r, direct, magnitude, r->output[i]);
+        double bound = bound_op(r->op, problem, &g, direct, magnitude, r->output[i]);
         bool same = got[i] == r->output[i] || (isnan(got[i]) && isnan(r->output[i]));
         if (!same && !(fabs(got[i] - r->output[i]) <= bound && isfinite(r->output[i]))) return i;
     }

@@ -55,9 +55,6 @@ void test_plan_release(test_plan *p);
 /* The problem without what only the forward pass has: bias, residual, activation. */
 clconv_problem test_problem_of(clconv_op op, const clconv_problem *problem);
 
-/* Elements of what an op makes. */
-int64_t test_made_size(clconv_op op, const clconv_problem *problem, const geometry *g);
-
 /* One run; `output` has room for the elements of what the op makes. False, with a text in `why`, if a call
  * failed or something was touched that must not be. */
 enum { TEST_WHY = 1200 };

@@ -96,7 +96,7 @@ static bool reserve(const request *q, const parameter_set *p, depth_plan *w, rec
         return false;
     }
     int64_t packed = q->packed_weights ? 0 : round_up(r->packed_bytes, WORKSPACE_ALIGNMENT);
-    int64_t available = q->workspace_limit - packed - 2 * WORKSPACE_ALIGNMENT;
+    int64_t available = q->workspace_limit - packed - (int64_t)2 * WORKSPACE_ALIGNMENT;
     w->panels = min_i64(available, p->values[CHUNK_KIB] << 10) / (input_panel + product_panel);
     w->panels = min_i64(all, max_i64(w->panels, 1));
     w->panels = ceil_divide(all, ceil_divide(all, w->panels));

@@ -114,9 +114,7 @@ static clconv_status problem_create(const check_case *c, check_data *d, clconv_e
     snprintf(d->text, sizeof d->text, "%s%s%s%s", c->text, p->has_residual ? " residual" : "",
              p->activation == NONE ? "" : " ", p->activation == NONE ? "" : activation_name(p->activation));
     status = geometry_compute(p, &d->g, err);
-    const clconv_tensor_sizes *n = &d->g.elements;
-    const int64_t made[] = {n->output, n->input, n->weight, p->out_channels};
-    d->made = made[d->op];
+    if (status == CLCONV_SUCCESS) d->made = geometry_made(p, &d->g, d->op);
     return status;
 }
 
@@ -137,25 +135,6 @@ static clconv_status data_allocate(check_data *d, clconv_error *err)
               : error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the check of '%s'", d->text);
 }
 
-/* What the op makes of the tensors, and the magnitudes of its bound. */
-static void refer(check_data *d)
-{
-    if (d->op == CLCONV_FORWARD) {
-        reference_forward(&d->problem, &d->g, d->input, d->weight, d->problem.has_bias ? d->bias : NULL,
-                          d->exact, d->magnitude);
-        reference_epilogue(&d->problem, d->made, d->problem.has_residual ? d->residual : NULL, d->exact,
-                           d->magnitude);
-        return;
-    }
-    bool is[] = {d->op == CLCONV_BACKWARD_INPUT, d->op == CLCONV_BACKWARD_WEIGHT,
-                 d->op == CLCONV_BACKWARD_BIAS};
-    const reference_gradient exact = {is[0] ? d->exact : NULL, is[1] ? d->exact : NULL,
-                                      is[2] ? d->exact : NULL};
-    const reference_gradient magnitude = {is[0] ? d->magnitude : NULL, is[1] ? d->magnitude : NULL,
-                                          is[2] ? d->magnitude : NULL};
-    reference_backward(&d->problem, &d->g, d->input, d->weight, d->grad_output, &exact, &magnitude);
-}
-
 static clconv_status data_create(const check_case *c, clconv_op op, bool integers, check_data *d,
                                  clconv_error *err)
 {
@@ -173,7 +152,9 @@ static clconv_status data_create(const check_case *c, clconv_op op, bool integer
     fill(&state, integers, d->bias, d->device_bias, n->bias);
     fill(&state, integers, d->residual, d->device_residual, n->residual);
     fill(&state, integers, d->grad_output, d->device_grad_output, n->output);
-    refer(d);
+    const reference_tensors tensors = {d->input, d->weight, d->problem.has_bias ? d->bias : NULL,
+                                       d->problem.has_residual ? d->residual : NULL, d->grad_output};
+    reference_op(op, &d->problem, &d->g, &tensors, d->exact, d->magnitude);
     return CLCONV_SUCCESS;
 }
 
@@ -183,15 +164,6 @@ static bool is_exact(clconv_activation activation)
     return activation == NONE || activation == RELU || activation == LEAKY_RELU;
 }
 
-static double allowed_error(const check_data *d, bool direct, int64_t i)
-{
-    const clconv_problem *p = &d->problem;
-    if (d->op == CLCONV_FORWARD) return bound_result(p, direct, d->magnitude[i], d->exact[i]);
-    int64_t terms = reference_backward_terms(p, &d->g, d->op);
-    return direct ? bound_direct(p->dtype, terms, d->magnitude[i])
-                  : bound_default(p->dtype, terms, d->magnitude[i]);
-}
-
 /* The largest error as a share of what is allowed; infinite where an exact result is not, or a NaN came out.
  */
 static double worst_error(const check_data *d, bool integers, bool direct)
@@ -199,7 +171,8 @@ static double worst_error(const check_data *d, bool integers, bool direct)
     double worst = 0;
     for (int64_t i = 0; i < d->made; i++) {
         double error = fabs((double)d->device_made[i] - d->exact[i]);
-        double allowed = integers ? 0 : allowed_error(d, direct, i);
+        double allowed =
+            integers ? 0 : bound_op(d->op, &d->problem, &d->g, direct, d->magnitude[i], d->exact[i]);
         double share = error == 0 ? 0 : allowed > 0 ? error / allowed : INFINITY;
         if (!(share <= worst)) worst = isnan(share) ? INFINITY : share;
     }

@@ -1,58 +1,13 @@
-/* One call for arrays in host memory: plan, copy, run, copy back. */
+/* Arrays in host memory: see host.h; and the convolutions of them. */
 #include "api/host.h"
 
 #include "base/error.h"
 #include "opencl/memory.h"
 #include "plan/plan.h"
 
-enum { INPUT, WEIGHT, BIAS, RESIDUAL, OUTPUT, WORKSPACE, BUFFERS };
-
-/* Device memory of one call; NULL where a tensor is empty. */
-typedef struct host_run {
-    const clconv_context *context;
-    cl_mem memory[BUFFERS];
-    size_t bytes[BUFFERS];
-} host_run;
-
-static const char *const names[] = {"input", "weight", "bias", "residual", "output", "workspace"};
-
-static clconv_status allocate(host_run *run, int which, const void *source, clconv_error *err)
-{
-    if (run->bytes[which] == 0) return CLCONV_SUCCESS;
-    if (source == NULL && which < OUTPUT)
-        return error_set(err, CLCONV_INVALID_ARGUMENT, "%s is NULL", names[which]);
-    return memory_create(&run->context->rt, names[which], run->bytes[which], source, &run->memory[which],
-                         err);
-}
-
-static clconv_status run_and_read(host_run *run, clconv_plan *plan, void *output, clconv_error *err)
-{
-    cl_command_queue queue = run->context->rt.queue;
-    const clconv_tensors tensors = {
-        .input = {run->memory[INPUT], 0},
-        .weight = {run->memory[WEIGHT], 0},
-        .bias = {run->memory[BIAS], 0},
-        .residual = {run->memory[RESIDUAL], 0},
-        .output = {run->memory[OUTPUT], 0},
-    };
-    const clconv_buffer workspace = {run->memory[WORKSPACE], 0};
-    clconv_status status = clconv_plan_enqueue(plan, queue, &tensors, &workspace, 0, NULL, NULL, err);
-    if (status != CLCONV_SUCCESS || run->bytes[OUTPUT] == 0) return status;
-    cl_int code = clEnqueueReadBuffer(queue, run->memory[OUTPUT], CL_TRUE, 0, run->bytes[OUTPUT], output, 0,
-                                      NULL, NULL);
-    return code == CL_SUCCESS ? CLCONV_SUCCESS : error_set_opencl(err, code, "clEnqueueReadBuffer");
-}
-
-static void release(host_run *run)
-{
-    clFinish(run->context->rt.queue);
-    for (int i = 0; i < BUFFERS; i++)
-        if (run->memory[i] != NULL) clReleaseMemObject(run->memory[i]);
-}
-
-clconv_status host_check_call(const clconv_context *context, const clconv_problem *problem,
-                              const clconv_plan_options *options, const void *arrays, const char *name,
-                              clconv_error *err)
+clconv_status host_start(clconv_context *context, const clconv_problem *problem,
+                         const clconv_plan_options *options, const void *arrays, const char *name,
+                         host_run *run, clconv_error *err)
 {
     if (context == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "context is NULL");
     if (options != NULL && options->packed_weights)
@@ -60,38 +15,116 @@ clconv_status host_check_call(const clconv_context *context, const clconv_proble
                          options->packed_weights);
     if (problem == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "problem is NULL");
     if (arrays == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "%s is NULL", name);
-    return CLCONV_SUCCESS;
+    *run = (host_run){.context = context, .problem = problem};
+    return geometry_compute(problem, &run->geometry, err);
+}
+
+clconv_status host_read(host_run *run, int which, int64_t elements, const void *source, clconv_error *err)
+{
+    static const char *const names[] = {"input", "weight", "bias", "residual", "grad_output"};
+    if (elements == 0) return CLCONV_SUCCESS;
+    if (source == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "%s is NULL", names[which]);
+    size_t bytes = (size_t)(elements * run->geometry.element_size);
+    return memory_create(&run->context->rt, names[which], bytes, source, &run->memory[which], err);
+}
+
+static clconv_status enqueue(const host_run *run, clconv_plan *plan, cl_mem made, cl_mem workspace,
+                             clconv_error *err)
+{
+    cl_command_queue queue = run->context->rt.queue;
+    const clconv_buffer output = {made, 0};
+    const clconv_tensors tensors = {
+        .input = {run->memory[HOST_INPUT], 0},
+        .weight = {run->memory[HOST_WEIGHT], 0},
+        .bias = {run->memory[HOST_BIAS], 0},
+        .residual = {run->memory[HOST_RESIDUAL], 0},
+        .output = output,
+        .grad_output = {run->memory[HOST_GRAD_OUTPUT], 0},
+        .grad_input = output,
+        .grad_weight = output,
+        .grad_bias = output,
+    };
+    clconv_status status =
+        clconv_plan_enqueue(plan, queue, &tensors, &(clconv_buffer){workspace, 0}, 0, NULL, NULL, err);
+    cl_int code = clFinish(queue);
+    return status == CLCONV_SUCCESS && code != CL_SUCCESS ? error_set_opencl(err, code, "clFinish") : status;
+}
+
+clconv_status host_run_op(host_run *run, clconv_op op, const clconv_plan_options *options, int slot,
+                          clconv_error *err)
+{
+    static const char *const names[] = {"output", "grad_input", "grad_weight", "grad_bias", "output"};
+    const runtime *rt = &run->context->rt;
+    cl_mem workspace = NULL, *made = &run->memory[HOST_MADE + slot];
+    clconv_plan *plan = NULL;
+    clconv_status status = CLCONV_SUCCESS;
+    size_t bytes = (size_t)(geometry_made(run->problem, &run->geometry, op) * run->geometry.element_size);
+    run->bytes[slot] = bytes;
+    /* Before the plan: a device that cannot hold it should say so, not a library that the plan warms. */
+    if (bytes > 0) status = memory_create(rt, names[op], bytes, NULL, made, err);
+    if (status == CLCONV_SUCCESS)
+        status = clconv_plan_create(run->context, op, run->problem, options, &plan, err);
+    size_t needed = plan != NULL ? clconv_plan_workspace_size(plan) : 0;
+    if (status == CLCONV_SUCCESS && needed > 0)
+        status = memory_create(rt, "workspace", needed, NULL, &workspace, err);
+    if (status == CLCONV_SUCCESS) status = enqueue(run, plan, *made, workspace, err);
+    if (workspace != NULL) clReleaseMemObject(workspace);
+    clconv_plan_release(plan);
+    return status;
+}
+
+clconv_status host_copy_back(const host_run *run, clconv_error *err)
+{
+    cl_int code = CL_SUCCESS;
+    for (int i = 0; i < HOST_OPS && code == CL_SUCCESS; i++)
+        if (run->made[i] != NULL && run->bytes[i] > 0)
+            code = clEnqueueReadBuffer(run->context->rt.queue, run->memory[HOST_MADE + i], CL_TRUE, 0,
+                                       run->bytes[i], run->made[i], 0, NULL, NULL);
+    return code == CL_SUCCESS ? CLCONV_SUCCESS : error_set_opencl(err, code, "clEnqueueReadBuffer");
+}
+
+void host_release(host_run *run)
+{
+    for (int i = 0; i < HOST_BUFFERS; i++)
+        if (run->memory[i] != NULL) clReleaseMemObject(run->memory[i]);
+}
+
+/* Forward or transposed. */
+static clconv_status convolve(clconv_op op, clconv_context *context, const clconv_problem *problem,
+                              const clconv_plan_options *options, const clconv_host_tensors *tensors,
+                              clconv_error *err)
+{
+    host_run run = {.context = NULL};
+    clconv_status status = host_start(context, problem, options, tensors, "tensors", &run, err);
+    if (status != CLCONV_SUCCESS) return status;
+    if (tensors->output == NULL && geometry_made(problem, &run.geometry, op) > 0)
+        return error_set(err, CLCONV_INVALID_ARGUMENT, "output is NULL");
+    const clconv_tensor_sizes *n = &run.geometry.elements;
+    bool is_forward = op == CLCONV_FORWARD;
+    int64_t bias = is_forward ? problem->out_channels : problem->in_channels;
+    run.made[0] = tensors->output;
+    status = host_read(&run, HOST_INPUT, is_forward ? n->input : n->output, tensors->input, err);
+    if (status == CLCONV_SUCCESS) status = host_read(&run, HOST_WEIGHT, n->weight, tensors->weight, err);
+    if (status == CLCONV_SUCCESS)
+        status = host_read(&run, HOST_BIAS, problem->has_bias ? bias : 0, tensors->bias, err);
+    if (status == CLCONV_SUCCESS && is_forward)
+        status = host_read(&run, HOST_RESIDUAL, n->residual, tensors->residual, err);
+    if (status == CLCONV_SUCCESS) status = host_run_op(&run, op, options, 0, err);
+    if (status == CLCONV_SUCCESS) status = host_copy_back(&run, err);
+    host_release(&run);
+    return status;
 }
 
 clconv_status clconv_conv3d_host(clconv_context *context, const clconv_problem *problem,
                                  const clconv_plan_options *options, const clconv_host_tensors *tensors,
                                  clconv_error *err)
 {
-    clconv_status status = host_check_call(context, problem, options, tensors, "tensors", err);
-    if (status != CLCONV_SUCCESS) return status;
-    geometry g;
-    status = geometry_compute(problem, &g, err);
-    if (status != CLCONV_SUCCESS) return status;
-    if (tensors->output == NULL && g.elements.output > 0)
-        return error_set(err, CLCONV_INVALID_ARGUMENT, "output is NULL");
+    return convolve(CLCONV_FORWARD, context, problem, options, tensors, err);
+}
 
-    size_t element = (size_t)g.element_size;
-    host_run run = {.context = context,
-                    .bytes = {(size_t)g.elements.input * element, (size_t)g.elements.weight * element,
-                              (size_t)g.elements.bias * element, (size_t)g.elements.residual * element,
-                              (size_t)g.elements.output * element, 0}};
-    const void *const sources[BUFFERS] = {tensors->input, tensors->weight, tensors->bias, tensors->residual};
-    clconv_plan *plan = NULL;
-    for (int i = 0; i < WORKSPACE && status == CLCONV_SUCCESS; i++)
-        status = allocate(&run, i, sources[i], err);
-    if (status == CLCONV_SUCCESS)
-        status = clconv_plan_create(context, CLCONV_FORWARD, problem, options, &plan, err);
-    if (status != CLCONV_SUCCESS) goto done;
-    run.bytes[WORKSPACE] = clconv_plan_workspace_size(plan);
-    status = allocate(&run, WORKSPACE, NULL, err);
-    if (status == CLCONV_SUCCESS) status = run_and_read(&run, plan, tensors->output, err);
-done:
-    release(&run);
-    clconv_plan_release(plan);
-    return status;
+clconv_status clconv_conv_transpose3d_host(clconv_context *context, const clconv_problem *problem,
+                                           const clconv_plan_options *options,
+                                           const clconv_host_tensors *tensors, clconv_error *err)
+{
+    return convolve(CLCONV_TRANSPOSED, context, problem, options, tensors, err);
 }

@@ -1,12 +1,39 @@
-/* What the calls for arrays in host memory share. */
+/* What the calls for arrays in host memory share: tensors are copied to the device once, ops are run on them,
+ * and what they made is copied back when all have run. */
 #ifndef CLCONV_API_HOST_H
 #define CLCONV_API_HOST_H
 
 #include "clconv.h"
+#include "problem/geometry.h"
 
-/* The arguments that all of them have; `arrays`, called `name`, is the struct of arrays. */
-clconv_status host_check_call(const clconv_context *context, const clconv_problem *problem,
-                              const clconv_plan_options *options, const void *arrays, const char *name,
-                              clconv_error *err);
+/* Buffers of a call: tensors that are read, then what up to HOST_OPS ops make. */
+enum { HOST_INPUT, HOST_WEIGHT, HOST_BIAS, HOST_RESIDUAL, HOST_GRAD_OUTPUT, HOST_MADE, HOST_OPS = 3 };
+enum { HOST_BUFFERS = HOST_MADE + HOST_OPS };
+
+/* One call. Buffers are NULL where a tensor is empty; host_release() releases them. */
+typedef struct host_run {
+    clconv_context *context;
+    const clconv_problem *problem;
+    geometry geometry;
+    cl_mem memory[HOST_BUFFERS];
+    size_t bytes[HOST_OPS];
+    void *made[HOST_OPS]; /* where buffer HOST_MADE + i is copied to; NULL if it is not wanted */
+} host_run;
+
+/* Checks the arguments that all calls have, `arrays`, called `name`, being the struct of arrays, and starts a
+ * run of nothing yet. */
+clconv_status host_start(clconv_context *context, const clconv_problem *problem,
+                         const clconv_plan_options *options, const void *arrays, const char *name,
+                         host_run *run, clconv_error *err);
+
+/* Copies a tensor to the device, unless it is empty. */
+clconv_status host_read(host_run *run, int which, int64_t elements, const void *source, clconv_error *err);
+
+/* Plans and runs one op into buffer HOST_MADE + slot. */
+clconv_status host_run_op(host_run *run, clconv_op op, const clconv_plan_options *options, int slot,
+                          clconv_error *err);
+
+clconv_status host_copy_back(const host_run *run, clconv_error *err);
+void host_release(host_run *run);
 
 #endif

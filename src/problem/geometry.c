@@ -102,6 +102,20 @@ clconv_status geometry_compute(const clconv_problem *problem, geometry *g, clcon
     return CLCONV_SUCCESS;
 }
 
+int64_t geometry_made(const clconv_problem *problem, const geometry *g, clconv_op op)
+{
+    switch (op) {
+    case CLCONV_FORWARD:
+        return g->elements.output;
+    case CLCONV_BACKWARD_WEIGHT:
+        return g->elements.weight;
+    case CLCONV_BACKWARD_BIAS:
+        return problem->out_channels;
+    default:
+        return g->elements.input;
+    }
+}
+
 clconv_status clconv_problem_validate(const clconv_problem *problem, clconv_error *err)
 {
     geometry g;

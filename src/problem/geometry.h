@@ -23,6 +23,9 @@ typedef struct geometry {
  * failure *g is untouched. */
 clconv_status geometry_compute(const clconv_problem *problem, geometry *g, clconv_error *err);
 
+/* Elements of what an op makes. */
+int64_t geometry_made(const clconv_problem *problem, const geometry *g, clconv_op op);
+
 /* The input index that `position` (an index on the padded axis minus pad_before, so it may be negative or
  * past the end) reads on an axis of `size` elements; -1 for a padded zero. */
 int64_t geometry_source(clconv_padding_mode mode, int64_t position, int64_t size);

@@ -141,6 +141,28 @@ void reference_epilogue(const clconv_problem *problem, int64_t count, const doub
     }
 }
 
+/* Where reference_backward() is to write what the op makes. */
+static reference_gradient gradient_at(clconv_op op, double *values)
+{
+    return (reference_gradient){
+        .input = op == CLCONV_BACKWARD_INPUT || op == CLCONV_TRANSPOSED ? values : NULL,
+        .weight = op == CLCONV_BACKWARD_WEIGHT ? values : NULL,
+        .bias = op == CLCONV_BACKWARD_BIAS ? values : NULL,
+    };
+}
+
+void reference_op(clconv_op op, const clconv_problem *problem, const geometry *g, const reference_tensors *t,
+                  double *made, double *magnitude)
+{
+    if (op == CLCONV_FORWARD) {
+        reference_forward(problem, g, t->input, t->weight, t->bias, made, magnitude);
+        reference_epilogue(problem, g->elements.output, t->residual, made, magnitude);
+        return;
+    }
+    const reference_gradient gradient = gradient_at(op, made), bound = gradient_at(op, magnitude);
+    reference_backward(problem, g, t->input, t->weight, t->grad_output, &gradient, &bound);
+}
+
 static double unit_roundoff(clconv_dtype dtype)
 {
     return ldexp(1, dtype == CLCONV_FLOAT64 ? -53 : -24);
@@ -176,4 +198,13 @@ double bound_result(const clconv_problem *problem, bool accumulates_directly, do
     double least_normal = ldexp(1, p->dtype == CLCONV_FLOAT64 ? -1022 : -126);
     return e.slope * sum + e.roundings * unit_roundoff(p->dtype) * (size + e.slope * sum) +
            0x1p10 * least_normal;
+}
+
+double bound_op(clconv_op op, const clconv_problem *problem, const geometry *g, bool accumulates_directly,
+                double magnitude, double made)
+{
+    if (op == CLCONV_FORWARD) return bound_result(problem, accumulates_directly, magnitude, made);
+    int64_t terms = reference_backward_terms(problem, g, op);
+    return accumulates_directly ? bound_direct(problem->dtype, terms, magnitude)
+                                : bound_default(problem->dtype, terms, magnitude);
 }

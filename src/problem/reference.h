@@ -27,6 +27,15 @@ void reference_backward(const clconv_problem *problem, const geometry *g, const 
  * an element counts), the weight or the bias. */
 int64_t reference_backward_terms(const clconv_problem *problem, const geometry *g, clconv_op op);
 
+/* Values of tensors, those that the problem or the op does not have NULL. */
+typedef struct reference_tensors {
+    const double *input, *weight, *bias, *residual, *grad_output;
+} reference_tensors;
+
+/* What an op makes, of geometry_made() elements, and the magnitude of its bound. */
+void reference_op(clconv_op op, const clconv_problem *problem, const geometry *g, const reference_tensors *t,
+                  double *made, double *magnitude);
+
 /* output = activation(output + residual) and magnitude += |residual| (either may be NULL), of `count`
  * elements. */
 void reference_epilogue(const clconv_problem *problem, int64_t count, const double *residual, double *output,
@@ -47,5 +56,10 @@ double bound_default(clconv_dtype dtype, int64_t reduction, double magnitude);
  * is what underflow and an overflowing exp() can add. B itself if there is no activation. */
 double bound_result(const clconv_problem *problem, bool accumulates_directly, double magnitude,
                     double output);
+
+/* The error of an element of what an op makes: bound_result() of the forward pass, else B with as many terms
+ * as the gradient sums. */
+double bound_op(clconv_op op, const clconv_problem *problem, const geometry *g, bool accumulates_directly,
+                double magnitude, double made);
 
 #endif

@@ -23,7 +23,7 @@ static bool hash_plan(const test_device *device, const test_case *c, clconv_op o
     if (status == CLCONV_UNSUPPORTED) return true;
     bool ok = status == CLCONV_SUCCESS && test_plan_run(device, &p, data, output, why);
     if (ok) {
-        size_t count = (size_t)test_made_size(op, &problem, &p.geometry);
+        size_t count = (size_t)geometry_made(&problem, &p.geometry, op);
         *hash = hash_bytes(*hash, output, count * sizeof *output);
         ++*runs;
     } else {

@@ -68,7 +68,7 @@ static void check_op(const subject *s, clconv_op op, bool exact, double product)
     if (status != CLCONV_SUCCESS && (status != CLCONV_UNSUPPORTED || err.message[0] == '\0'))
         report(s, op, err.message);
     if (status != CLCONV_SUCCESS) return;
-    int64_t count = test_made_size(op, &p, &s->geometry);
+    int64_t count = geometry_made(&p, &s->geometry, op);
     double *made = property_allocate(2 * count), *again = made + count;
     if (!test_plan_run(property_device(), &plan, &s->data, made, why) ||
         !test_plan_run(property_device(), &plan, &s->data, again, why))
