@@ -3,6 +3,8 @@
  * transpose_weight turns a weight [g][o][c][t] around: to [g][c][o][j], where tap j is tap last - j * step of
  * the weight, or to [g][(c, t)][o] if each tap scatters by itself.
  *
+ * pack_adjoint does so for all residues at once, and packs them as pack_weight.cl does, residue after residue.
+ *
  * pad_backward gathers the gradient of the padded input, whose positions of a remainder modulo the stride lie
  * in a volume of their own, and folds the padding back:
  *
@@ -23,8 +25,7 @@
  * additions of borders; reads and writes each element once.
  */
 #include "arguments/adjoint.clh"
-#include "common/padding.clh"
-#include "common/types.clh"
+#include "common/adjoint.clh"
 
 kernel void transpose_weight(TENSOR(const real, weight),
                              TENSOR(real, transposed) TRANSPOSE_WEIGHT_ARGUMENTS(ARGUMENT))
@@ -51,40 +52,42 @@ kernel void transpose_weight(TENSOR(const real, weight),
     }
 }
 
-/* An axis of the volumes: cell y of volume e is position residue + stride * (first + y), with residue = e *
- * dilation % stride and the first that is `low` at least. */
-typedef struct volume_axis {
-    long stride, dilation, residues, low, count;
-} volume_axis;
-
-static inline long first_position(const volume_axis *a, const long e)
+/* Taps of the residues before e on an axis. */
+static inline long taps_before(const long kernel_size, const long step, const long e)
 {
-    const long residue = e * a->dilation % a->stride;
-    return residue + (a->low - residue + a->stride - 1) / a->stride * a->stride;
+    return e * (kernel_size / step) + min(e, kernel_size % step);
 }
 
-/* Where position x of a padded axis lies: its volume's number, or -1 if no tap reaches it, and *y its cell.
- */
-static inline long find_cell(const long x, const volume_axis *a, long *y)
+kernel void pack_adjoint(TENSOR(const real, weight), TENSOR(real, packed) PACK_ADJOINT_ARGUMENTS(ARGUMENT))
 {
-    for (long e = 0; e < a->residues; e++) {
-        const long distance = x - first_position(a, e);
-        *y = distance / a->stride;
-        if (distance >= 0 && *y * a->stride == distance) return *y < a->count ? e : -1;
+    const long taps = kernel_d * kernel_h * kernel_w, filters = blocks * out_channels * group_in;
+    FOR_EACH(2, block, blocks)
+    {
+        const long group = block / group_blocks, first = block % group_blocks * out_channels;
+        FOR_EACH(1, o, group_in)
+        {
+            global const real *from =
+                TENSOR_START(weight) + ((group * group_in + o) * group_out + first) * taps;
+            FOR_EACH(0, tap, taps)
+            {
+                const long d = tap / kernel_w / kernel_h, h = tap / kernel_w % kernel_h, w = tap % kernel_w;
+                const long ed = d % residues_d, eh = h % residues_h, ew = w % residues_w;
+                const long taps_d = (kernel_d - 1 - ed) / residues_d + 1,
+                           taps_h = (kernel_h - 1 - eh) / residues_h + 1,
+                           taps_w = (kernel_w - 1 - ew) / residues_w + 1;
+                const long before = taps_before(kernel_d, residues_d, ed) * kernel_h * kernel_w +
+                                    taps_d * (taps_before(kernel_h, residues_h, eh) * kernel_w +
+                                              taps_h * taps_before(kernel_w, residues_w, ew));
+                const long turned =
+                    ((taps_d - 1 - d / residues_d) * taps_h + taps_h - 1 - h / residues_h) * taps_w + taps_w -
+                    1 - w / residues_w;
+                const long row = (block * group_in + o) * taps_d * taps_h * taps_w + turned;
+                global real *to = TENSOR_START(packed) + before * filters + row * out_channels;
+                for (long c = 0; c < out_channels; c++)
+                    to[c] = first + c < group_out ? from[c * taps + tap] : 0;
+            }
+        }
     }
-    return -1;
-}
-
-/* A row of the gradient, and the padding of its axis. */
-typedef struct gradient_row {
-    global real *to;
-    long width, before, after, mode;
-} gradient_row;
-
-static inline void fill_row(const gradient_row *g, const real value)
-{
-    for (long w = 0; w < g->width; w++)
-        g->to[w] = value;
 }
 
 /* Adds what the border's positions [first, last) read. */
@@ -98,53 +101,15 @@ static inline void add_border(global const real *from, const gradient_row *g, co
     }
 }
 
-/* A row whose columns are the cells of two volumes, in turn, and no others: `start` plus each cell. */
-static inline void store_pairs(global const real *from, const gradient_row *g, const volume_axis *a,
-                               const long volume, const real start)
-{
-    const long first = first_position(a, 0) < first_position(a, 1) ? 0 : volume;
-    global const real *even = from + first, *odd = from + (volume - first);
-    long y = 0;
-#if VECTOR_WIDTH > 1
-    for (; y + VECTOR_WIDTH <= a->count; y += VECTOR_WIDTH) {
-        const realv v = vector_load(even + y) + start, w = vector_load(odd + y) + start;
-        realv low, high;
-        low.even = v.lo, low.odd = w.lo, high.even = v.hi, high.odd = w.hi;
-        vector_store(low, g->to + 2 * y);
-        vector_store(high, g->to + 2 * y + VECTOR_WIDTH);
-    }
-#endif
-    for (; y < a->count; y++) {
-        g->to[2 * y] = start + even[y];
-        g->to[2 * y + 1] = start + odd[y];
-    }
-}
-
-/* Adds the cells of volume e that are columns of the row. */
-static inline void add_cells(global const real *from, const gradient_row *g, const volume_axis *a,
-                             const long e)
-{
-    const long stride = a->stride, start = first_position(a, e) - g->before;
-    const long y_first = start < 0 ? (-start + stride - 1) / stride : 0;
-    const long y_last = min(a->count, start < g->width ? (g->width - start + stride - 1) / stride : 0);
-    if (stride == 1)
-        for (long y = y_first; y < y_last; y++)
-            g->to[start + y] += from[y];
-    else
-        for (long y = y_first; y < y_last; y++)
-            g->to[start + y * stride] += from[y];
-}
-
-/* Adds a row of the volumes to a row of the gradient: from[e * volume + y] for each volume e of the last
- * axis. */
+/* Adds a row of the volumes, and what its borders read, to a row of the gradient: from[e * volume + y] for
+ * each volume e of the last axis. */
 static inline void add_row(global const real *from, const gradient_row *g, const volume_axis *a,
                            const long volume)
 {
-    const bool is_cropped = g->mode == PADDING_ZEROS;
-    if (!is_cropped) add_border(from, g, a, volume, 0, g->before);
+    add_border(from, g, a, volume, 0, g->before);
     for (long e = 0; e < a->residues; e++)
         add_cells(from + e * volume, g, a, e);
-    if (!is_cropped) add_border(from, g, a, volume, g->before + g->width, g->before + g->width + g->after);
+    add_border(from, g, a, volume, g->before + g->width, g->before + g->width + g->after);
 }
 
 /* The position on a padded axis after x that reads element i; `end` if there is none. */
@@ -164,15 +129,13 @@ kernel void pad_backward(TENSOR(const real, volumes), TENSOR(const real, bias),
                       axis_h = {stride_h, dilation_h, residues_h, low_h, count_h},
                       axis_w = {stride_w, dilation_w, residues_w, low_w, count_w};
     const long end_d = before_d + depth + after_d, end_h = before_h + height + after_h;
-    const bool pairs = VECTOR_WIDTH > 1 && mode == PADDING_ZEROS && stride_w == 2 && residues_w == 2 &&
-                       low_w == before_w && 2 * count_w == width;
     FOR_EACH(1, block, (rows + rows_per_item - 1) / rows_per_item)
     for (long row = block * rows_per_item; row < min((block + 1) * rows_per_item, rows); row++) {
         const long h = row % height, d = row / height % depth, plane = row / height / depth;
-        const gradient_row g = {TENSOR_START(gradient) + row * width, width, before_w, after_w, mode};
+        const gradient_row g = {
+            TENSOR_START(gradient) + row * width, width, before_w, after_w, mode, streams != 0};
         const real start = has_bias ? TENSOR_START(bias)[plane % channels] : 0;
         bool is_stored = false;
-        if (!pairs) fill_row(&g, start);
         for (long xd = next_position(-1, d, before_d, depth, end_d, mode); xd < end_d;
              xd = next_position(xd, d, before_d, depth, end_d, mode)) {
             long yd, yh;
@@ -185,13 +148,15 @@ kernel void pad_backward(TENSOR(const real, volumes), TENSOR(const real, bias),
                 global const real *from = TENSOR_START(volumes) +
                                           (ed * residues_h + eh) * residues_w * volume + plane * channel +
                                           (yd * count_h + yh) * pitch;
-                if (pairs)
-                    store_pairs(from, &g, &axis_w, volume, start);
-                else
+                if (mode == PADDING_ZEROS) {
+                    store_row(from, &g, &axis_w, volume, start);
+                } else {
+                    if (!is_stored) fill_row(&g, start);
                     add_row(from, &g, &axis_w, volume);
+                }
                 is_stored = true;
             }
         }
-        if (pairs && !is_stored) fill_row(&g, start);
+        if (!is_stored) fill_row(&g, start);
     }
 }

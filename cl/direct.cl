@@ -25,104 +25,7 @@
  */
 #include "arguments/direct.clh"
 
-#define TILE_ROWS OUT_CHANNELS
-#include "common/phases.clh"
-#include "common/tile.clh"
-
-/* Positions of a work-group's tile. */
-#define LANES (LOCAL_SIZE * VECTOR_WIDTH)
-#define WIDTH (VECTORS * LANES)
-
-/* The last tile of a plane has fewer vectors: there is code for 1, 2, 4 and 8 of them, and for all. */
-#define BODY(vectors)                                                 \
-    ((vectors) > VECTORS / 2 && (vectors) > 2 ? VECTORS               \
-     : (vectors) <= 2                         ? min(vectors, VECTORS) \
-     : (vectors) <= 4                         ? min(4, VECTORS)       \
-                                              : min(8, VECTORS))
-
-#if KERNEL_W > 0
-#define KERNEL_WIDTH KERNEL_W
-#else
-#define KERNEL_WIDTH ((int)kernel_w)
-#endif
-
-/* Loops run to VECTORS, since compilers unroll them before they learn that `vectors` is a constant. */
-ALWAYS_INLINE void accumulate(realv acc[OUT_CHANNELS][VECTORS], const int vectors, global const real *x,
-                              global const real *w)
-{
-    realv column[VECTORS];
-#pragma unroll
-    for (int v = 0; v < VECTORS; v++)
-        if (v < vectors) column[v] = vector_load(x + v * LOCAL_SIZE * VECTOR_WIDTH);
-#pragma unroll
-    for (int o = 0; o < OUT_CHANNELS; o++) {
-        const realv weight = (realv)w[o];
-#pragma unroll
-        for (int v = 0; v < VECTORS; v++)
-            if (v < vectors) acc[o][v] = weight * column[v] + acc[o][v];
-    }
-}
-
-/* The taps that a tile sums, and where; the pointers are at the first of them. */
-typedef struct tap_range {
-    global const real *x, *w;
-    long channels, channel_size, weight_channel; /* to sum; steps from channel to channel */
-    int kd_count, kernel_h, kernel_w, row_step;  /* row_step: dilation_h */
-    long kd_size, weight_plane, phase_pitch, pitch;
-    long ahead; /* to what will be read next: the next channel, or of a single tap the next tile */
-} tap_range;
-
-ALWAYS_INLINE void sum_taps(realv acc[OUT_CHANNELS][VECTORS], const int vectors, const tap_range *t)
-{
-    const long phase_pitch = t->phase_pitch;
-    global const real *x = t->x, *w = t->w;
-    for (long c = 0; c < t->channels; c++, x += t->channel_size, w += t->weight_channel) {
-        for (int kd = 0; kd < t->kd_count; kd++) {
-            global const real *plane_x = x + kd * t->kd_size, *tap = w + kd * t->weight_plane;
-            for (int kh = 0; kh < t->kernel_h; kh++) {
-                const int row = kh * t->row_step;
-                global const real *row_x = plane_x + ROW(row, phase_pitch, t->pitch);
-#pragma unroll
-                for (int phase = 0; phase < PHASES_W; phase++)
-#pragma unroll
-                    for (int v = 0; v < VECTORS; v++)
-                        if (v < vectors)
-                            vector_prefetch(row_x + t->ahead + phase * phase_pitch +
-                                            v * LOCAL_SIZE * VECTOR_WIDTH);
-#if KERNEL_W > 0
-#pragma unroll
-                for (int kw = 0; kw < KERNEL_W; kw++, tap += OUT_CHANNELS)
-#else
-                for (int kw = 0; kw < t->kernel_w; kw++, tap += OUT_CHANNELS)
-#endif
-                    accumulate(acc, vectors, row_x + COLUMN(kw, phase_pitch), tap);
-            }
-        }
-    }
-}
-
-/* Where a tile is stored: see store_tile(). */
-typedef struct tile_place {
-    global const real *bias; /* of the first channel; 0 if there is none */
-    global real *out;
-    epilogue e;
-    long out_stride, q, positions, pitch, width;
-    int channels, skip;
-    bool streams;
-} tile_place;
-
-ALWAYS_INLINE void convolve(const int vectors, const tap_range *taps, const tile_place *p)
-{
-    realv acc[OUT_CHANNELS][VECTORS];
-#pragma unroll
-    for (int o = 0; o < OUT_CHANNELS; o++)
-#pragma unroll
-        for (int v = 0; v < VECTORS; v++)
-            acc[o][v] = (realv)(p->bias != 0 && o < p->channels ? p->bias[o] : 0);
-    sum_taps(acc, vectors, taps);
-    store_tile(acc, vectors, p->out, p->e, p->out_stride, p->channels, p->q, p->skip, p->positions, p->pitch,
-               p->width, p->streams);
-}
+#include "common/direct.clh"
 
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real, bias),
@@ -186,23 +89,7 @@ direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real
                     .skip = (int)(first - q),
                     .streams = streams != 0,
                 };
-                if (body == 1) convolve(1, &taps, &place);
-#if VECTORS > 2
-                else if (body == 2)
-                    convolve(2, &taps, &place);
-#endif
-#if VECTORS > 4
-                else if (body == 4)
-                    convolve(4, &taps, &place);
-#endif
-#if VECTORS > 8
-                else if (body == 8)
-                    convolve(8, &taps, &place);
-#endif
-#if VECTORS > 1
-                else
-                    convolve(VECTORS, &taps, &place);
-#endif
+                convolve_tile(body, &taps, &place);
             }
         }
     }

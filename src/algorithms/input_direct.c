@@ -4,9 +4,7 @@
  * sample, so that the padded gradient does. */
 #include "algorithms/tile.h"
 #include "base/arith.h"
-#include "base/hash.h"
 #include "steps/adjoint.h"
-#include "steps/pack.h"
 #include "steps/product.h"
 
 enum { CHUNK_KIB = TILE_PARAMETERS };
@@ -26,7 +24,6 @@ typedef struct input_plan {
     int64_t origin[3];      /* the output that the padded gradient starts with; on the depth axis 0 */
     int64_t samples, depth; /* of a chunk */
     int64_t padded_at;
-    int64_t packed_at[ADJOINT_MAX_CONVOLUTIONS];
 } input_plan;
 
 static void choose(const request *q, parameter_set *p)
@@ -50,18 +47,6 @@ static bool is_applicable(const request *q, text *why)
     return true;
 }
 
-/* The outputs that cells of all residues read, on one axis, those that do not exist included. */
-static void outputs_read(const request *q, const adjoint_axis *a, int axis, int64_t *first, int64_t *end)
-{
-    *first = INT64_MAX;
-    *end = INT64_MIN;
-    for (int64_t e = 0; e < a->residues; e++) {
-        adjoint_taps t = adjoint_taps_of(q->problem, axis, a, e);
-        *first = min_i64(*first, t.first + t.start);
-        *end = max_i64(*end, t.first + a->count + t.start + (t.count - 1) * t.dilation);
-    }
-}
-
 /* Padding of H and W to what is read. Of D nothing is stored that does not exist: there the problem is given
  * the window, of all residues together, that a plane of cells reads, and its start may well be negative. */
 static bool lay_out_gradient(const request *q, input_plan *w)
@@ -74,7 +59,7 @@ static bool lay_out_gradient(const request *q, input_plan *w)
     c->in_channels = c->out_channels = p->out_channels;
     c->dtype = p->dtype;
     for (int axis = 0; axis < 3; axis++) {
-        outputs_read(q, &w->volumes.axis[axis], axis, &first[axis], &end[axis]);
+        adjoint_reads(p, axis, &w->volumes.axis[axis], &first[axis], &end[axis]);
         c->input[axis] = q->geometry->output[axis];
         if (axis == 0) continue;
         w->origin[axis] = min_i64(first[axis], 0);
@@ -109,33 +94,6 @@ static void residues_of(const adjoint_volumes *v, int64_t volume, int64_t e[3])
     e[2] = volume % v->axis[2].residues;
     e[1] = volume / v->axis[2].residues % v->axis[1].residues;
     e[0] = volume / v->axis[2].residues / v->axis[1].residues;
-}
-
-static bool append_packs(const request *q, input_plan *w, recipe *r)
-{
-    const adjoint_volumes *v = &w->volumes;
-    uint64_t identity = HASH_START;
-    for (int64_t volume = 0; volume < adjoint_volume_count(v); volume++) {
-        int64_t e[3];
-        geometry g;
-        clconv_error unused;
-        recipe part = {0};
-        residues_of(v, volume, e);
-        /* Its padding does not matter for the weight; enough that it is a legal problem. */
-        clconv_problem c = adjoint_convolution(q->problem, q->geometry, v, e);
-        for (int axis = 0; axis < 3; axis++)
-            c.pad_before[axis] = (c.kernel[axis] - 1) * c.dilation[axis];
-        if (geometry_compute(&c, &g, &unused) != CLCONV_SUCCESS) return false;
-        adjoint_place where = adjoint_append_transpose(r, q->problem, q->geometry, v, e,
-                                                       g.elements.weight * g.element_size, q->traits);
-        if (!pack_append(&part, &c, &g, w->tile.out_channels, false, q->traits->local_size)) return false;
-        adjoint_append_part(r, &part, &where);
-        w->packed_at[volume] = where.packed_at;
-        identity = hash_bytes(identity, &part.packed_layout, sizeof part.packed_layout);
-        recipe_release(&part);
-    }
-    r->packed_layout = hash_bytes(identity, q->problem->stride, sizeof q->problem->stride);
-    return true;
 }
 
 /* Whole samples, or planes of cells of one whose padded gradient is larger than `wanted` bytes; 0 planes if
@@ -203,7 +161,8 @@ static void append_residue(const request *q, const input_plan *w, const chunk *c
         .output_depth = axis[0].count,
         .layout = &part->layout,
         .stores_gutter = true,
-        .weight = {BUFFER_PACKED, w->packed_at[volume]},
+        .weight = {BUFFER_PACKED,
+                   adjoint_packed_at(p, q->geometry, &w->volumes, e, w->tile.out_channels)},
         .output_buffer = {BUFFER_WORKSPACE,
                           w->volumes.offset + (volume * w->volumes.volume + c->z * plane) * element},
     };
@@ -233,7 +192,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     input_plan w = {.origin = {0}};
     if (!tile_from_parameters(p, &w.tile, why) || !is_applicable(q, why) || !lay_out(q, &w, why)) return;
-    if (!append_packs(q, &w, r)) {
+    if (!adjoint_append_pack(r, q->problem, q->geometry, &w.volumes, w.tile.out_channels, q->traits)) {
         text_append(why, "the packed weight is too large");
         return;
     }

@@ -16,6 +16,7 @@
     X(algorithm_inner_product)  \
     X(algorithm_im2col_gemm)    \
     X(algorithm_input_direct)   \
+    X(algorithm_input_fused)    \
     X(algorithm_input_indexed)  \
     X(algorithm_weight_direct)  \
     X(algorithm_weight_unfold)  \

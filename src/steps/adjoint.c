@@ -3,11 +3,16 @@
 
 #include "arguments/adjoint.clh"
 #include "base/arith.h"
+#include "base/hash.h"
 #include "steps/kernel.h"
 
 typedef struct transpose_weight_arguments {
     TRANSPOSE_WEIGHT_ARGUMENTS(ARGUMENT_MEMBER)
 } transpose_weight_arguments;
+
+typedef struct pack_adjoint_arguments {
+    PACK_ADJOINT_ARGUMENTS(ARGUMENT_MEMBER)
+} pack_adjoint_arguments;
 
 typedef struct pad_backward_arguments {
     PAD_BACKWARD_ARGUMENTS(ARGUMENT_MEMBER)
@@ -49,6 +54,18 @@ adjoint_axis adjoint_span(const clconv_problem *problem, const geometry *g, int 
     }
     a.count = max_i64(a.count, 1); /* a stride beyond the kernel may leave no position to a tap */
     return a;
+}
+
+void adjoint_reads(const clconv_problem *problem, int axis, const adjoint_axis *a, int64_t *first,
+                   int64_t *end)
+{
+    *first = INT64_MAX;
+    *end = INT64_MIN;
+    for (int64_t e = 0; e < a->residues; e++) {
+        adjoint_taps t = adjoint_taps_of(problem, axis, a, e);
+        *first = min_i64(*first, t.first + t.start);
+        *end = max_i64(*end, t.first + a->count + t.start + (t.count - 1) * t.dilation);
+    }
 }
 
 int64_t adjoint_volume_count(const adjoint_volumes *v)
@@ -138,6 +155,61 @@ adjoint_place adjoint_append_transpose(recipe *r, const clconv_problem *problem,
     return where;
 }
 
+/* Elements of the packed weight for each tap. */
+static int64_t packed_tap(const clconv_problem *problem, const geometry *g, int64_t out_channels)
+{
+    return problem->groups * g->group_out * round_up(g->group_in, out_channels);
+}
+
+int64_t adjoint_packed_at(const clconv_problem *problem, const geometry *g, const adjoint_volumes *v,
+                          const int64_t e[3], int64_t out_channels)
+{
+    int64_t taps = 0, count[3];
+    for (int axis = 0; axis < 3; axis++)
+        count[axis] = adjoint_taps_of(problem, axis, &v->axis[axis], e[axis]).count;
+    for (int axis = 0; axis < 3; axis++) {
+        int64_t before = 0;
+        for (int64_t i = 0; i < e[axis]; i++)
+            before += adjoint_taps_of(problem, axis, &v->axis[axis], i).count;
+        for (int other = 0; other < 3; other++)
+            if (other != axis) before *= other < axis ? count[other] : problem->kernel[other];
+        taps += before;
+    }
+    return taps * packed_tap(problem, g, out_channels) * g->element_size;
+}
+
+bool adjoint_append_pack(recipe *r, const clconv_problem *problem, const geometry *g,
+                         const adjoint_volumes *v, int64_t out_channels, const device_traits *traits)
+{
+    const clconv_problem *p = problem;
+    const pack_adjoint_arguments a = {
+        .blocks = p->groups * ceil_divide(g->group_in, out_channels),
+        .group_blocks = ceil_divide(g->group_in, out_channels),
+        .group_out = g->group_in,
+        .group_in = g->group_out,
+        .out_channels = out_channels,
+        AXES(kernel, p->kernel),
+        .residues_d = v->axis[0].residues,
+        .residues_h = v->axis[1].residues,
+        .residues_w = v->axis[2].residues,
+    };
+    int64_t elements;
+    const int64_t extents[] = {a.blocks, out_channels, a.group_in, g->taps};
+    if (!size_product(extents, 4, &elements) || elements > INT64_MAX / 64) return false;
+    r->packed_bytes = elements * g->element_size;
+    r->packed_layout =
+        hash_bytes(hash_bytes(HASH_START, &a, sizeof a), &g->element_size, sizeof g->element_size);
+    step s = kernel_step("pack_adjoint", "adjoint.cl", "pack_adjoint", p->dtype);
+    kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
+    kernel_add_buffer(&s, BUFFER_PACKED, 0);
+    kernel_set_scalars(&s, &a, sizeof a);
+    kernel_set_range(&s, (const int64_t[]){1, a.group_in, a.blocks},
+                     (const int64_t[]){traits->local_size, 1, 1});
+    s.bytes = 2 * (double)g->elements.weight * (double)g->element_size;
+    recipe_append_pack(r, &s);
+    return true;
+}
+
 static void move(step *s, const adjoint_place *where)
 {
     for (int i = 0; i < s->buffer_count || (s->kind != STEP_KERNEL && i < STEP_BUFFERS); i++) {
@@ -200,6 +272,7 @@ void adjoint_append_gather(recipe *r, const clconv_problem *problem, const geome
         .pitch = v->pitch,
         .volume = v->volume,
         .channel = v->channel,
+        .streams = kernel_output_streams(g->elements.input * g->element_size),
         .has_bias = has_bias,
     };
     step s = kernel_step("pad_backward", "adjoint.cl", "pad_backward", p->dtype);

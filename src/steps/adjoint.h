@@ -32,6 +32,10 @@ adjoint_taps adjoint_taps_of(const clconv_problem *problem, int axis, const adjo
 /* The cells that hold every position that the gradient needs. */
 adjoint_axis adjoint_span(const clconv_problem *problem, const geometry *g, int axis);
 
+/* The outputs [*first, *end) that cells of all residues read, those that do not exist included. */
+void adjoint_reads(const clconv_problem *problem, int axis, const adjoint_axis *a, int64_t *first,
+                   int64_t *end);
+
 /* All volumes of a gradient in the workspace. */
 typedef struct adjoint_volumes {
     adjoint_axis axis[3];
@@ -56,6 +60,15 @@ bool adjoint_lay_out(const clconv_problem *problem, const geometry *g, int64_t b
 /* The convolution that makes the volumes of residues e of the axes, without its padding. */
 clconv_problem adjoint_convolution(const clconv_problem *problem, const geometry *g, const adjoint_volumes *v,
                                    const int64_t e[3]);
+
+/* Appends the step that packs the weights of all residues at once, in blocks of so many channels of the
+ * gradient, in place of adjoint_append_transpose() and a pack for each. False if they overflow. */
+bool adjoint_append_pack(recipe *r, const clconv_problem *problem, const geometry *g,
+                         const adjoint_volumes *v, int64_t out_channels, const device_traits *traits);
+
+/* Bytes from the start of that packed weight to the part of residues e. */
+int64_t adjoint_packed_at(const clconv_problem *problem, const geometry *g, const adjoint_volumes *v,
+                          const int64_t e[3], int64_t out_channels);
 
 /* Where the buffers of a convolution's steps lie among those of the whole. */
 typedef struct adjoint_place {
