@@ -71,8 +71,9 @@ depthwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
 {
     global real *slice = TENSOR_START(slices) + get_group_id(0) * slice_size;
     const long kd_pitch = kernel_h * KERNEL_W;
-    const pad_shape shape = {STRIDE_H,         STRIDE_W,   (int)phases_h, PHASES_W, (int)rows, (int)pitch,
-                             (int)phase_pitch, pad_height, pad_width,     height,   width,     mode};
+    const pad_shape shape = {
+        STRIDE_H,   STRIDE_W,  (int)phases_h, PHASES_W, (int)rows, (int)pitch, (int)phase_pitch,
+        pad_height, pad_width, height,        width,    mode,      AHEAD};
     for (long unit = get_group_id(0); unit < units; unit += get_num_groups(0)) {
         const long channel = unit / depth_blocks, first = unit % depth_blocks * block_depth;
 #if LOCAL_SIZE > 1

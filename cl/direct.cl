@@ -44,18 +44,9 @@ direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real
                 const long start = z * stride_d - clip_depth; /* plane of the scratch volume under kd = 0 */
                 const long kd_first = start < 0 ? (-start + dilation_d - 1) / dilation_d : 0;
                 const long kd_last = min(kernel_d, (padded_depth - start + dilation_d - 1) / dilation_d);
-                /* Tiles share a row's vectors out evenly, or follow each other through the plane. */
-                long row = 0, first = tile * WIDTH, last = positions;
-                if (row_tiles > 0) {
-                    const long row_vectors = (store_width + LANES - 1) / LANES;
-                    row = tile / row_tiles;
-                    const long t = tile - row * row_tiles, start_of_row = row * pitch;
-                    first = start_of_row + t * row_vectors / row_tiles * LANES;
-                    last = start_of_row + min((t + 1) * row_vectors / row_tiles * LANES, store_width);
-                }
-                const int vectors = (int)min((long)VECTORS, (last - first + LANES - 1) / LANES);
-                const int body = BODY(vectors);
-                const long q = min(first, ends_there ? positions - body * LANES : first);
+                const tile_span span = span_of_tile(tile, row_tiles, positions, pitch, store_width);
+                const int body = BODY(span.vectors);
+                const long q = min(span.first, ends_there ? positions - body * LANES : span.first);
                 const long group = volume % groups, first_out = block * OUT_CHANNELS;
                 const long at = ((volume * group_out + first_out) * out_depth + z) * out_plane;
                 const tap_range taps = {
@@ -82,11 +73,11 @@ direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real
                     .e = EPILOGUE_AT(at),
                     .out_stride = out_depth * out_plane,
                     .q = q,
-                    .positions = last,
+                    .positions = span.last,
                     .pitch = store_pitch,
                     .width = store_width,
                     .channels = (int)min((long)OUT_CHANNELS, group_out - first_out),
-                    .skip = (int)(first - q),
+                    .skip = (int)(span.first - q),
                     .streams = streams != 0,
                 };
                 convolve_tile(body, &taps, &place);

@@ -145,8 +145,7 @@ input_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const 
         d.cells = min(block_depth, count_d - d.first);
         d.origin = d.first + origin_d;
         const long planes = d.cells + halo_d, rows = h.cells + halo_h;
-        const pad_shape shape =
-            PAD_PLAIN(rows, pitch, -h.origin, -origin_w, in_height, in_width, PADDING_ZEROS);
+        pad_shape shape = PAD_PLAIN(rows, pitch, -h.origin, -origin_w, in_height, in_width, PADDING_ZEROS);
         residue_product p = {
             .padded = padded,
             .group_in = group_in,
@@ -158,11 +157,15 @@ input_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const 
             .row_size = row_size,
         };
         for (long c = 0; c < group_in; c++)
-            for (long z = p.outputs_before; z < p.outputs_end; z++)
+            for (long z = p.outputs_before; z < p.outputs_end; z++) {
+                shape.ahead =
+                    (z + 1 < p.outputs_end ? 1 : in_depth - (p.outputs_end - p.outputs_before - 1)) *
+                    in_height * in_width;
                 pad_plane(&shape,
                           TENSOR_START(input) +
                               ((volume * group_in + c) * in_depth + d.origin + z) * in_height * in_width,
                           padded + c * channel_size + z * p.plane_size, true);
+            }
         for (long block = 0; block < blocks; block++) {
             const long first_channel = block * OUT_CHANNELS, residue_size = OUT_CHANNELS * d.cells * row_size;
             global real *to = cells;

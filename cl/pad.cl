@@ -23,8 +23,9 @@
 
 kernel void pad(TENSOR(const real, input), TENSOR(real, padded) PAD_ARGUMENTS(ARGUMENT))
 {
-    const pad_shape s = {(int)stride_h,    (int)stride_w, (int)phases_h, (int)phases_w, (int)rows, (int)pitch,
-                         (int)phase_pitch, pad_height,    pad_width,     height,        width,     mode};
+    const pad_shape s = {
+        (int)stride_h, (int)stride_w, (int)phases_h, (int)phases_w, (int)rows, (int)pitch, (int)phase_pitch,
+        pad_height,    pad_width,     height,        width,         mode,      AHEAD};
     const long all_rows = phases_h * rows;
     FOR_EACH(2, plane, planes)
     {

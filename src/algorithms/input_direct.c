@@ -161,8 +161,7 @@ static void append_residue(const request *q, const input_plan *w, const chunk *c
         .output_depth = axis[0].count,
         .layout = &part->layout,
         .stores_gutter = true,
-        .weight = {BUFFER_PACKED,
-                   adjoint_packed_at(p, q->geometry, &w->volumes, e, w->tile.out_channels)},
+        .weight = {BUFFER_PACKED, adjoint_packed_at(p, q->geometry, &w->volumes, e, w->tile.out_channels)},
         .output_buffer = {BUFFER_WORKSPACE,
                           w->volumes.offset + (volume * w->volumes.volume + c->z * plane) * element},
     };

@@ -7,6 +7,7 @@
 
 #define ALGORITHM_LIST(X)       \
     X(algorithm_direct)         \
+    X(algorithm_direct_fused)   \
     X(algorithm_direct_indexed) \
     X(algorithm_depthwise)      \
     X(algorithm_winograd)       \

@@ -81,19 +81,16 @@ static int64_t body_vectors(int64_t rest, int64_t vectors)
     return min_i64(body, vectors);
 }
 
-/* Tiles of a row, where tiles inside rows, which are stored without detours, waste hardly more than the
- * gutter; 0 where they do. Smaller tiles are worth it only if the sums are short. */
-static int64_t row_tiles(const product *w, const product_tile *tile)
+/* Smaller tiles are worth it only if the sums are short. */
+int64_t product_row_tiles(const product_tile *tile, int64_t pitch, int64_t width, double summed)
 {
     enum { SHORT_SUM = 256 };
-    int64_t lanes = product_slack(tile) / tile->vectors, vectors = ceil_divide(w->output[2], lanes);
+    int64_t lanes = product_slack(tile) / tile->vectors, vectors = ceil_divide(width, lanes);
     int64_t tiles = ceil_divide(vectors, tile->vectors), computed = 0;
     for (int64_t t = 0; t < tiles; t++)
         computed += lanes * body_vectors((t + 1) * vectors / tiles - t * vectors / tiles, tile->vectors);
-    bool is_short =
-        (double)w->group_in * (double)w->kernel[0] * (double)w->kernel[1] * (double)w->kernel[2] <= SHORT_SUM;
     bool is_whole = vectors % tile->vectors == 0;
-    return (is_short || is_whole) && computed <= w->layout->pitch + w->layout->pitch / 32 ? tiles : 0;
+    return (summed <= SHORT_SUM || is_whole) && computed <= pitch + pitch / 32 ? tiles : 0;
 }
 
 static direct_arguments describe(const product *w, const product_tile *tile)
@@ -124,7 +121,8 @@ static direct_arguments describe(const product *w, const product_tile *tile)
         .has_bias = w->bias.role != BUFFER_NONE,
     };
     int64_t width = product_slack(tile);
-    a.row_tiles = has_gutter ? row_tiles(w, tile) : 0;
+    double summed = (double)w->group_in * (double)w->kernel[0] * (double)w->kernel[1] * (double)w->kernel[2];
+    a.row_tiles = has_gutter ? product_row_tiles(tile, l->pitch, w->output[2], summed) : 0;
     a.tiles = a.row_tiles > 0 ? a.row_tiles * w->output[1] : ceil_divide(a.positions, width);
     a.ends_there = w->ends_there;
     a.blocks_first = blocks_run_first(w, &a);
@@ -135,18 +133,24 @@ static direct_arguments describe(const product *w, const product_tile *tile)
     return a;
 }
 
+void product_define(step *s, const product_tile *tile, const int64_t kernel[3], const int64_t stride[3],
+                    const int64_t dilation[3], const scratch_layout *layout)
+{
+    kernel_define(s, "OUT_CHANNELS", tile->out_channels);
+    kernel_define(s, "VECTORS", tile->vectors);
+    kernel_define(s, "VECTOR_WIDTH", tile->vector_width);
+    kernel_define(s, "LOCAL_SIZE", tile->local_size);
+    kernel_define(s, "KERNEL_W", kernel[2] <= MAX_UNROLLED_WIDTH ? kernel[2] : 0);
+    kernel_define(s, "STRIDE_H", stride[1]);
+    kernel_define(s, "STRIDE_W", stride[2]);
+    kernel_define(s, "PHASES_W", layout->phases[2]);
+    kernel_define(s, "DILATION_W", kernel[2] > 1 ? dilation[2] : 1);
+}
+
 static step program(const product *w, const product_tile *tile)
 {
     step s = kernel_step(w->name, "direct.cl", "direct", w->dtype);
-    kernel_define(&s, "OUT_CHANNELS", tile->out_channels);
-    kernel_define(&s, "VECTORS", tile->vectors);
-    kernel_define(&s, "VECTOR_WIDTH", tile->vector_width);
-    kernel_define(&s, "LOCAL_SIZE", tile->local_size);
-    kernel_define(&s, "KERNEL_W", w->kernel[2] <= MAX_UNROLLED_WIDTH ? w->kernel[2] : 0);
-    kernel_define(&s, "STRIDE_H", w->stride[1]);
-    kernel_define(&s, "STRIDE_W", w->stride[2]);
-    kernel_define(&s, "PHASES_W", w->layout->phases[2]);
-    kernel_define(&s, "DILATION_W", w->kernel[2] > 1 ? w->dilation[2] : 1);
+    product_define(&s, tile, w->kernel, w->stride, w->dilation, w->layout);
     /* As measured on a CPU: a strided volume is spread over more pages, and so are the planes under 3x1x1. */
     double reached = w->stride[1] * w->stride[2] > 1 ? 0.85 : 0.92;
     if (w->kernel[0] > 1 && w->kernel[2] == 1) reached = 0.8;
@@ -163,14 +167,14 @@ static int64_t plane_lanes(const direct_arguments *a, const product_tile *tile)
     return (a->tiles - 1) * width + body_vectors(rest, tile->vectors) * lanes;
 }
 
-/* Planes of a volume that are read for all output planes together, those that are clipped left out. */
-static double planes_summed(const product *w, const direct_arguments *a)
+double product_planes_summed(int64_t kernel_d, int64_t stride_d, int64_t dilation_d, int64_t clip_depth,
+                             int64_t padded_depth, int64_t output_depth)
 {
     double planes = 0;
-    for (int64_t z = 0; z < a->chunk_depth; z++) {
-        int64_t start = z * a->stride_d - a->clip_depth;
-        int64_t first = start < 0 ? ceil_divide(-start, a->dilation_d) : 0;
-        int64_t last = min_i64(w->kernel[0], (a->padded_depth - start + a->dilation_d - 1) / a->dilation_d);
+    for (int64_t z = 0; z < output_depth; z++) {
+        int64_t start = z * stride_d - clip_depth;
+        int64_t first = start < 0 ? ceil_divide(-start, dilation_d) : 0;
+        int64_t last = min_i64(kernel_d, (padded_depth - start + dilation_d - 1) / dilation_d);
         planes += (double)max_i64(last - first, 0);
     }
     return planes;
@@ -187,8 +191,10 @@ void product_append(recipe *r, const product *w, const product_tile *tile)
     kernel_set_scalars(&s, &a, sizeof a);
     if (w->epilogue != NULL) epilogue_fuse(&s, w->epilogue, w->output_buffer.offset);
     set_range(&s, &a, tile->local_size);
-    double products = (double)w->group_in * (double)w->kernel[1] * (double)w->kernel[2] *
-                      planes_summed(w, &a) * (double)w->samples;
+    double planes = product_planes_summed(w->kernel[0], w->stride[0], w->dilation[0], w->clip_depth,
+                                          w->layout->padded_depth, w->output[0]);
+    double products =
+        (double)w->group_in * (double)w->kernel[1] * (double)w->kernel[2] * planes * (double)w->samples;
     double outputs =
         (double)(a.blocks * tile->out_channels) * (double)plane_lanes(&a, tile) * (double)w->groups;
     double channels = (double)w->samples * (double)w->groups;

@@ -24,6 +24,20 @@ double product_efficiency(int64_t out_channels, int64_t vectors);
 /* Positions of a work-group: what it may read past the end of the scratch volume. */
 int64_t product_slack(const product_tile *tile);
 
+/* Tiles of a row, each inside it, where they are stored without detours and waste hardly more than the gutter
+ * between rows of that pitch; 0 where tiles do better that run over the ends of rows. `summed`: products of an
+ * output. */
+int64_t product_row_tiles(const product_tile *tile, int64_t pitch, int64_t width, double summed);
+
+/* The compile-time parameters of cl/common/direct.clh. */
+void product_define(step *s, const product_tile *tile, const int64_t kernel[3], const int64_t stride[3],
+                    const int64_t dilation[3], const scratch_layout *layout);
+
+/* Planes that are summed for all output planes together, where the volume starts `clip_depth` planes after the
+ * padding does and planes outside it are left out. */
+double product_planes_summed(int64_t kernel_d, int64_t stride_d, int64_t dilation_d, int64_t clip_depth,
+                             int64_t padded_depth, int64_t output_depth);
+
 typedef struct product {
     const char *name;
     clconv_dtype dtype;

@@ -1,0 +1,143 @@
+/* direct_fused: direct convolution that pads its input block by block in a slice of the workspace for each
+ * work-group (cl/direct_fused.cl), where `direct` pads all of it before. */
+#include "arguments/direct_fused.clh"
+#include "algorithms/tile.h"
+#include "base/arith.h"
+#include "steps/epilogue.h"
+#include "steps/kernel.h"
+#include "steps/pack.h"
+#include "steps/slices.h"
+
+typedef struct direct_fused_arguments {
+    DIRECT_FUSED_ARGUMENTS(ARGUMENT_MEMBER)
+} direct_fused_arguments;
+
+enum { SLICE_KIB = TILE_PARAMETERS, SLICES };
+
+static const parameter_range ranges[] = {
+    TILE_PARAMETER_RANGES(PRODUCT_VECTORS),
+    [SLICE_KIB] = {"slice_kib", 1, 1 << 20, false}, /* a slice's size at most, unless one row needs more */
+    [SLICES] = {"slices", 1, 65536, false},         /* at most; work-groups that run */
+    {NULL, 0, 0, false},
+};
+
+static void choose(const request *q, parameter_set *p)
+{
+    tile_to_parameters(
+        product_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_out, PRODUCT_VECTORS),
+        p);
+    p->values[SLICE_KIB] = 1024;
+    p->values[SLICES] = 16;
+}
+
+static slice_plan plan_slices(const request *q, const product_tile *tile, const scratch_layout *l)
+{
+    const clconv_problem *p = q->problem;
+    const geometry *g = q->geometry;
+    double planes =
+        product_planes_summed(p->kernel[0], p->stride[0], p->dilation[0],
+                              l->clips_depth ? p->pad_before[0] : 0, l->padded_depth, g->output[0]);
+    double taps = planes / (double)g->output[0] * (double)(p->kernel[1] * p->kernel[2]);
+    return (slice_plan){
+        .volumes = p->batch * p->groups,
+        .planes = g->output[0],
+        .rows = g->output[1],
+        .channels = g->group_in,
+        .stride_d = p->stride[0],
+        .halo_d = (p->kernel[0] - 1) * p->dilation[0] + 1 - p->stride[0],
+        .phases = l->phases[1] * l->phases[2],
+        .halo_h = l->rows - g->output[1],
+        .pitch = l->pitch,
+        .tail = l->phase_pitch - l->rows * l->pitch,
+        .multiply_adds = taps * (double)round_up(g->group_out, tile->out_channels),
+        .slack = product_slack(tile) + l->pitch,
+        .lanes = product_slack(tile) / tile->vectors,
+    };
+}
+
+static direct_fused_arguments describe(const request *q, const product_tile *tile, const scratch_layout *l,
+                                       const slice_plan *s)
+{
+    const clconv_problem *p = q->problem;
+    const geometry *g = q->geometry;
+    double summed = (double)g->group_in * (double)g->taps;
+    return (direct_fused_arguments){
+        .units = s->units,
+        .depth_blocks = s->plane_blocks,
+        .row_blocks = s->row_blocks,
+        .block_depth = s->block_planes,
+        .block_rows = s->block_rows,
+        .row_tiles = l->pitch != g->output[2] ? product_row_tiles(tile, l->pitch, g->output[2], summed) : 0,
+        .blocks_first = 0,
+        .blocks = ceil_divide(g->group_out, tile->out_channels),
+        .groups = p->groups,
+        .group_in = g->group_in,
+        .group_out = g->group_out,
+        .depth = p->input[0],
+        .height = p->input[1],
+        .width = p->input[2],
+        .pad_depth = p->pad_before[0],
+        .pad_height = p->pad_before[1],
+        .pad_width = p->pad_before[2],
+        .mode = p->padding_mode,
+        .clips_depth = l->clips_depth,
+        .out_depth = g->output[0],
+        .out_height = g->output[1],
+        .out_width = g->output[2],
+        AXES(kernel, p->kernel),
+        .stride_d = p->stride[0],
+        .dilation_d = p->dilation[0],
+        .dilation_h = p->dilation[1],
+        .phases_d = l->phases[0],
+        .phases_h = l->phases[1],
+        .halo_d = s->halo_d,
+        .halo_h = s->halo_h,
+        .pitch = s->pitch,
+        .tail = s->tail,
+        .channel_size = s->channel_size,
+        .slice_size = s->slice_size,
+        .streams = kernel_output_streams(g->elements.output * g->element_size),
+        .has_bias = p->has_bias,
+    };
+}
+
+static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
+{
+    const clconv_problem *problem = q->problem;
+    const geometry *g = q->geometry;
+    product_tile tile;
+    scratch_layout layout;
+    if (!tile_from_parameters(p, &tile, why)) return;
+    if (tile.vector_width == 1) {
+        text_append(why, "vector_width is 1; it is for devices with vector registers");
+        return;
+    }
+    if (!scratch_layout_compute(problem, g, q->strict, &layout)) {
+        text_append(why, "a padded plane or a stride is too large for 32 bits");
+        return;
+    }
+    slice_plan slices = plan_slices(q, &tile, &layout);
+    if (!slices_choose(&slices, (p->values[SLICE_KIB] << 10) / g->element_size)) {
+        text_append(why, "its slices would overflow");
+        return;
+    }
+    if (!pack_append(r, problem, g, tile.out_channels, false, q->traits->local_size)) {
+        text_append(why, "the packed weight is too large");
+        return;
+    }
+    direct_fused_arguments a = describe(q, &tile, &layout, &slices);
+    step s = kernel_step("direct_fused", "direct_fused.cl", "direct_fused", problem->dtype);
+    product_define(&s, &tile, problem->kernel, problem->stride, problem->dilation, &layout);
+    kernel_add_buffer(&s, BUFFER_INPUT, 0);
+    kernel_add_buffer(&s, BUFFER_PACKED, 0);
+    kernel_add_buffer(&s, a.has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
+    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
+    double bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
+    if (!slices_finish(&slices, p->values[SLICES], &tile, r->packed_bytes / a.groups, bytes, r, &s, why))
+        return;
+    kernel_set_scalars(&s, &a, sizeof a);
+    epilogue_fuse(&s, problem, 0);
+    recipe_append_run(r, &s);
+}
+
+const algorithm algorithm_direct_fused = {"direct_fused", true, ranges, choose, emit, CLCONV_FORWARD};

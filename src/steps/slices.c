@@ -1,0 +1,91 @@
+/* Blocks in slices: see slices.h. */
+#include "steps/slices.h"
+
+#include "base/arith.h"
+#include "steps/kernel.h"
+
+/* Multiply-adds that take as long as padding an element, as measured on a CPU. */
+enum { PAD_WORK = 24 };
+
+static bool lay_out(slice_plan *s, int64_t planes, int64_t rows)
+{
+    int64_t plane, padded, cells, all;
+    int64_t planes_read = planes * s->stride_d + s->halo_d;
+    s->block_planes = planes;
+    s->block_rows = rows;
+    if (!size_multiply(rows + s->halo_h, s->pitch, &plane) || plane > INT32_MAX / 2) return false;
+    if (!size_multiply(plane + s->tail, s->phases, &plane) || plane > INT32_MAX / 2) return false;
+    if (!size_product((const int64_t[]){planes_read, plane, s->channels}, 3, &padded)) return false;
+    s->row_size = rows * s->pitch + s->slack;
+    if (!size_product((const int64_t[]){s->cells, planes, s->row_size}, 3, &cells)) return false;
+    s->channel_size = planes_read * plane;
+    if (!size_add(padded, s->slack, &s->padded_size) || s->padded_size > INT64_MAX / 64) return false;
+    s->padded_size = round_up(s->padded_size, 16);
+    if (!size_add(s->padded_size, cells, &s->slice_size) || s->slice_size > INT64_MAX / 64) return false;
+    s->slice_size = round_up(s->slice_size, 16);
+    s->plane_blocks = ceil_divide(s->planes, planes);
+    s->row_blocks = ceil_divide(s->rows, rows);
+    return size_product((const int64_t[]){s->volumes, s->plane_blocks, s->row_blocks}, 3, &s->units) &&
+           size_multiply(s->units, s->slice_size, &all);
+}
+
+static double work_of_unit(const slice_plan *s)
+{
+    double positions = (double)s->block_planes * (double)round_up(s->block_rows * s->pitch, s->lanes);
+    return PAD_WORK * (double)s->channel_size + s->multiply_adds * positions;
+}
+
+/* Units are to be enough to share out evenly, whatever shares them: that must not depend on the device's
+ * compute units. */
+static double work_shared(const slice_plan *s)
+{
+    enum { WORKERS = 8 };
+    return work_of_unit(s) * (double)round_up(s->units, WORKERS);
+}
+
+/* The next number of parts to try: each one while they are few, and as many as there are at the end. */
+static int64_t more_parts(int64_t parts, int64_t count)
+{
+    return parts == count ? count + 1 : min_i64(count, parts + 1 + parts / 16);
+}
+
+bool slices_choose(slice_plan *s, int64_t most)
+{
+    int64_t best_planes = 1, best_rows = 1;
+    double least = -1;
+    for (int64_t i = 1; i <= s->planes; i = more_parts(i, s->planes)) {
+        for (int64_t k = 1; k <= s->rows; k = more_parts(k, s->rows)) {
+            if (!lay_out(s, ceil_divide(s->planes, i), ceil_divide(s->rows, k))) return false;
+            double work = work_shared(s);
+            if (s->slice_size > most || (least >= 0 && work >= least)) continue;
+            least = work;
+            best_planes = s->block_planes;
+            best_rows = s->block_rows;
+        }
+    }
+    if (!lay_out(s, best_planes, best_rows)) return false;
+    s->work = work_of_unit(s) * (double)s->units;
+    return true;
+}
+
+bool slices_finish(const slice_plan *s, int64_t most, const product_tile *tile, int64_t weight_bytes,
+                   double tensor_bytes, recipe *r, step *to, text *why)
+{
+    enum { CACHED = 1 << 20 }; /* what comes from further away than a core's own cache, for each unit */
+    int64_t slices = min_i64(s->units, most), bytes;
+    if (!size_product((const int64_t[]){slices, s->slice_size, to->element_size}, 3, &bytes) ||
+        bytes > INT64_MAX / 4) {
+        text_append(why, "its slices would overflow");
+        return false;
+    }
+    kernel_add_buffer(to, BUFFER_WORKSPACE, recipe_reserve(r, bytes));
+    kernel_set_range(to, (const int64_t[]){slices, 1, 1}, (const int64_t[]){1, 1, 1});
+    to->flops = 2 * s->work * (double)s->channels;
+    to->efficiency = 0.92 * product_efficiency(tile->out_channels, tile->vectors);
+    to->bytes = tensor_bytes;
+    double units = (double)s->units;
+    if (s->slice_size * to->element_size > CACHED)
+        to->bytes += 2 * units * (double)(s->slice_size * to->element_size);
+    if (weight_bytes > CACHED) to->bytes += units * (double)weight_bytes;
+    return true;
+}

@@ -1,0 +1,38 @@
+/* Blocks for kernels that do all of their work in slices: a work-group pads the input under a block of planes
+ * and rows into its own slice of the workspace and makes the block from there, so that neither memory nor
+ * another core sees what is between. */
+#ifndef CLCONV_STEPS_SLICES_H
+#define CLCONV_STEPS_SLICES_H
+
+#include "base/text.h"
+#include "steps/product.h"
+
+typedef struct slice_plan {
+    /* What is made: planes and rows of so many volumes, a group of a sample each. */
+    int64_t volumes, planes, rows;
+    /* What is padded for it: planes * stride_d + halo_d planes of each of `channels`, of each `phases` phase
+     * planes of rows + halo_h rows, `pitch` elements apart, and `tail` elements more. */
+    int64_t channels, stride_d, halo_d, phases, halo_h, pitch, tail;
+    int64_t cells;        /* planes of a row's pitch that are kept for each plane made */
+    double multiply_adds; /* of a position and a channel, on average */
+    int64_t slack;        /* elements that may be read or written past an end */
+    int64_t lanes;        /* positions are computed in multiples of so many */
+    double work;          /* multiply-adds of all units for each channel, padding counted as some */
+
+    int64_t block_planes, block_rows, plane_blocks, row_blocks, units;
+    /* Elements, for a whole block: from channel to channel, of all channels, of the cells of a plane, of a
+     * slice. */
+    int64_t channel_size, padded_size, row_size, slice_size;
+} slice_plan;
+
+/* Chooses the block of the least work whose slice is within `most` elements, or else a row. False if sizes
+ * overflow or a plane is too large for 32 bits. */
+bool slices_choose(slice_plan *s, int64_t most);
+
+/* Appends the step's slices, of one work-group each and at most so many, to its buffers and sets its range and
+ * what it costs with that tile, weights of `weight_bytes` for each group and `tensor_bytes` that must move.
+ * False, with the reason, if they overflow. */
+bool slices_finish(const slice_plan *s, int64_t most, const product_tile *tile, int64_t weight_bytes,
+                   double tensor_bytes, recipe *r, step *to, text *why);
+
+#endif
