@@ -27,8 +27,9 @@ enum { MAX_UNROLLED = 16, MAX_VECTORS = 4 };
 
 static void choose(const request *q, parameter_set *p)
 {
-    int64_t kernel_d = q->problem->kernel[0];
-    p->values[DEPTHS] = kernel_d > 1 ? 4 : 1;
+    const int64_t kernel_d = q->problem->kernel[0], *stride = q->problem->stride;
+    /* Strided planes are large, and the fewer blocks the fewer of them are padded twice. */
+    p->values[DEPTHS] = kernel_d == 1 ? 1 : stride[1] * stride[2] > 1 ? 8 : 4;
     p->values[VECTORS] =
         min_i64(MAX_VECTORS, max_i64((q->traits->registers - kernel_d - 1) / p->values[DEPTHS], 1));
     p->values[VECTOR_WIDTH] = traits_vector_width(q->traits, q->geometry->element_size);

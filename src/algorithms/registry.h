@@ -16,8 +16,8 @@
     X(algorithm_unfold)         \
     X(algorithm_inner_product)  \
     X(algorithm_im2col_gemm)    \
-    X(algorithm_input_direct)   \
     X(algorithm_input_fused)    \
+    X(algorithm_input_direct)   \
     X(algorithm_input_indexed)  \
     X(algorithm_weight_direct)  \
     X(algorithm_weight_unfold)  \
