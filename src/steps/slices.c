@@ -4,8 +4,9 @@
 #include "base/arith.h"
 #include "steps/kernel.h"
 
-/* Multiply-adds that take as long as padding an element, as measured on a CPU. */
-enum { PAD_WORK = 24 };
+/* Multiply-adds that take as long as padding an element, and elements as long as a row's start and end, as
+ * measured on a CPU. */
+enum { PAD_WORK = 20, ROW_ELEMENTS = 16 };
 
 static bool lay_out(slice_plan *s, int64_t planes, int64_t rows)
 {
@@ -32,7 +33,9 @@ static bool lay_out(slice_plan *s, int64_t planes, int64_t rows)
 static double work_of_unit(const slice_plan *s)
 {
     double positions = (double)s->block_planes * (double)round_up(s->block_rows * s->pitch, s->lanes);
-    return PAD_WORK * (double)s->channel_size + s->multiply_adds * positions;
+    double planes = (double)(s->block_planes * s->stride_d + s->halo_d);
+    double rows = planes * (double)s->phases * (double)(s->block_rows + s->halo_h);
+    return PAD_WORK * ((double)s->channel_size + ROW_ELEMENTS * rows) + s->multiply_adds * positions;
 }
 
 /* Units are to be enough to share out evenly, whatever shares them: that must not depend on the device's
@@ -71,7 +74,7 @@ bool slices_choose(slice_plan *s, int64_t most)
 bool slices_finish(const slice_plan *s, int64_t most, const product_tile *tile, int64_t weight_bytes,
                    double tensor_bytes, recipe *r, step *to, text *why)
 {
-    enum { CACHED = 1 << 20 }; /* what comes from further away than a core's own cache, for each unit */
+    enum { CACHED = 1 << 20 }; /* what is larger comes from further away than a core's own cache */
     int64_t slices = min_i64(s->units, most), bytes;
     if (!size_product((const int64_t[]){slices, s->slice_size, to->element_size}, 3, &bytes) ||
         bytes > INT64_MAX / 4) {
@@ -81,7 +84,8 @@ bool slices_finish(const slice_plan *s, int64_t most, const product_tile *tile, 
     kernel_add_buffer(to, BUFFER_WORKSPACE, recipe_reserve(r, bytes));
     kernel_set_range(to, (const int64_t[]){slices, 1, 1}, (const int64_t[]){1, 1, 1});
     to->flops = 2 * s->work * (double)s->channels;
-    to->efficiency = 0.92 * product_efficiency(tile->out_channels, tile->vectors);
+    double reached = (s->phases > 1 ? 0.85 : 0.92) * (weight_bytes > CACHED ? 0.75 : 1);
+    to->efficiency = reached * product_efficiency(tile->out_channels, tile->vectors);
     to->bytes = tensor_bytes;
     double units = (double)s->units;
     if (s->slice_size * to->element_size > CACHED)
