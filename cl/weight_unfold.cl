@@ -7,15 +7,17 @@
  *     pack_gradient: grad_output ->  packed [group][o / OUT_CHANNELS][p][o % OUT_CHANNELS]
  *
  * where f is (channel, kd, kh, kw); panels.cl multiplies them. Elements past the filter or the last channel
- * are zero. VECTOR_WIDTH  1 to 16   1 where a work-item is a lane LOCAL_SIZE    1 to 256  with VECTOR_WIDTH:
- * the lanes of a panel OUT_CHANNELS  1 to 16
+ * are zero. Both are transpositions, which vectors make a square at a time.
+ *   VECTOR_WIDTH  1 to 16   1 where a work-item is a lane
+ *   LOCAL_SIZE    1 to 256  with VECTOR_WIDTH: the lanes of a panel
+ *   OUT_CHANNELS  1 to 16   of pack_gradient alone
  *
  * Index space: (lanes of a panel, rows of positions, panels), or (1, blocks of positions, blocks). Cost:
  * reads the input once for each tap, writes panels; no arithmetic.
  */
 #include "arguments/weight_unfold.clh"
 #include "common/padding.clh"
-#include "common/types.clh"
+#include "common/transpose.clh"
 
 #define PANEL (LOCAL_SIZE * VECTOR_WIDTH)
 
@@ -25,10 +27,32 @@ typedef struct lane_tap {
     long channel, d, h, w;
 } lane_tap;
 
+/* What a lane reads at VECTOR_WIDTH output columns, of which `count` exist: elements of the row that starts at
+ * `row`, from its column `w` on; zeros if there is none. A vector that runs over the row's ends is cut, as long
+ * as it stays inside the tensor of `elements`. */
+#if VECTOR_WIDTH > 1
+ALWAYS_INLINE realv lane_columns(global const real *input, const long elements, const long row, const long w,
+                                 const int count, const long stride_w, const long width, const long mode)
+{
+    if (row < 0) return (realv)0;
+    const bool is_inside = w >= 0 && w + VECTOR_WIDTH <= width;
+    if (stride_w == 1 && is_inside) return vector_load(input + row + w);
+    if (stride_w == 1 && mode == PADDING_ZEROS && row + w >= 0 && row + w + VECTOR_WIDTH <= elements)
+        return lanes_between(vector_load(input + row + w), -w, width - w);
+    real lanes[VECTOR_WIDTH];
+    for (int i = 0; i < VECTOR_WIDTH; i++) {
+        const long at = i < count ? padding_source(mode, w + i * stride_w, width) : -1;
+        lanes[i] = at < 0 ? 0 : input[row + at];
+    }
+    return lanes_load(lanes);
+}
+#endif
+
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 unfold_filter(TENSOR(const real, input), TENSOR(real, panel) UNFOLD_FILTER_ARGUMENTS(ARGUMENT))
 {
     const long rows = batch * out_depth * out_height, plane = height * width;
+    global const real *source = TENSOR_START(input);
     for (long p = get_group_id(2); p < panels; p += get_num_groups(2)) {
         const long group = p / group_panels,
                    first = p % group_panels * PANEL + get_local_id(0) * VECTOR_WIDTH;
@@ -43,24 +67,35 @@ unfold_filter(TENSOR(const real, input), TENSOR(real, panel) UNFOLD_FILTER_ARGUM
         for (long row = get_group_id(1); row < rows; row += get_num_groups(1)) {
             const long y = row % out_height, z = row / out_height % out_depth,
                        n = row / out_height / out_depth;
-            /* A lane's row of the input; none where the row is a padded zero, or past the filter. */
-            global const real *from[VECTOR_WIDTH];
+            /* Where a lane's row starts; -1 where the row is a padded zero, or past the filter. */
+            long from[VECTOR_WIDTH];
             for (int l = 0; l < VECTOR_WIDTH; l++) {
                 const long d = padding_source(mode, z * stride_d + tap[l].d, depth),
                            h = padding_source(mode, y * stride_h + tap[l].h, height);
                 from[l] = d < 0 || h < 0 || first + l >= filter
-                              ? 0
-                              : TENSOR_START(input) + (n * channels + tap[l].channel) * depth * plane +
-                                    d * plane + h * width;
+                              ? -1
+                              : ((n * channels + tap[l].channel) * depth + d) * plane + h * width;
             }
             global real *to = TENSOR_START(panel) + group * volume_size +
                               p % group_panels * rows * out_width * PANEL + row * out_width * PANEL +
                               get_local_id(0) * VECTOR_WIDTH;
-            for (long x = 0; x < out_width; x++)
-                for (int l = 0; l < VECTOR_WIDTH; l++) {
-                    const long w = from[l] == 0 ? -1 : padding_source(mode, x * stride_w + tap[l].w, width);
-                    to[x * PANEL + l] = w < 0 ? 0 : from[l][w];
-                }
+#if VECTOR_WIDTH == 1
+            for (long x = 0; x < out_width; x++) {
+                const long w = from[0] < 0 ? -1 : padding_source(mode, x * stride_w + tap[0].w, width);
+                to[x * PANEL] = w < 0 ? 0 : source[from[0] + w];
+            }
+#else
+            for (long x = 0; x < out_width; x += VECTOR_WIDTH) {
+                const int count = (int)min((long)VECTOR_WIDTH, out_width - x);
+                realv square[VECTOR_WIDTH];
+                for (int l = 0; l < VECTOR_WIDTH; l++)
+                    square[l] = lane_columns(source, batch * channels * depth * plane, from[l],
+                                             x * stride_w + tap[l].w, count, stride_w, width, mode);
+                transpose(square);
+                for (int i = 0; i < count; i++)
+                    vector_store(square[i], to + (x + i) * PANEL);
+            }
+#endif
         }
     }
 }
@@ -78,12 +113,26 @@ kernel void pack_gradient(TENSOR(const real, gradient),
         {
             global const real *from =
                 TENSOR_START(gradient) + (n * channels + group * group_out + first) * positions;
-            FOR_EACH(0, p, positions)
-            {
-                global real *to = TENSOR_START(packed) + (block * rows + n * positions + p) * OUT_CHANNELS;
-                for (int o = 0; o < OUT_CHANNELS; o++)
-                    to[o] = o < count ? from[o * positions + p] : 0;
+            global real *to = TENSOR_START(packed) + (block * rows + n * positions) * OUT_CHANNELS;
+            long done = 0;
+#if VECTOR_WIDTH > 1 && OUT_CHANNELS <= VECTOR_WIDTH
+            for (; done + VECTOR_WIDTH <= positions; done += VECTOR_WIDTH) {
+                realv square[VECTOR_WIDTH];
+#pragma unroll
+                for (int o = 0; o < VECTOR_WIDTH; o++)
+                    square[o] = o < count ? vector_load(from + o * positions + done) : (realv)0;
+                transpose(square);
+#pragma unroll
+                for (int i = 0; i < VECTOR_WIDTH; i++) {
+                    real lanes[VECTOR_WIDTH];
+                    lanes_store(square[i], lanes);
+                    lanes_copy(lanes, to + (done + i) * OUT_CHANNELS, OUT_CHANNELS);
+                }
             }
+#endif
+            for (long p = done + get_global_id(0); p < positions; p += get_global_size(0))
+                for (int o = 0; o < OUT_CHANNELS; o++)
+                    to[p * OUT_CHANNELS + o] = o < count ? from[o * positions + p] : 0;
         }
     }
 }

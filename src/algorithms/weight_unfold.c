@@ -52,6 +52,18 @@ static bool lay_out(const request *q, unfolding *u)
            u->packed_size <= INT64_MAX / 64;
 }
 
+/* A kernel of one row and column without strides or padding there does not care where rows end: they are one.
+ */
+static void join_rows(const clconv_problem *p, unfold_filter_arguments *a)
+{
+    for (int axis = 1; axis < 3; axis++)
+        if (p->kernel[axis] > 1 || p->stride[axis] > 1 || p->pad_before[axis] + p->pad_after[axis] > 0)
+            return;
+    a->width *= a->height;
+    a->out_width *= a->out_height;
+    a->height = a->out_height = 1;
+}
+
 static void append_unfold(const request *q, const unfolding *u, int64_t offset, recipe *r)
 {
     const clconv_problem *p = q->problem;
@@ -72,6 +84,7 @@ static void append_unfold(const request *q, const unfolding *u, int64_t offset, 
         KERNEL_WINDOW(p),
         .volume_size = u->volume_size,
     };
+    join_rows(p, &a);
     step s = kernel_step("unfold_filter", "weight_unfold.cl", "unfold_filter", p->dtype);
     kernel_define(&s, "VECTOR_WIDTH", u->tile.vector_width);
     kernel_define(&s, "LOCAL_SIZE", u->tile.local_size);
@@ -80,9 +93,12 @@ static void append_unfold(const request *q, const unfolding *u, int64_t offset, 
     kernel_set_scalars(&s, &a, sizeof a);
     int64_t rows = q->traits->is_cpu ? 4 : a.batch * a.out_depth * a.out_height;
     kernel_set_range(&s, (const int64_t[]){1, rows, a.panels}, (const int64_t[]){u->tile.local_size, 1, 1});
-    /* An element takes some index arithmetic. */
-    s.flops = 8 * (double)u->panels_size;
-    s.efficiency = 0.03;
+    /* As measured on a CPU: a vector of a row for each lane of a panel, or under strides each element. */
+    enum { SQUARE_WORK = 2500, ELEMENT_WORK = 64 };
+    double width = (double)u->tile.vector_width, rows_made = (double)(a.batch * a.out_depth * a.out_height);
+    double squares = rows_made * (double)ceil_divide(a.out_width, u->tile.vector_width);
+    s.flops = p->stride[2] == 1 ? SQUARE_WORK * width * squares * (double)a.panels
+                                : ELEMENT_WORK * (double)u->panels_size;
     s.bytes = 2 * (double)u->panels_size * (double)g->element_size;
     recipe_append_run(r, &s);
 }
