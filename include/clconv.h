@@ -378,6 +378,43 @@ CLCONV_API clconv_status clconv_plan_pack_weight(clconv_plan *plan, cl_command_q
                                                  clconv_buffer weight, clconv_buffer packed, cl_uint n_wait,
                                                  const cl_event *wait, cl_event *done, clconv_error *err);
 
+/* Several gradients in one call, as a training step wants them. */
+
+/* Plans of up to three gradients of one problem. One thread at a time. */
+typedef struct clconv_backward clconv_backward;
+
+/* Which gradients: a sum of these. */
+typedef enum clconv_gradient {
+    CLCONV_GRAD_INPUT = 1,
+    CLCONV_GRAD_WEIGHT = 2,
+    CLCONV_GRAD_BIAS = 4
+} clconv_gradient;
+
+/* As clconv_plan_create() of the gradients' ops, whose formulas are at clconv_op. An algorithm that the
+ * options name applies to those of the gradients that it can make, which must be one at least: the others
+ * choose. workspace_limit holds for each, since they run one after the other; packed_weights is for the
+ * gradient of the input, without which it must be 0. A sum of none is an error. */
+CLCONV_API clconv_status clconv_backward_create(clconv_context *context, const clconv_problem *problem,
+                                                int gradients, const clconv_plan_options *options,
+                                                clconv_backward **backward, clconv_error *err);
+
+/* NULL is ignored. */
+CLCONV_API void clconv_backward_release(clconv_backward *backward);
+
+/* Bytes of workspace that a run needs: what the largest of the gradients needs. */
+CLCONV_API size_t clconv_backward_workspace_size(const clconv_backward *backward);
+
+/* The plan of one gradient, to describe or profile it or to pack its weight; NULL if it is not made. It
+ * belongs to `backward`. */
+CLCONV_API clconv_plan *clconv_backward_plan(const clconv_backward *backward, clconv_op op);
+
+/* As clconv_plan_enqueue(), of all the gradients: all arguments are checked before anything is enqueued. Of
+ * `tensors` it takes what their ops read and write; the gradients must not overlap each other either. */
+CLCONV_API clconv_status clconv_backward_enqueue(clconv_backward *backward, cl_command_queue queue,
+                                                 const clconv_tensors *tensors,
+                                                 const clconv_buffer *workspace, cl_uint n_wait,
+                                                 const cl_event *wait, cl_event *done, clconv_error *err);
+
 /* What a plan is. */
 
 /* The algorithms of this build, in the order of the registry; NULL past the end. */

@@ -1,9 +1,9 @@
 /* Arrays in host memory: see host.h; and the convolutions of them. */
 #include "api/host.h"
 
+#include "api/backward.h"
 #include "base/error.h"
 #include "opencl/memory.h"
-#include "plan/plan.h"
 
 clconv_status host_start(clconv_context *context, const clconv_problem *problem,
                          const clconv_plan_options *options, const void *arrays, const char *name,
@@ -28,48 +28,54 @@ clconv_status host_read(host_run *run, int which, int64_t elements, const void *
     return memory_create(&run->context->rt, names[which], bytes, source, &run->memory[which], err);
 }
 
-static clconv_status enqueue(const host_run *run, clconv_plan *plan, cl_mem made, cl_mem workspace,
-                             clconv_error *err)
+static clconv_status enqueue(const host_run *run, clconv_backward *plans, cl_mem workspace, clconv_error *err)
 {
     cl_command_queue queue = run->context->rt.queue;
-    const clconv_buffer output = {made, 0};
+    const cl_mem *m = run->memory;
     const clconv_tensors tensors = {
-        .input = {run->memory[HOST_INPUT], 0},
-        .weight = {run->memory[HOST_WEIGHT], 0},
-        .bias = {run->memory[HOST_BIAS], 0},
-        .residual = {run->memory[HOST_RESIDUAL], 0},
-        .output = output,
-        .grad_output = {run->memory[HOST_GRAD_OUTPUT], 0},
-        .grad_input = output,
-        .grad_weight = output,
-        .grad_bias = output,
+        .input = {m[HOST_INPUT], 0},
+        .weight = {m[HOST_WEIGHT], 0},
+        .bias = {m[HOST_BIAS], 0},
+        .residual = {m[HOST_RESIDUAL], 0},
+        .output = {m[HOST_MADE], 0},
+        .grad_output = {m[HOST_GRAD_OUTPUT], 0},
+        .grad_input = {m[HOST_MADE], 0},
+        .grad_weight = {m[HOST_MADE + 1], 0},
+        .grad_bias = {m[HOST_MADE + 2], 0},
     };
-    clconv_status status =
-        clconv_plan_enqueue(plan, queue, &tensors, &(clconv_buffer){workspace, 0}, 0, NULL, NULL, err);
+    const clconv_buffer work = {workspace, 0};
+    clconv_status status = clconv_backward_enqueue(plans, queue, &tensors, &work, 0, NULL, NULL, err);
     cl_int code = clFinish(queue);
     return status == CLCONV_SUCCESS && code != CL_SUCCESS ? error_set_opencl(err, code, "clFinish") : status;
 }
 
-clconv_status host_run_op(host_run *run, clconv_op op, const clconv_plan_options *options, int slot,
-                          clconv_error *err)
+static clconv_status create_made(host_run *run, clconv_op op, clconv_error *err)
 {
     static const char *const names[] = {"output", "grad_input", "grad_weight", "grad_bias", "output"};
-    const runtime *rt = &run->context->rt;
-    cl_mem workspace = NULL, *made = &run->memory[HOST_MADE + slot];
-    clconv_plan *plan = NULL;
-    clconv_status status = CLCONV_SUCCESS;
+    int slot = op == CLCONV_FORWARD || op == CLCONV_TRANSPOSED ? 0 : (int)op - CLCONV_BACKWARD_INPUT;
     size_t bytes = (size_t)(geometry_made(run->problem, &run->geometry, op) * run->geometry.element_size);
     run->bytes[slot] = bytes;
-    /* Before the plan: a device that cannot hold it should say so, not a library that the plan warms. */
-    if (bytes > 0) status = memory_create(rt, names[op], bytes, NULL, made, err);
+    if (bytes == 0) return CLCONV_SUCCESS;
+    return memory_create(&run->context->rt, names[op], bytes, NULL, &run->memory[HOST_MADE + slot], err);
+}
+
+clconv_status host_run_ops(host_run *run, const clconv_op *ops, int count, const clconv_plan_options *options,
+                           clconv_error *err)
+{
+    cl_mem workspace = NULL;
+    clconv_backward *plans = NULL;
+    clconv_status status = CLCONV_SUCCESS;
+    /* Before the plans: a device that cannot hold it should say so, not a library that a plan warms. */
+    for (int i = 0; i < count && status == CLCONV_SUCCESS; i++)
+        status = create_made(run, ops[i], err);
     if (status == CLCONV_SUCCESS)
-        status = clconv_plan_create(run->context, op, run->problem, options, &plan, err);
-    size_t needed = plan != NULL ? clconv_plan_workspace_size(plan) : 0;
+        status = backward_create(run->context, run->problem, ops, count, options, &plans, err);
+    size_t needed = plans != NULL ? clconv_backward_workspace_size(plans) : 0;
     if (status == CLCONV_SUCCESS && needed > 0)
-        status = memory_create(rt, "workspace", needed, NULL, &workspace, err);
-    if (status == CLCONV_SUCCESS) status = enqueue(run, plan, *made, workspace, err);
+        status = memory_create(&run->context->rt, "workspace", needed, NULL, &workspace, err);
+    if (status == CLCONV_SUCCESS) status = enqueue(run, plans, workspace, err);
     if (workspace != NULL) clReleaseMemObject(workspace);
-    clconv_plan_release(plan);
+    clconv_backward_release(plans);
     return status;
 }
 
@@ -109,7 +115,7 @@ static clconv_status convolve(clconv_op op, clconv_context *context, const clcon
         status = host_read(&run, HOST_BIAS, problem->has_bias ? bias : 0, tensors->bias, err);
     if (status == CLCONV_SUCCESS && is_forward)
         status = host_read(&run, HOST_RESIDUAL, n->residual, tensors->residual, err);
-    if (status == CLCONV_SUCCESS) status = host_run_op(&run, op, options, 0, err);
+    if (status == CLCONV_SUCCESS) status = host_run_ops(&run, &op, 1, options, err);
     if (status == CLCONV_SUCCESS) status = host_copy_back(&run, err);
     host_release(&run);
     return status;

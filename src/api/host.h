@@ -6,7 +6,8 @@
 #include "clconv.h"
 #include "problem/geometry.h"
 
-/* Buffers of a call: tensors that are read, then what up to HOST_OPS ops make. */
+/* Buffers of a call: tensors that are read, then what is made: an output, or the gradients of input, weight
+ * and bias. */
 enum { HOST_INPUT, HOST_WEIGHT, HOST_BIAS, HOST_RESIDUAL, HOST_GRAD_OUTPUT, HOST_MADE, HOST_OPS = 3 };
 enum { HOST_BUFFERS = HOST_MADE + HOST_OPS };
 
@@ -29,9 +30,9 @@ clconv_status host_start(clconv_context *context, const clconv_problem *problem,
 /* Copies a tensor to the device, unless it is empty. */
 clconv_status host_read(host_run *run, int which, int64_t elements, const void *source, clconv_error *err);
 
-/* Plans and runs one op into buffer HOST_MADE + slot. */
-clconv_status host_run_op(host_run *run, clconv_op op, const clconv_plan_options *options, int slot,
-                          clconv_error *err);
+/* Plans and runs some ops, each into the buffer of what it makes. */
+clconv_status host_run_ops(host_run *run, const clconv_op *ops, int count, const clconv_plan_options *options,
+                           clconv_error *err);
 
 clconv_status host_copy_back(const host_run *run, clconv_error *err);
 void host_release(host_run *run);

@@ -76,19 +76,6 @@ size_t clconv_plan_workspace_size(const clconv_plan *plan)
     return (size_t)plan->workspace_size;
 }
 
-/* A NULL event is found here: not every driver does, and what it waits for would never come. */
-static clconv_status check_wait_list(cl_uint n_wait, const cl_event *wait, clconv_error *err)
-{
-    if ((n_wait == 0) != (wait == NULL))
-        return error_set(err, CLCONV_INVALID_ARGUMENT,
-                         "n_wait is %u and wait is %s; both or neither must be given", n_wait,
-                         wait == NULL ? "NULL" : "not NULL");
-    for (cl_uint i = 0; i < n_wait; i++)
-        if (wait[i] == NULL)
-            return error_set(err, CLCONV_INVALID_ARGUMENT, "wait[%u] is NULL; it must be an event", i);
-    return CLCONV_SUCCESS;
-}
-
 clconv_status clconv_plan_enqueue(clconv_plan *plan, cl_command_queue queue, const clconv_tensors *tensors,
                                   const clconv_buffer *workspace, cl_uint n_wait, const cl_event *wait,
                                   cl_event *done, clconv_error *err)
@@ -96,8 +83,8 @@ clconv_status clconv_plan_enqueue(clconv_plan *plan, cl_command_queue queue, con
     if (plan == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "plan is NULL");
     plan_buffers buffers;
     clconv_status status = bind_check_queue(plan, queue, err);
-    if (status == CLCONV_SUCCESS) status = check_wait_list(n_wait, wait, err);
-    if (status == CLCONV_SUCCESS) status = bind_run(plan, tensors, workspace, &buffers, err);
+    if (status == CLCONV_SUCCESS) status = bind_check_wait_list(n_wait, wait, err);
+    if (status == CLCONV_SUCCESS) status = bind_runs(&plan, 1, tensors, workspace, &buffers, err);
     if (status != CLCONV_SUCCESS) return status;
     return plan_enqueue_steps(plan, false, queue, &buffers, n_wait, wait, done, NULL, err);
 }
@@ -123,7 +110,7 @@ clconv_status clconv_plan_pack_weight(clconv_plan *plan, cl_command_queue queue,
         return error_set(err, CLCONV_INVALID_ARGUMENT, "plan was created without the option packed_weights");
     plan_buffers buffers;
     clconv_status status = bind_check_queue(plan, queue, err);
-    if (status == CLCONV_SUCCESS) status = check_wait_list(n_wait, wait, err);
+    if (status == CLCONV_SUCCESS) status = bind_check_wait_list(n_wait, wait, err);
     if (status == CLCONV_SUCCESS) status = bind_pack(plan, weight, packed, &buffers, err);
     if (status != CLCONV_SUCCESS) return status;
     return plan_enqueue_steps(plan, true, queue, &buffers, n_wait, wait, done, NULL, err);
@@ -149,7 +136,7 @@ clconv_status clconv_plan_profile(clconv_plan *plan, const clconv_tensors *tenso
     clconv_plan_get_info(plan, &info);
     plan_buffers buffers;
     clconv_status status = bind_check_queue(plan, queue, err);
-    if (status == CLCONV_SUCCESS) status = bind_run(plan, tensors, workspace, &buffers, err);
+    if (status == CLCONV_SUCCESS) status = bind_runs(&plan, 1, tensors, workspace, &buffers, err);
     if (status != CLCONV_SUCCESS) return status;
     cl_event *events = calloc(info.steps + 1, sizeof *events);
     if (events == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a profile");

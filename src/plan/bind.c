@@ -1,7 +1,10 @@
 /* Checking a run's arguments: see bind.h. */
 #include "plan/bind.h"
 
+#include "base/arith.h"
 #include "base/error.h"
+
+#include <string.h>
 
 /* Bytes [first, last) of an OpenCL allocation, sub-buffers traced to what they are a part of. */
 typedef struct extent {
@@ -25,6 +28,19 @@ clconv_status bind_check_queue(const clconv_plan *plan, cl_command_queue queue, 
     if (context != rt->context || device != rt->device)
         return error_set(err, CLCONV_INVALID_ARGUMENT, "queue is of another OpenCL %s than the plan",
                          context != rt->context ? "context" : "device");
+    return CLCONV_SUCCESS;
+}
+
+/* A NULL event is found here: not every driver does, and what it waits for would never come. */
+clconv_status bind_check_wait_list(cl_uint n_wait, const cl_event *wait, clconv_error *err)
+{
+    if ((n_wait == 0) != (wait == NULL))
+        return error_set(err, CLCONV_INVALID_ARGUMENT,
+                         "n_wait is %u and wait is %s; both or neither must be given", n_wait,
+                         wait == NULL ? "NULL" : "not NULL");
+    for (cl_uint i = 0; i < n_wait; i++)
+        if (wait[i] == NULL)
+            return error_set(err, CLCONV_INVALID_ARGUMENT, "wait[%u] is NULL; it must be an event", i);
     return CLCONV_SUCCESS;
 }
 
@@ -84,12 +100,14 @@ typedef struct required_buffer {
     int64_t bytes;
 } required_buffer;
 
+/* Tensors that an op or several read, that they write, and the workspace. */
+enum { READ_MOST = 4, REQUIRED_MOST = READ_MOST + BIND_PLANS + 1 };
+
 /* Checks all; those from `first_written` on must overlap no other. */
 static clconv_status check_all(const clconv_plan *plan, const required_buffer *required, int count,
                                int first_written, clconv_error *err)
 {
-    enum { MOST = 6 };
-    extent extents[MOST];
+    extent extents[REQUIRED_MOST];
     clconv_status status = CLCONV_SUCCESS;
     for (int i = 0; i < count && status == CLCONV_SUCCESS; i++)
         status =
@@ -99,8 +117,6 @@ static clconv_status check_all(const clconv_plan *plan, const required_buffer *r
             status = check_apart(&extents[i], &extents[j], err);
     return status;
 }
-
-enum { READ_MOST = 4 };
 
 /* The tensors of an op: those that are read, in the order of the list, then the one that is written. */
 static int list_tensors(const clconv_plan *plan, const clconv_tensors *t,
@@ -163,25 +179,55 @@ static void assign_roles(const clconv_plan *plan, const clconv_tensors *t, const
     buffers->roles[BUFFER_OUTPUT] = written->buffer;
 }
 
-clconv_status bind_run(const clconv_plan *plan, const clconv_tensors *tensors, const clconv_buffer *workspace,
-                       plan_buffers *buffers, clconv_error *err)
+/* What the plans need in all: what is read, each tensor once, what is written, the workspace. */
+static int list_all(clconv_plan *const *plans, int count, const clconv_tensors *tensors,
+                    const clconv_buffer *workspace, required_buffer required[REQUIRED_MOST],
+                    int *first_written)
+{
+    required_buffer written[BIND_PLANS];
+    int64_t work = 0;
+    int reads = 0;
+    for (int i = 0; i < count; i++) {
+        required_buffer own[READ_MOST + 1];
+        int last = list_tensors(plans[i], tensors, own) - 1;
+        for (int k = 0; k < last; k++) {
+            int same = 0;
+            while (same < reads && strcmp(required[same].name, own[k].name) != 0)
+                same++;
+            if (same == reads) required[reads++] = own[k];
+        }
+        written[i] = own[last];
+        work = max_i64(work, plans[i]->workspace_size);
+    }
+    *first_written = reads;
+    for (int i = 0; i < count; i++)
+        required[reads++] = written[i];
+    required[reads++] =
+        (required_buffer){"workspace", workspace != NULL ? *workspace : (clconv_buffer){0}, work};
+    return reads;
+}
+
+clconv_status bind_runs(clconv_plan *const *plans, int count, const clconv_tensors *tensors,
+                        const clconv_buffer *workspace, plan_buffers *buffers, clconv_error *err)
 {
     if (tensors == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "tensors is NULL");
-    clconv_buffer work = workspace != NULL ? *workspace : (clconv_buffer){0};
-    required_buffer required[READ_MOST + 2];
-    int count = list_tensors(plan, tensors, required);
-    required[count] = (required_buffer){"workspace", work, plan->workspace_size};
-    clconv_status status = check_all(plan, required, count + 1, count - 1, err);
+    required_buffer required[REQUIRED_MOST];
+    int first_written, all = list_all(plans, count, tensors, workspace, required, &first_written);
+    clconv_status status = check_all(plans[0], required, all, first_written, err);
     if (status != CLCONV_SUCCESS) return status;
-    size_t alignment = (size_t)plan->context->rt.traits.address_alignment;
-    if (plan->workspace_size > 0 && work.offset % alignment != 0)
+    const required_buffer *work = &required[all - 1];
+    size_t alignment = (size_t)plans[0]->context->rt.traits.address_alignment;
+    if (work->bytes > 0 && work->buffer.offset % alignment != 0)
         return error_set(err, CLCONV_INVALID_ARGUMENT,
-                         "workspace starts at byte %zu; it must be a multiple of %zu", work.offset,
+                         "workspace starts at byte %zu; it must be a multiple of %zu", work->buffer.offset,
                          alignment);
-    assign_roles(plan, tensors, &required[count - 1], buffers);
-    buffers->roles[BUFFER_WORKSPACE] = work;
-    buffers->roles[BUFFER_PACKED] = plan->packed_weights ? tensors->weight : work;
-    if (!plan->packed_weights) buffers->roles[BUFFER_PACKED].offset += (size_t)plan->packed_offset;
+    for (int i = 0; i < count; i++) {
+        const clconv_plan *plan = plans[i];
+        assign_roles(plan, tensors, &required[first_written + i], &buffers[i]);
+        buffers[i].roles[BUFFER_WORKSPACE] = work->buffer;
+        buffers[i].roles[BUFFER_PACKED] = plan->packed_weights ? tensors->weight : work->buffer;
+        if (!plan->packed_weights) buffers[i].roles[BUFFER_PACKED].offset += (size_t)plan->packed_offset;
+    }
     return CLCONV_SUCCESS;
 }
 
