@@ -1,5 +1,6 @@
 /* The gradient of the weight, from the scratch volume of pad.cl and an output gradient that is padded to the
- * same pitch, zeros between its rows:
+ * same pitch, zeros between its rows, so that a plane is one line of positions; or, where its rows are whole
+ * vectors, read as it is, line by line:
  *
  *     grad_weight [o][r][kw] = sum over positions q of grad_output [o][q] * padded [r][q + column of kw]
  *
@@ -87,23 +88,25 @@ weight_direct(TENSOR(const real, padded), TENSOR(const real, gradient),
                 for (long z = first_plane; z < last_plane; z++) {
                     const long at_x = (z - first_plane) * stride_d * plane_size,
                                at_g = (z - first_plane) * out_plane;
-                    for (long q = 0; q < out_plane; q += LANES) {
-                        realv column[ROWS][KERNEL_W];
-#pragma unroll
-                        for (int r = 0; r < ROWS; r++)
-#pragma unroll
-                            for (int kw = 0; kw < KERNEL_W; kw++)
-                                column[r][kw] = vector_load(x[r] + at_x + q + COLUMN(kw, phase_pitch));
-#pragma unroll
-                        for (int o = 0; o < OUT_CHANNELS; o++) {
-                            const realv gradient_o = vector_load(g[o] + at_g + q);
+                    for (long line = 0; line < lines; line++)
+                        for (long q = 0; q < line_size; q += LANES) {
+                            const long q_x = at_x + line * line_pitch + q, q_g = at_g + line * line_size + q;
+                            realv column[ROWS][KERNEL_W];
 #pragma unroll
                             for (int r = 0; r < ROWS; r++)
 #pragma unroll
                                 for (int kw = 0; kw < KERNEL_W; kw++)
-                                    acc[o][r][kw] = gradient_o * column[r][kw] + acc[o][r][kw];
+                                    column[r][kw] = vector_load(x[r] + q_x + COLUMN(kw, phase_pitch));
+#pragma unroll
+                            for (int o = 0; o < OUT_CHANNELS; o++) {
+                                const realv gradient_o = vector_load(g[o] + q_g);
+#pragma unroll
+                                for (int r = 0; r < ROWS; r++)
+#pragma unroll
+                                    for (int kw = 0; kw < KERNEL_W; kw++)
+                                        acc[o][r][kw] = gradient_o * column[r][kw] + acc[o][r][kw];
+                            }
                         }
-                    }
                 }
                 global real *to = TENSOR_START(sums) + slice * weights;
 #pragma unroll
@@ -124,14 +127,15 @@ weight_direct(TENSOR(const real, padded), TENSOR(const real, gradient),
                             sum = shared[0];
                             barrier(CLK_LOCAL_MEM_FENCE);
 #endif
-                            const long row = first_row + r, line = kernel_h * kernel_w;
+                            const long row = first_row + r, plane_rows = kernel_h * kernel_w;
                             if (get_local_id(0) != 0 || first_out + o >= group_out || row >= rows) continue;
                             global real *at =
                                 to +
-                                (((group * group_out + first_out + o) * group_in + row / line) * kernel_d +
+                                (((group * group_out + first_out + o) * group_in + row / plane_rows) *
+                                     kernel_d +
                                  kd) *
-                                    line * KERNEL_W +
-                                row % line * KERNEL_W + kw;
+                                    plane_rows * KERNEL_W +
+                                row % plane_rows * KERNEL_W + kw;
                             *at = accumulate ? *at + sum : sum;
                         }
             }

@@ -93,7 +93,8 @@ typedef struct volumes {
     scratch_layout input, output; /* of all planes */
     int64_t depth;                /* output planes of a chunk */
     int64_t slice_planes, slices; /* of a chunk */
-    bool in_place;                /* both tensors are read where they are */
+    bool in_place;                /* both tensors are read where they are, */
+    bool gradient_in_place;       /* or the output gradient, whose rows are whole vectors */
     int64_t input_offset, output_offset, sums_offset;
 } volumes;
 
@@ -119,7 +120,9 @@ static bool lay_out(const request *q, const parameter_set *p, volumes *v)
     v->in_place = reads_in_place(q, p, &v->input);
     /* Every vector stays inside its plane, whose end is zero. */
     if (!v->in_place) scratch_layout_widen(&v->input, problem, lanes);
-    if (!size_multiply(g->output[1] - 1, v->input.pitch, &plane)) return false;
+    v->gradient_in_place = v->in_place || g->output[2] % lanes == 0;
+    int64_t pitch = v->gradient_in_place ? g->output[2] : v->input.pitch;
+    if (!size_multiply(g->output[1] - 1, pitch, &plane)) return false;
     plane = round_up(plane + g->output[2], lanes);
     if (plane > INT32_MAX || v->input.plane_size > INT32_MAX) return false;
     clconv_problem_init(&v->gradient);
@@ -133,7 +136,7 @@ static bool lay_out(const request *q, const parameter_set *p, volumes *v)
         .padded_depth = g->output[0],
         .phases = {1, 1, 1},
         .rows = g->output[1],
-        .pitch = v->input.pitch,
+        .pitch = pitch,
         .phase_pitch = plane,
         .plane_size = plane,
     };
@@ -174,10 +177,8 @@ static bool reserve(const request *q, const parameter_set *p, volumes *v, recipe
         !size_multiply(v->slices, g->elements.weight, &sums) || input > INT64_MAX / 64 ||
         output > INT64_MAX / 64 || sums > INT64_MAX / 64)
         return false;
-    if (!v->in_place) {
-        v->input_offset = recipe_reserve(r, (input + slack) * g->element_size);
-        v->output_offset = recipe_reserve(r, output * g->element_size);
-    }
+    if (!v->in_place) v->input_offset = recipe_reserve(r, (input + slack) * g->element_size);
+    if (!v->gradient_in_place) v->output_offset = recipe_reserve(r, output * g->element_size);
     v->sums_offset = v->slices > 1 ? recipe_reserve(r, sums * g->element_size) : 0;
     return true;
 }
@@ -213,11 +214,18 @@ static weight_direct_arguments describe(const request *q, const parameter_set *p
         .phase_pitch = v->input.phase_pitch,
         .pitch = v->input.pitch,
         .out_plane = v->output.plane_size,
+        .lines = 1,
+        .line_size = v->output.plane_size,
         .weights = g->elements.weight,
         .accumulate = c->sample > 0 || c->z > 0,
     };
     a.channel_size = a.padded_depth * a.plane_size;
-    a.out_channel = a.planes * a.out_plane;
+    a.out_channel = (v->gradient_in_place ? g->output[0] : a.planes) * a.out_plane;
+    if (v->gradient_in_place && !v->in_place) {
+        a.lines = g->output[1];
+        a.line_size = g->output[2];
+        a.line_pitch = v->input.pitch;
+    }
     a.row_blocks = a.plane_blocks * problem->kernel[0];
     a.out_blocks = a.group_blocks * problem->groups;
     return a;
@@ -247,14 +255,15 @@ static void append_product(const request *q, const parameter_set *p, const volum
     int64_t element = q->geometry->element_size;
     weight_direct_arguments a = describe(q, p, v, c);
     step s = program(q, p, v);
-    if (v->in_place) {
+    if (v->in_place)
         kernel_add_buffer(&s, BUFFER_INPUT, c->sample * problem->in_channels * a.channel_size * element);
-        kernel_add_buffer(&s, BUFFER_GRAD_OUTPUT,
-                          c->sample * problem->out_channels * a.out_channel * element);
-    } else {
+    else
         kernel_add_buffer(&s, BUFFER_WORKSPACE, v->input_offset);
+    if (v->gradient_in_place)
+        kernel_add_buffer(&s, BUFFER_GRAD_OUTPUT,
+                          (c->sample * problem->out_channels * a.out_channel + c->z * a.out_plane) * element);
+    else
         kernel_add_buffer(&s, BUFFER_WORKSPACE, v->output_offset);
-    }
     if (v->slices > 1)
         kernel_add_buffer(&s, BUFFER_WORKSPACE, v->sums_offset);
     else
@@ -267,10 +276,11 @@ static void append_product(const request *q, const parameter_set *p, const volum
     /* Adding the lanes of a sum takes as long as so many vectors of it. */
     enum { LANES_ADDED = 14 };
     double added = LANES_ADDED * (double)(a.slices * p->values[VECTOR_WIDTH]);
-    s.flops = 2 * tiles * ((double)a.out_channel + added);
+    double positions = (double)(a.planes * a.out_plane);
+    s.flops = 2 * tiles * (positions + added);
     s.efficiency = 0.92 * tile_efficiency(p->values[OUT_CHANNELS], p->values[ROWS], row_taps(q));
     s.bytes = (double)element * ((double)problem->in_channels * (double)a.channel_size +
-                                 (double)problem->out_channels * (double)a.out_channel);
+                                 (double)problem->out_channels * positions);
     recipe_append_run(r, &s);
 }
 
@@ -280,13 +290,14 @@ static void append_chunk(const request *q, const parameter_set *p, const volumes
     const clconv_problem *problem = q->problem;
     chunk c = {sample, z, planes, geometry_depth_span(problem, z, planes, v->input.clips_depth)};
     if (v->in_place) c.span = (depth_span){0, problem->input[0]};
-    if (!v->in_place) {
+    if (!v->in_place && c.span.last > c.span.first) {
         scratch_part input = scratch_part_of(problem, &v->input, sample, 1, c.span);
+        scratch_append_pad(r, problem, q->geometry, &input, v->input_offset, q->traits);
+    }
+    if (!v->gradient_in_place) {
         scratch_part output =
             scratch_part_of(&v->gradient, &v->output, sample, 1, (depth_span){z, z + planes});
         output.role = BUFFER_GRAD_OUTPUT;
-        if (c.span.last > c.span.first)
-            scratch_append_pad(r, problem, q->geometry, &input, v->input_offset, q->traits);
         scratch_append_pad(r, &v->gradient, &v->gradient_geometry, &output, v->output_offset, q->traits);
     }
     append_product(q, p, v, &c, r);
