@@ -1,22 +1,22 @@
-/* Winograd convolution F(m x m, 3 x 3) over H and W: the transforms around the product of panels.cl.
+/* Winograd convolution F(m x m, r x r) over H and W: the transforms around the product of panels.cl.
  *
  *     Y = A' [ sum over c, kd of (G w G') . (B' x B) ] A      . is elementwise; ' is the transpose
  *
- * A tile of m x m outputs needs (m + 2) x (m + 2) inputs x and as many products ("frequencies") a channel and
- * kd, where the definition needs 9 m m: 2.25 times fewer for m = 2, 4 times for m = 4. kd is one more term of
- * the sum. winograd_weight.cl transforms the weights.
+ * A tile of m x m outputs needs n x n inputs x, n = m + r - 1, and as many products ("frequencies") a channel
+ * and kd, where the definition needs m m r r: for r = 3 2.25 times fewer with m = 2, 4 times with m = 4; for
+ * r = 5 2.8 times with m = 2. kd is one more term of the sum. winograd_weight.cl transforms the weights.
  *
  *     input -> slice [y % m][j][tile y][tile x]      the tile's inputs in column j as vectors over tiles
  *           -> panels [frequency][g][z][panel][c][lane] -> product [frequency][g][o][z][tile] -> output
  *
  *   OUTPUT_TILE     2 or 4: m
+ *   TAPS            3, or 5 with m = 2: r
  *   VECTOR_WIDTH    1 to 16   tiles that a work-item transforms at once; 1 where a work-item is a lane
  *   LOCAL_SIZE      1 to 256  work-items side by side along tiles
  *   SLICE_CHANNELS  1 to 64   channels that a work-group transforms at once
  *   DILATION_W      1 and more
  *
- * Cost: 5 FLOPs an element of the transformed volumes or so; each is read and written once, (m + 2)^2 / m^2
- * times the size of the input or output.
+ * Cost: 5 FLOPs an element of the transformed volumes or so; each is read and written once, n^2 / m^2 times the size of the input or output.
  */
 #include "arguments/winograd.clh"
 #include "common/epilogue.clh"

@@ -10,6 +10,7 @@
  *           -> product [frequency][g][o][tile][position] -> output [o][z][position]
  *
  *   OUTPUT_TILE   2 or 4: m
+ *   TAPS          3
  *   OUT_CHANNELS  1 to 16   output channels of the product's register tile (weights only)
  *   VECTOR_WIDTH  1 to 16   positions that a work-item transforms at once; 1 where a work-item is a lane
  *   LOCAL_SIZE    1 to 256  work-items side by side along positions

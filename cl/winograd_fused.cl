@@ -1,4 +1,4 @@
-/* Winograd convolution F(m x m, 3 x 3) over H and W, all of it in one kernel: for few channels, whose
+/* Winograd convolution F(m x m, r x r) over H and W, all of it in one kernel: for few channels, whose
  * transformed planes would cost more to write and to read than to compute. winograd.cl draws the transforms.
  *
  *     A work-group goes through the depth of a block of rows of tiles, in a slice of its own that stays in
@@ -14,13 +14,14 @@
  * Planes of a kernel that is dilated along the depth are independent unless they are dilation_d apart.
  *
  *   OUTPUT_TILE   2 or 4: m
+ *   TAPS          3, or 5 with m = 2: r
  *   OUT_CHANNELS  1 to 16   output channels of the product's register tile
  *   VECTORS       1 to 4    panels of the register tile at most
  *   VECTOR_WIDTH  2 to 16   tiles of a panel
  *   DILATION_W    1 and more
  *   KERNEL_D      1 and more: depth of the kernel
  *
- * Index space: work-groups of one work-item (slices), each taking every so many units. Cost: (m + 2)^2 / m^2
+ * Index space: work-groups of one work-item (slices), each taking every so many units. Cost: n^2 / m^2
  * * 2 * group_in * KERNEL_D FLOPs an output and some 10 for each input and output; reads the input once for
  * each block of output channels' group, the rows that blocks share twice; writes the output once.
  */
@@ -45,7 +46,7 @@ static inline void pad_block(global const real *plane, global real *padded, cons
                              const long pad_height, const long pad_width, const long height, const long width,
                              const long mode, global const real *next)
 {
-    const long runs = b->sets * OUTPUT_TILE + 2, first = b->first_set * OUTPUT_TILE * dilation_h;
+    const long runs = b->sets * OUTPUT_TILE + TAPS - 1, first = b->first_set * OUTPUT_TILE * dilation_h;
     const long count = b->phases == dilation_h ? runs : 1, rows = b->phases * count;
     for (long run = 0; run < runs; run += count) {
         global real *to = padded + run * b->phases * pitch;
@@ -165,7 +166,7 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
                 pad_block(plane, padded, has_zeros, &b, dilation_h, pitch, pad_height, pad_width, height,
                           width, mode, plane + step * height * width);
                 has_zeros = mode == PADDING_ZEROS;
-                split_plane(padded, parts, (b.sets * OUTPUT_TILE + 2) * b.phases, part, columns, pitch,
+                split_plane(padded, parts, (b.sets * OUTPUT_TILE + TAPS - 1) * b.phases, part, columns, pitch,
                             b.phases);
                 for (long p = 0; p < b.panels; p++)
                     transform_tiles(parts + p * PANEL, part, columns * b.phases,

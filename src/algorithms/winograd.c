@@ -1,4 +1,4 @@
-/* winograd: F(2x2, 3x3) or F(4x4, 3x3) over H and W, of any dilation, kd summed in the transformed domain
+/* winograd: F(2x2, 3x3), F(4x4, 3x3) or F(2x2, 5x5) over H and W, of any dilation, kd summed in the transformed domain
  * (cl/winograd.cl draws it). Spans of depth are transformed at a time, as many planes as a size allows; their
  * product and its transform back go in chunks of depth that stay in cache. */
 #include "arguments/winograd.clh"
@@ -33,7 +33,7 @@ enum { SLICE_CHANNELS = 8, LINE_ELEMENTS = 16 };
 /* Extents of one plan; offsets in bytes, the rest in elements or counts. */
 typedef struct winograd_plan {
     product_tile tile;
-    int64_t m, frequencies, volumes;    /* a volume is a group of a frequency */
+    int64_t m, n, frequencies, volumes; /* outputs and inputs of a tile; a volume is a group of a frequency */
     int64_t rows, pitch, columns, part; /* see cl/arguments/winograd.clh */
     int64_t padded_size, slice_size, slices;
     int64_t positions, plane_panels, plane; /* tiles of a plane; the panels that hold them; their elements */
@@ -82,19 +82,19 @@ static bool lay_out(const request *q, const parameter_set *p, winograd_plan *w)
     const int64_t *dilation = q->problem->dilation;
     int64_t width = panel_width(&w->tile), tile_rows = winograd_tiles(q->problem, q->geometry, 1, w->m),
             units, most;
-    w->frequencies = (w->m + 2) * (w->m + 2);
+    w->n = winograd_input_tile(q->problem, w->m);
+    w->frequencies = w->n * w->n;
     w->volumes = w->frequencies * q->problem->groups;
     w->columns = winograd_tiles(q->problem, q->geometry, 2, w->m);
-    w->rows = tile_rows * w->m + 2 * dilation[1];
-    w->pitch = w->columns * w->m + 2 * dilation[2];
+    w->rows = tile_rows * w->m + (w->n - w->m) * dilation[1];
+    w->pitch = w->columns * w->m + (w->n - w->m) * dilation[2];
     if (!size_multiply(tile_rows, w->columns, &w->positions) || w->positions > INT32_MAX) return false;
     w->plane_panels = ceil_divide(w->positions, width);
     w->plane = w->plane_panels * width;
     /* Vectors run past the end of the last row. */
     w->part = ceil_divide(w->rows / dilation[1], w->m) * dilation[1] * w->columns + width;
     w->padded_size = round_up(w->rows * w->pitch + (w->m + 1) * width, LINE_ELEMENTS);
-    w->slice_size =
-        w->padded_size + SLICE_CHANNELS * round_up(w->m * (w->m + 2) * w->part + width, LINE_ELEMENTS);
+    w->slice_size = w->padded_size + SLICE_CHANNELS * round_up(w->m * w->n * w->part + width, LINE_ELEMENTS);
     int64_t channels = max_i64(q->problem->in_channels, q->problem->out_channels);
     int64_t planes = max_i64(g->padded[0], g->output[0]);
     if (!size_product((const int64_t[]){w->frequencies, channels, planes, w->plane + LINE_ELEMENTS}, 4,
@@ -135,6 +135,7 @@ static step transform_step(const request *q, const winograd_plan *w, const char 
 {
     step s = kernel_step(kernel, "winograd.cl", kernel, q->problem->dtype);
     kernel_define(&s, "OUTPUT_TILE", w->m);
+    kernel_define(&s, "TAPS", q->problem->kernel[2]);
     kernel_define(&s, "VECTOR_WIDTH", w->tile.vector_width);
     kernel_define(&s, "LOCAL_SIZE", w->tile.local_size);
     kernel_define(&s, "SLICE_CHANNELS", SLICE_CHANNELS);
@@ -260,7 +261,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     winograd_plan w = {.m = p->values[OUTPUT_TILE]};
     if (!winograd_is_applicable(q->problem, q->geometry, q->strict, why) ||
-        !tile_from_parameters(p, &w.tile, why))
+        !winograd_has_tile(q->problem, w.m, why) || !tile_from_parameters(p, &w.tile, why))
         return;
     if (!lay_out(q, p, &w)) {
         text_append(why, "its transformed volumes would overflow");

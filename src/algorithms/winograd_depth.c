@@ -66,7 +66,7 @@ static bool is_applicable(const request *q, text *why)
             (long long)p->dilation[axis], (long long)padding, (long long)kernel, axis > 0 ? " and 0" : "");
         return false;
     }
-    return winograd_is_accurate(p, q->geometry, why);
+    return winograd_is_accurate(p, q->geometry, WINOGRAD_PRODUCTS, why);
 }
 
 /* Extents of one plan, in elements; offsets in bytes. */
@@ -129,6 +129,7 @@ static bool append_pack(const request *q, const depth_plan *w, recipe *r)
 
     step s = kernel_step("winograd_weight", "winograd_depth.cl", "winograd_depth_weight", q->problem->dtype);
     kernel_define(&s, "OUTPUT_TILE", w->m);
+    kernel_define(&s, "TAPS", WINOGRAD_TAPS);
     kernel_define(&s, "OUT_CHANNELS", w->tile.out_channels);
     kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
     kernel_add_buffer(&s, BUFFER_PACKED, 0);
@@ -144,6 +145,7 @@ static step transform_step(const request *q, const depth_plan *w, const char *na
 {
     step s = kernel_step(name, "winograd_depth.cl", kernel, q->problem->dtype);
     kernel_define(&s, "OUTPUT_TILE", w->m);
+    kernel_define(&s, "TAPS", WINOGRAD_TAPS);
     kernel_define(&s, "VECTOR_WIDTH", w->tile.vector_width);
     kernel_define(&s, "LOCAL_SIZE", w->tile.local_size);
     return s;

@@ -1,4 +1,4 @@
-/* winograd_fused: F(2x2, 3x3) or F(4x4, 3x3) over H and W in one kernel, for few channels
+/* winograd_fused: F(2x2, 3x3), F(4x4, 3x3) or F(2x2, 5x5) over H and W in one kernel, for few channels
  * (cl/winograd_fused.cl). Each work-group goes through the depth of a block of tiles in a slice of the
  * workspace of its own, which stays in cache. */
 #include "arguments/winograd_fused.clh"
@@ -36,7 +36,7 @@ static void choose(const request *q, parameter_set *p)
     p->values[SLICES] = 16;
 }
 
-static bool is_applicable(const request *q, const product_tile *tile, text *why)
+static bool is_applicable(const request *q, const product_tile *tile, int64_t m, text *why)
 {
     const clconv_problem *p = q->problem;
     if (tile->vector_width == 1) {
@@ -48,37 +48,36 @@ static bool is_applicable(const request *q, const product_tile *tile, text *why)
                     (long long)p->kernel[0], (long long)p->stride[0], MAX_KERNEL_D);
         return false;
     }
-    return winograd_is_applicable(p, q->geometry, q->strict, why);
+    return winograd_is_applicable(p, q->geometry, q->strict, why) && winograd_has_tile(p, m, why);
 }
 
 /* Sizes of a slice for blocks of `sets` sets of `phases` rows of tiles; false if they overflow. */
 static bool lay_out_slice(const request *q, int64_t m, int64_t width, int64_t sets, int64_t phases,
                           winograd_fused_arguments *a)
 {
-    int64_t kernel_d = q->problem->kernel[0], tiles, frequency, product, rows;
+    int64_t kernel_d = q->problem->kernel[0], n = winograd_input_tile(q->problem, m), taps_after = n - m;
+    int64_t tiles, frequency, product, rows;
     a->block_sets = sets;
     a->block_phases = phases;
     if (!size_product((const int64_t[]){sets, phases, a->columns}, 3, &tiles) || tiles > INT32_MAX / 64)
         return false;
     a->block_panels = ceil_divide(tiles, width);
-    rows = (sets * m + 2) * phases;
+    rows = (sets * m + taps_after) * phases;
     /* Lines between them, so that frequencies do not fall on one cache set. */
     if (!size_product((const int64_t[]){a->block_panels, width, a->group_in}, 3, &frequency) ||
         !size_product((const int64_t[]){a->block_panels, width, a->group_out}, 3, &product))
         return false;
     a->frequency_size = frequency + LINE_ELEMENTS;
     a->product_size = product + LINE_ELEMENTS;
-    a->part = ceil_divide(sets * m + 2, m) * phases * a->columns + width;
+    a->part = ceil_divide(sets * m + taps_after, m) * phases * a->columns + width;
     a->padded_size = round_up(rows * a->pitch + (m + 1) * width, LINE_ELEMENTS);
-    a->parts_size = round_up(m * (m + 2) * a->part + width, LINE_ELEMENTS);
+    a->parts_size = round_up(m * n * a->part + width, LINE_ELEMENTS);
     int64_t volumes;
-    if (!size_product(
-            (const int64_t[]){(m + 2) * (m + 2), kernel_d + 1, max_i64(a->frequency_size, a->product_size)},
-            3, &volumes) ||
+    if (!size_product((const int64_t[]){n * n, kernel_d + 1, max_i64(a->frequency_size, a->product_size)}, 3,
+                      &volumes) ||
         volumes > INT64_MAX / 64)
         return false;
-    a->slice_size =
-        a->padded_size + a->parts_size + (m + 2) * (m + 2) * (kernel_d * a->frequency_size + a->product_size);
+    a->slice_size = a->padded_size + a->parts_size + n * n * (kernel_d * a->frequency_size + a->product_size);
     return true;
 }
 
@@ -138,7 +137,7 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .streams = kernel_output_streams(g->elements.output * g->element_size),
         .has_bias = problem->has_bias,
     };
-    a->pitch = a->columns * m + 2 * dilation_w;
+    a->pitch = a->columns * m + (problem->kernel[2] - 1) * dilation_w;
     if (!choose_block(q, m, panel_width(tile), p->values[SLICE_KIB] << 10, a)) return false;
     split_depth(q, a);
     return true;
@@ -148,6 +147,7 @@ static step program(const request *q, const parameter_set *p, const product_tile
 {
     step s = kernel_step("winograd_fused", "winograd_fused.cl", "winograd_fused", q->problem->dtype);
     kernel_define(&s, "OUTPUT_TILE", p->values[OUTPUT_TILE]);
+    kernel_define(&s, "TAPS", q->problem->kernel[2]);
     kernel_define(&s, "OUT_CHANNELS", tile->out_channels);
     kernel_define(&s, "VECTORS", tile->vectors);
     kernel_define(&s, "VECTOR_WIDTH", tile->vector_width);
@@ -163,12 +163,15 @@ static void estimate(const request *q, const product_tile *tile, int64_t m, cons
 {
     const geometry *g = q->geometry;
     int64_t kernel_d = q->problem->kernel[0], halo = kernel_d - 1;
-    double frequencies = (double)((m + 2) * (m + 2));
+    int64_t n = winograd_input_tile(q->problem, m);
+    double frequencies = (double)(n * n);
     double lanes = (double)a->units * (double)(a->block_panels * panel_width(tile));
     double in_planes = lanes * (double)(a->chunk_depth + halo) * (double)g->group_in;
     double out_planes = lanes * (double)a->chunk_depth * (double)(a->group_blocks * tile->out_channels);
     double product = 2 * frequencies * out_planes * (double)(g->group_in * kernel_d);
-    double transforms = 16 * frequencies * (in_planes + out_planes);
+    /* As measured; tiles of 5 x 5 kernels have fewer outputs for as many frequencies. */
+    double transforms =
+        frequencies * (m + 2 == n ? 16 * (in_planes + out_planes) : 8 * in_planes + 4 * out_planes);
     double rate = 0.85 * product_efficiency(tile->out_channels, tile->vectors);
     s->flops = product + transforms;
     s->efficiency = s->flops / (product / rate + transforms / 0.3);
@@ -184,7 +187,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     int64_t m = p->values[OUTPUT_TILE], bytes;
     product_tile tile;
     winograd_fused_arguments a;
-    if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, &tile, why)) return;
+    if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, &tile, m, why)) return;
     if (!describe(q, p, &tile, &a)) {
         text_append(why, "its slices would overflow");
         return;

@@ -48,6 +48,7 @@ static const check_case cases[] = {
     {"ic3id3ih3iw3oc3kd3pd3", CIRCULAR, 0, 1, 0, 0, NONE},
     {"ic3id2ih3iw4oc4kd3pd4", REPLICATE, 1, 1, 0, 0, NONE},
     {"ic12id4ih6iw6oc24kd3pd1g12", ZEROS, 0, 1, 0, 0, NONE},
+    {"ic8id3ih11iw19oc9kd3kh5kw5pd1ph2pw2", ZEROS, 0, 1, 0, 0, NONE},
     {"ic40id2ih7iw7oc24kd3pd1", ZEROS, 0, 1, 0, 0, NONE},
     {"mb2ic3id8ih8iw31oc13kd4kh1kw3sd1sh3sw2pd2ph0pw1", REFLECT, 0, 1, 0, 0, NONE},
     {"ic2id1ih1iw1oc2kd1pd2sd7", ZEROS, 0, 1, 0, 0, NONE},

@@ -10,20 +10,24 @@ typedef struct winograd_weight_arguments {
     WINOGRAD_WEIGHT_ARGUMENTS(ARGUMENT_MEMBER)
 } winograd_weight_arguments;
 
+int64_t winograd_input_tile(const clconv_problem *problem, int64_t m)
+{
+    return m + problem->kernel[2] - 1;
+}
+
 int64_t winograd_tiles(const clconv_problem *problem, const geometry *g, int axis, int64_t m)
 {
     int64_t dilation = problem->dilation[axis];
     return ceil_divide(g->output[axis], m * dilation) * dilation;
 }
 
-bool winograd_is_accurate(const clconv_problem *problem, const geometry *g, text *why)
+bool winograd_is_accurate(const clconv_problem *problem, const geometry *g, int64_t fewest, text *why)
 {
-    enum { MIN_PRODUCTS = 8 };
     int64_t products = geometry_fewest_products(problem, g);
-    if (products >= MIN_PRODUCTS) return true;
+    if (products >= fewest) return true;
     text_append(why,
-                "an output sums %lld products, the padding's left out; it needs %d to bound its roundings",
-                (long long)products, MIN_PRODUCTS);
+                "an output sums %lld products, the padding's left out; it needs %lld to bound its roundings",
+                (long long)products, (long long)fewest);
     return false;
 }
 
@@ -36,12 +40,22 @@ bool winograd_is_applicable(const clconv_problem *problem, const geometry *g, bo
         return false;
     }
     for (int axis = 1; axis < 3; axis++) {
-        if (p->kernel[axis] == 3 && p->stride[axis] == 1) continue;
-        text_append(why, "on %c kernel_size is %lld and stride %lld; it needs 3 and 1", axis_name[axis],
-                    (long long)p->kernel[axis], (long long)p->stride[axis]);
+        bool has_taps = p->kernel[axis] == WINOGRAD_TAPS || p->kernel[axis] == WINOGRAD_MORE_TAPS;
+        if (has_taps && p->kernel[axis] == p->kernel[1] && p->stride[axis] == 1) continue;
+        text_append(why,
+                    "on %c kernel_size is %lld and stride %lld; it needs 3 or 5, the same on H and W, and 1",
+                    axis_name[axis], (long long)p->kernel[axis], (long long)p->stride[axis]);
         return false;
     }
-    return winograd_is_accurate(p, g, why);
+    bool is_large = p->kernel[2] == WINOGRAD_MORE_TAPS;
+    return winograd_is_accurate(p, g, is_large ? WINOGRAD_MORE_PRODUCTS : WINOGRAD_PRODUCTS, why);
+}
+
+bool winograd_has_tile(const clconv_problem *problem, int64_t m, text *why)
+{
+    if (problem->kernel[2] == WINOGRAD_TAPS || m == 2) return true;
+    text_append(why, "output_tile is %lld; a kernel of 5 x 5 needs 2", (long long)m);
+    return false;
 }
 
 static int64_t plane_panels(const clconv_problem *problem, const geometry *g, int64_t m, int64_t width)
@@ -51,11 +65,12 @@ static int64_t plane_panels(const clconv_problem *problem, const geometry *g, in
 
 int64_t winograd_choose_output_tile(const clconv_problem *problem, const geometry *g, int64_t width)
 {
-    /* Products summed for a frequency, and for an output at the border, from which on the error of the 4 x 4
-     * tile stays within a quarter of the promised bound (docs/numerics.md). */
-    enum { MIN_TERMS = 16, MIN_PRODUCTS = 32 };
-    bool has_terms =
-        g->group_in * problem->kernel[0] >= MIN_TERMS && geometry_fewest_products(problem, g) >= MIN_PRODUCTS;
+    if (problem->kernel[2] == WINOGRAD_MORE_TAPS) return 2;
+    /* Products summed for a frequency from which on the error of the 4 x 4 tile stays within a quarter of the
+     * promised bound (docs/numerics.md). */
+    enum { MIN_TERMS = 16 };
+    bool has_terms = g->group_in * problem->kernel[0] >= MIN_TERMS &&
+                     geometry_fewest_products(problem, g) >= WINOGRAD_MORE_PRODUCTS;
     /* Small images fill panels with small tiles, and large ones do not. */
     bool is_large = 36 * plane_panels(problem, g, 4, width) < 16 * plane_panels(problem, g, 2, width);
     return has_terms && is_large ? 4 : 2;
@@ -64,7 +79,7 @@ int64_t winograd_choose_output_tile(const clconv_problem *problem, const geometr
 bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
                             int64_t out_channels, int local_size)
 {
-    int64_t frequencies = (m + 2) * (m + 2);
+    int64_t n = winograd_input_tile(problem, m), frequencies = n * n;
     winograd_weight_arguments a = {
         .group_blocks = ceil_divide(g->group_out, out_channels),
         .group_out = g->group_out,
@@ -74,12 +89,14 @@ bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geom
     a.blocks = a.group_blocks * problem->groups;
     const int64_t extents[] = {frequencies, a.blocks, out_channels, a.group_in, a.kernel_d, g->element_size};
     if (!size_product(extents, 6, &r->packed_bytes) || r->packed_bytes > INT64_MAX / 64) return false;
-    const int64_t identity[] = {2,           m,          out_channels,   problem->groups, g->group_out,
-                                g->group_in, a.kernel_d, g->element_size};
+    const int64_t identity[] = {
+        2,           m,          problem->kernel[2], out_channels, problem->groups, g->group_out,
+        g->group_in, a.kernel_d, g->element_size};
     r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
 
     step s = kernel_step("winograd_weight", "winograd_weight.cl", "winograd_weight", problem->dtype);
     kernel_define(&s, "OUTPUT_TILE", m);
+    kernel_define(&s, "TAPS", problem->kernel[2]);
     kernel_define(&s, "OUT_CHANNELS", out_channels);
     kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
     kernel_add_buffer(&s, BUFFER_PACKED, 0);

@@ -7,17 +7,29 @@
 #include "problem/geometry.h"
 #include "steps/step.h"
 
+/* Extents of the kernels over H and W that have transforms: 3 with m = 2 or 4, 5 with m = 2. */
+enum { WINOGRAD_TAPS = 3, WINOGRAD_MORE_TAPS = 5 };
+
+/* Products that an output must sum at least, so that its own bound covers the roundings of its tile; more for
+ * tiles of 6 x 6 inputs. */
+enum { WINOGRAD_PRODUCTS = 8, WINOGRAD_MORE_PRODUCTS = 32 };
+
+/* Inputs along an axis that a tile of m outputs reads. */
+int64_t winograd_input_tile(const clconv_problem *problem, int64_t m);
+
 /* Tiles of m outputs along an axis: those of a dilated kernel interlace, as many as the dilation at a time.
  */
 int64_t winograd_tiles(const clconv_problem *problem, const geometry *g, int axis, int64_t m);
 
-/* Whether every output sums products enough that what its tile's neighbours round off is small beside them;
- * if not, why. */
-bool winograd_is_accurate(const clconv_problem *problem, const geometry *g, text *why);
+/* Whether every output sums `fewest` products at least, beside the padding's zeros; if not, why. */
+bool winograd_is_accurate(const clconv_problem *problem, const geometry *g, int64_t fewest, text *why);
 
-/* Whether the kernel is 3 x 3 over H and W with stride 1, accurate, and numerics are not strict; if not, why.
- */
+/* Whether the kernel has transforms and stride 1 over H and W, is accurate, and numerics are not strict; if
+ * not, why. */
 bool winograd_is_applicable(const clconv_problem *problem, const geometry *g, bool strict, text *why);
+
+/* Whether there is a transform for tiles of m x m outputs of this kernel; if not, why. */
+bool winograd_has_tile(const clconv_problem *problem, int64_t m, text *why);
 
 /* 4 where sums are long enough for its accuracy and its tiles fill vectors of `width` better, else 2. */
 int64_t winograd_choose_output_tile(const clconv_problem *problem, const geometry *g, int64_t width);
