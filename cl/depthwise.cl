@@ -8,7 +8,7 @@
  *     ... |     ...     |     ...     |            VECTORS loads, then VECTORS FMAs for each kd that joins
  * the z=3 |  acc[3][0]  |  acc[3][1]  |            plane to an output plane
  *
- * Every output is one sum in the fixed order kh, kw, kd.
+ * Every output is one sum in the fixed order kh, kw, kd; zeros before and after the depth may be left out.
  *   DEPTHS        1 to 8    output planes of a tile
  *   VECTORS, VECTOR_WIDTH, LOCAL_SIZE   as in direct.cl
  *   KERNEL_D, KERNEL_W      extents of the kernel, unrolled
@@ -27,19 +27,32 @@
 /* Planes under a tile, with dilation_d = 1; dilated taps are summed one by one instead. */
 #define TILE_PLANES ((DEPTHS - 1) * STRIDE_D + KERNEL_D)
 
+/* The last tile of a plane has fewer vectors: there is code for 1 and 2 of them, and for all. */
+#define BODY(vectors) ((vectors) <= 2 ? min(vectors, VECTORS) : VECTORS)
+
+/* What a tile sums, and where; the pointers are at its first plane and tap. */
+typedef struct tap_range {
+    global const real *x, *w;
+    long plane_size, phase_pitch, pitch, kd_pitch;
+    int kernel_h, dilation_h, dilation_d;
+    int first_plane, last_plane; /* of those under the tile, that may be other than zero */
+} tap_range;
+
 /* acc += the taps of one kh, kw, when neighbouring kd are neighbouring planes. */
-static inline void accumulate_dense(realv acc[DEPTHS][VECTORS], global const real *x, const long plane_size,
-                                    global const real *w, const long kd_pitch)
+ALWAYS_INLINE void accumulate_dense(realv acc[DEPTHS][VECTORS], const int vectors, const tap_range *t,
+                                    global const real *x, global const real *w)
 {
     realv weight[KERNEL_D];
 #pragma unroll
     for (int kd = 0; kd < KERNEL_D; kd++)
-        weight[kd] = (realv)w[kd * kd_pitch];
+        weight[kd] = (realv)w[kd * t->kd_pitch];
 #pragma unroll
     for (int z = 0; z < TILE_PLANES; z++) {
+        if (z < t->first_plane || z >= t->last_plane) continue;
 #pragma unroll
         for (int v = 0; v < VECTORS; v++) {
-            const realv column = vector_load(x + z * plane_size + v * LOCAL_SIZE * VECTOR_WIDTH);
+            if (v >= vectors) continue;
+            const realv column = vector_load(x + z * t->plane_size + v * LOCAL_SIZE * VECTOR_WIDTH);
 #pragma unroll
             for (int r = 0; r < DEPTHS; r++)
                 if (z >= r * STRIDE_D && z < r * STRIDE_D + KERNEL_D)
@@ -48,20 +61,54 @@ static inline void accumulate_dense(realv acc[DEPTHS][VECTORS], global const rea
     }
 }
 
-static inline void accumulate_dilated(realv acc[DEPTHS][VECTORS], global const real *x, const long plane_size,
-                                      const long dilation_d, global const real *w, const long kd_pitch)
+ALWAYS_INLINE void accumulate_dilated(realv acc[DEPTHS][VECTORS], const int vectors, const tap_range *t,
+                                      global const real *x, global const real *w)
 {
 #pragma unroll
     for (int kd = 0; kd < KERNEL_D; kd++) {
-        const realv weight = (realv)w[kd * kd_pitch];
+        const realv weight = (realv)w[kd * t->kd_pitch];
 #pragma unroll
         for (int r = 0; r < DEPTHS; r++)
 #pragma unroll
             for (int v = 0; v < VECTORS; v++)
-                acc[r][v] = weight * vector_load(x + (r * STRIDE_D + kd * dilation_d) * plane_size +
-                                                 v * LOCAL_SIZE * VECTOR_WIDTH) +
-                            acc[r][v];
+                if (v < vectors)
+                    acc[r][v] = weight * vector_load(x + (r * STRIDE_D + kd * t->dilation_d) * t->plane_size +
+                                                     v * LOCAL_SIZE * VECTOR_WIDTH) +
+                                acc[r][v];
     }
+}
+
+/* Where a tile is stored: see store_tile(). */
+typedef struct tile_place {
+    global real *out;
+    epilogue e;
+    long out_plane, q, positions, pitch, width;
+    int depths;
+    real bias;
+} tile_place;
+
+ALWAYS_INLINE void convolve(const int vectors, const tap_range *t, const tile_place *p)
+{
+    realv acc[DEPTHS][VECTORS];
+#pragma unroll
+    for (int r = 0; r < DEPTHS; r++)
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++)
+            acc[r][v] = (realv)p->bias;
+    for (int kh = 0; kh < t->kernel_h; kh++) {
+        const int row = kh * t->dilation_h;
+        global const real *row_x = t->x + ROW(row, t->phase_pitch, t->pitch);
+#pragma unroll
+        for (int kw = 0; kw < KERNEL_W; kw++) {
+            global const real *x = row_x + COLUMN(kw, t->phase_pitch), *w = t->w + kh * KERNEL_W + kw;
+            if (KERNEL_D == 1 || t->dilation_d == 1)
+                accumulate_dense(acc, vectors, t, x, w);
+            else
+                accumulate_dilated(acc, vectors, t, x, w);
+        }
+    }
+    store_tile(acc, vectors, p->out, p->e, p->out_plane, p->depths, p->q, 0, p->positions, p->pitch, p->width,
+               false);
 }
 
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
@@ -74,6 +121,10 @@ depthwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
     const pad_shape shape = {
         STRIDE_H,   STRIDE_W,  (int)phases_h, PHASES_W, (int)rows, (int)pitch, (int)phase_pitch,
         pad_height, pad_width, height,        width,    mode,      AHEAD};
+    /* Planes of zeros that are left out leave only borders to be zero, which they stay. */
+    const bool keeps_zeros =
+        clips_depth != 0 && STRIDE_H * STRIDE_W == 1 && (KERNEL_D == 1 || dilation_d == 1);
+    bool has_zeros = false;
     for (long unit = get_group_id(0); unit < units; unit += get_num_groups(0)) {
         const long channel = unit / depth_blocks, first = unit % depth_blocks * block_depth;
 #if LOCAL_SIZE > 1
@@ -82,9 +133,17 @@ depthwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
         for (long s = 0; s < slice_depth; s++) {
             const long z = padding_source(mode, first * STRIDE_D + s - pad_depth, depth);
             const bool is_inside = z >= 0 && z < depth;
-            pad_plane(&shape, TENSOR_START(input) + (channel * depth + (is_inside ? z : 0)) * height * width,
-                      slice + s * plane_size, is_inside);
+            global const real *plane =
+                TENSOR_START(input) + (channel * depth + (is_inside ? z : 0)) * height * width;
+#if VECTOR_WIDTH > 1
+            if (has_zeros) {
+                if (is_inside) refill_plane(&shape, plane, slice + s * plane_size, plane + height * width);
+                continue;
+            }
+#endif
+            pad_plane(&shape, plane, slice + s * plane_size, is_inside);
         }
+        has_zeros = keeps_zeros;
 #if LOCAL_SIZE > 1
         barrier(CLK_GLOBAL_MEM_FENCE);
 #endif
@@ -92,34 +151,47 @@ depthwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
         for (long m = 0; m < multiplier; m++) {
             const long out_channel = channel * multiplier + m;
             const long filter = channel % channels * multiplier + m;
-            const real b = has_bias ? TENSOR_START(bias)[filter] : 0;
-            global const real *w = TENSOR_START(weight) + filter * KERNEL_D * kd_pitch;
             for (long z = first; z < last; z += DEPTHS) {
+                const long at = (out_channel * out_depth + z) * out_plane, under = z * STRIDE_D - pad_depth;
+                tap_range taps = {
+                    .w = TENSOR_START(weight) + filter * KERNEL_D * kd_pitch,
+                    .plane_size = plane_size,
+                    .phase_pitch = phase_pitch,
+                    .pitch = pitch,
+                    .kd_pitch = kd_pitch,
+                    .kernel_h = (int)kernel_h,
+                    .dilation_h = (int)dilation_h,
+                    .dilation_d = (int)dilation_d,
+                    .first_plane = clips_depth ? (int)clamp(-under, 0L, (long)TILE_PLANES) : 0,
+                    .last_plane =
+                        clips_depth ? (int)clamp(depth - under, 0L, (long)TILE_PLANES) : TILE_PLANES,
+                };
+                tile_place place = {
+                    .out = TENSOR_START(output) + at,
+                    .e = EPILOGUE_AT(at),
+                    .out_plane = out_plane,
+                    .positions = positions,
+                    .pitch = store_pitch,
+                    .width = store_width,
+                    .depths = (int)min((long)DEPTHS, last - z),
+                    .bias = has_bias ? TENSOR_START(bias)[filter] : 0,
+                };
+                global const real *tile_x = slice + (z - first) * STRIDE_D * plane_size + VECTOR_START(0);
                 for (long q = 0; q < positions; q += LOCAL_SIZE * TILE) {
-                    realv acc[DEPTHS][VECTORS];
-#pragma unroll
-                    for (int r = 0; r < DEPTHS; r++)
-#pragma unroll
-                        for (int v = 0; v < VECTORS; v++)
-                            acc[r][v] = (realv)b;
-                    global const real *x = slice + (z - first) * STRIDE_D * plane_size + q + VECTOR_START(0);
-                    for (int kh = 0; kh < (int)kernel_h; kh++) {
-                        const int row = kh * (int)dilation_h;
-                        global const real *row_x = x + ROW(row, phase_pitch, pitch);
-#pragma unroll
-                        for (int kw = 0; kw < KERNEL_W; kw++) {
-                            if (KERNEL_D == 1 || dilation_d == 1)
-                                accumulate_dense(acc, row_x + COLUMN(kw, phase_pitch), plane_size,
-                                                 w + kh * KERNEL_W + kw, kd_pitch);
-                            else
-                                accumulate_dilated(acc, row_x + COLUMN(kw, phase_pitch), plane_size,
-                                                   dilation_d, w + kh * KERNEL_W + kw, kd_pitch);
-                        }
-                    }
-                    const long at = (out_channel * out_depth + z) * out_plane;
-                    store_tile(acc, VECTORS, TENSOR_START(output) + at, EPILOGUE_AT(at), out_plane,
-                               (int)min((long)DEPTHS, last - z), q, 0, positions, store_pitch, store_width,
-                               false);
+                    const int vectors =
+                        (int)min((long)VECTORS, (positions - q + LOCAL_SIZE * VECTOR_WIDTH - 1) /
+                                                    (LOCAL_SIZE * VECTOR_WIDTH));
+                    taps.x = tile_x + q;
+                    place.q = q;
+                    if (BODY(vectors) == 1) convolve(1, &taps, &place);
+#if VECTORS > 2
+                    else if (BODY(vectors) == 2)
+                        convolve(2, &taps, &place);
+#endif
+#if VECTORS > 1
+                    else
+                        convolve(VECTORS, &taps, &place);
+#endif
                 }
             }
         }

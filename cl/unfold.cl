@@ -4,43 +4,52 @@
  *     input [n][c][D][H][W]  ->  panels [volume][plane][panel][row (c, kd, kh, kw)][lane]
  *
  * A plane's positions are output positions flattened over height and width, and over depth too if there is
- * but one plane. Lanes past the last position are zero. GROUP_PANELS  1 to 16   neighbouring panels that a
- * work-group writes VECTOR_WIDTH  1 to 16   1 where a work-item is a lane LOCAL_SIZE    1 to 256  work-items
- * of a work-group, side by side along a panel
+ * but one plane. Lanes past the last position are zero.
+ *   GROUP_PANELS  1 to 16   neighbouring panels that a work-group writes
+ *   VECTOR_WIDTH  1 to 16   1 where a work-item is a lane
+ *   LOCAL_SIZE    1 to 256  work-items of a work-group, side by side along a panel
  *
- * Where a tap comes from is found once for all channels of a block; lanes that read neighbours are copied as
- * a vector. Index space: work-groups (groups of panels, blocks of channels, planes of all volumes). Cost:
- * writes a row of a panel for each tap, reads as much, mostly from cache; no arithmetic.
+ * Where a tap comes from is found once for all channels of a block, as runs of lanes that read elements
+ * stride_w apart. Index space: work-groups (groups of panels, blocks of channels, planes of all volumes).
+ * Cost: writes a row of a panel for each tap, reads as much, mostly from cache; no arithmetic.
  */
 #include "arguments/unfold.clh"
-#include "common/padding.clh"
-#include "common/types.clh"
+#include "common/pad_rows.clh"
 
 #define PANEL (LOCAL_SIZE * VECTOR_WIDTH)
 
-/* The elements of a channel that a vector's lanes read; -1 is a zero. */
-typedef struct vector_source {
-    long lane[VECTOR_WIDTH];
-    bool is_run; /* lanes read neighbours */
-} vector_source;
+/* The runs of a vector's lanes; lanes that are in none are zero. */
+typedef struct lane_runs {
+    int count, lanes; /* runs; lanes in all of them */
+    int lane[VECTOR_WIDTH], length[VECTOR_WIDTH];
+    long from[VECTOR_WIDTH]; /* of a channel */
+} lane_runs;
 
-static inline void find_run(vector_source *s)
+static inline void add_lane(lane_runs *r, const int lane, const long from, const long step)
 {
-    s->is_run = s->lane[0] >= 0;
-    for (int i = 1; i < VECTOR_WIDTH; i++)
-        s->is_run = s->is_run && s->lane[i] == s->lane[0] + i;
-}
-
-static inline void copy_vector(const vector_source *s, global const real *channel, global real *to)
-{
-#if VECTOR_WIDTH > 1
-    if (s->is_run) {
-        vector_store(vector_load(channel + s->lane[0]), to);
+    const int last = r->count - 1;
+    r->lanes++;
+    if (last >= 0 && r->lane[last] + r->length[last] == lane &&
+        r->from[last] + r->length[last] * step == from) {
+        r->length[last]++;
         return;
     }
+    r->lane[r->count] = lane;
+    r->length[r->count] = 1;
+    r->from[r->count++] = from;
+}
+
+/* A vector of one row of a panel. */
+static inline void copy_vector(const lane_runs *r, global const real *channel, global real *to,
+                               const long stride_w)
+{
+#if VECTOR_WIDTH > 1
+    if (r->lanes < VECTOR_WIDTH) vector_store((realv)0, to);
+    for (int i = 0; i < r->count; i++)
+        copy_cells(channel + r->from[i], to + r->lane[i], r->length[i], (int)stride_w, 0);
+#else
+    *to = r->count > 0 ? channel[r->from[0]] : 0;
 #endif
-    for (int i = 0; i < VECTOR_WIDTH; i++)
-        to[i] = s->lane[i] < 0 ? 0 : channel[s->lane[i]];
 }
 
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
@@ -65,29 +74,32 @@ unfold(TENSOR(const real, input), TENSOR(real, panels) UNFOLD_ARGUMENTS(ARGUMENT
                 for (long tap = 0; tap < taps; tap++) {
                     const long kw = tap % kernel_w, kh = tap / kernel_w % kernel_h,
                                kd = tap / kernel_w / kernel_h;
-                    vector_source source[GROUP_PANELS];
+                    lane_runs runs[GROUP_PANELS];
                     for (int p = 0; p < count; p++) {
-                        for (int i = 0; i < VECTOR_WIDTH; i++) {
-                            const long q = (panel + p) * PANEL + get_local_id(0) * VECTOR_WIDTH + i;
-                            const long row = (first + q) / out_width, x = (first + q) % out_width;
+                        const long q = (panel + p) * PANEL + get_local_id(0) * VECTOR_WIDTH;
+                        const int lanes = (int)clamp(positions - q, 0L, (long)VECTOR_WIDTH);
+                        long row = (first + q) / out_width, x = (first + q) % out_width;
+                        runs[p].count = runs[p].lanes = 0;
+                        for (int lane = 0; lane < lanes; row++, x = 0) {
                             const long in_z = padding_source(mode,
                                                              (first_depth + row / out_height) * stride_d +
                                                                  kd * dilation_d - pad_depth,
                                                              depth);
                             const long in_y = padding_source(
                                 mode, row % out_height * stride_h + kh * dilation_h - pad_height, height);
-                            const long in_x =
-                                padding_source(mode, x * stride_w + kw * dilation_w - pad_width, width);
-                            source[p].lane[i] = q >= positions || in_z < 0 || in_y < 0 || in_x < 0
-                                                    ? -1
-                                                    : (in_z * height + in_y) * width + in_x;
+                            const int end = (int)min((long)lanes, lane + out_width - x);
+                            for (; lane < end; lane++, x++) {
+                                const long in_x =
+                                    padding_source(mode, x * stride_w + kw * dilation_w - pad_width, width);
+                                if (in_z >= 0 && in_y >= 0 && in_x >= 0)
+                                    add_lane(&runs[p], lane, (in_z * height + in_y) * width + in_x, stride_w);
+                            }
                         }
-                        find_run(&source[p]);
                     }
                     for (long c = 0; c < channels; c++)
                         for (int p = 0; p < count; p++)
-                            copy_vector(&source[p], from + c * channel_size,
-                                        to + ((p * group_in + c) * taps + tap) * PANEL);
+                            copy_vector(&runs[p], from + c * channel_size,
+                                        to + ((p * group_in + c) * taps + tap) * PANEL, stride_w);
                 }
             }
         }

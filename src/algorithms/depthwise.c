@@ -28,10 +28,11 @@ enum { MAX_UNROLLED = 16, MAX_VECTORS = 4 };
 static void choose(const request *q, parameter_set *p)
 {
     const int64_t kernel_d = q->problem->kernel[0], *stride = q->problem->stride;
-    /* Strided planes are large, and the fewer blocks the fewer of them are padded twice. */
-    p->values[DEPTHS] = kernel_d == 1 ? 1 : stride[1] * stride[2] > 1 ? 8 : 4;
+    /* Strided planes are large, and the fewer blocks the fewer of them are padded twice; a deep kernel sums a
+     * plane that is loaded once into many. */
+    p->values[DEPTHS] = kernel_d == 1 ? 1 : stride[1] * stride[2] > 1 || kernel_d >= 5 ? 8 : 4;
     p->values[VECTORS] =
-        min_i64(MAX_VECTORS, max_i64((q->traits->registers - kernel_d - 1) / p->values[DEPTHS], 1));
+        min_i64(MAX_VECTORS, max_i64((q->traits->registers - 2 * kernel_d - 1) / p->values[DEPTHS], 1));
     p->values[VECTOR_WIDTH] = traits_vector_width(q->traits, q->geometry->element_size);
     p->values[LOCAL_SIZE] = q->traits->local_size;
     p->values[SLICES] = q->traits->is_cpu ? 16 : 1024;
@@ -97,6 +98,7 @@ static depthwise_arguments describe(const request *q, const parameter_set *p, co
         .kernel_h = problem->kernel[1],
         .dilation_d = problem->dilation[0],
         .dilation_h = problem->dilation[1],
+        .clips_depth = problem->padding_mode == CLCONV_PADDING_ZEROS && !q->strict,
         .has_bias = problem->has_bias,
     };
     a.depth_blocks = ceil_divide(g->output[0], a.block_depth);
@@ -154,8 +156,8 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, q->problem, 0);
     kernel_set_range(&s, (const int64_t[]){slices, 1, 1}, (const int64_t[]){tile.local_size, 1, 1});
-    double tiles = (double)ceil_divide(a.positions, product_slack(&tile)) * (double)product_slack(&tile);
-    s.flops = 2 * (double)g->taps * (double)a.units * (double)a.block_depth * (double)a.multiplier * tiles;
+    double lanes = (double)round_up(a.positions, product_slack(&tile) / tile.vectors);
+    s.flops = 2 * (double)g->taps * (double)a.units * (double)a.block_depth * (double)a.multiplier * lanes;
     s.efficiency = 0.5;
     s.bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
     recipe_append_run(r, &s);
