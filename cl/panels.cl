@@ -20,84 +20,7 @@
  * weights once for each tile, that does not find them in cache; writes the output once.
  */
 #include "arguments/panels.clh"
-#include "common/epilogue.clh"
-#include "common/panels.clh"
-#include "common/types.clh"
-
-/* What a tile reads and writes; the pointers are at the work-item's first lane. */
-typedef struct tile_of_panels {
-    global const real *x, *w, *bias;
-    global real *out;
-    long panel_size, plane_size, rows, kd_count, channels, out_channel, count;
-    int has_bias, streams;
-    epilogue e;
-} tile_of_panels;
-
-/* Stores a tile whose panels lie inside the plane. */
-ALWAYS_INLINE void store_whole(realv acc[OUT_CHANNELS][VECTORS], const int vectors, const tile_of_panels *t)
-{
-#pragma unroll
-    for (int o = 0; o < OUT_CHANNELS; o++) {
-        if (o >= t->channels) continue;
-#pragma unroll
-        for (int v = 0; v < VECTORS; v++) {
-            const long at = o * t->out_channel + v * PANEL;
-            if (v < vectors)
-                vector_stream(epilogue_late(epilogue_early(acc[o][v], t->e), t->e, at), t->out + at,
-                              t->streams);
-        }
-    }
-}
-
-/* Stores the lanes of a tile that are positions of the plane. */
-ALWAYS_INLINE void store_part(realv acc[OUT_CHANNELS][VECTORS], const int vectors, const tile_of_panels *t)
-{
-    real lanes[OUT_CHANNELS][VECTORS][VECTOR_WIDTH];
-#pragma unroll
-    for (int o = 0; o < OUT_CHANNELS; o++)
-#pragma unroll
-        for (int v = 0; v < VECTORS; v++)
-            if (v < vectors) lanes_store(epilogue_early(acc[o][v], t->e), lanes[o][v]);
-    for (int o = 0; o < OUT_CHANNELS && o < t->channels; o++)
-        for (int v = 0; v < vectors; v++)
-            for (int i = 0; i < VECTOR_WIDTH && v * PANEL + i < t->count; i++) {
-                const long at = o * t->out_channel + v * PANEL + i;
-                t->out[at] = epilogue_late_one(lanes[o][v][i], t->e, at);
-            }
-}
-
-/* Starts from a bias for each position. */
-ALWAYS_INLINE void add_lane_bias(realv acc[OUT_CHANNELS][VECTORS], const int vectors, const tile_of_panels *t)
-{
-    real bias[VECTORS][VECTOR_WIDTH];
-    for (int v = 0; v < vectors; v++)
-        for (int i = 0; i < VECTOR_WIDTH; i++)
-            bias[v][i] = v * PANEL + i < t->count ? t->bias[v * PANEL + i] : 0;
-#pragma unroll
-    for (int v = 0; v < VECTORS; v++)
-        if (v < vectors)
-#pragma unroll
-            for (int o = 0; o < OUT_CHANNELS; o++)
-                acc[o][v] = lanes_load(bias[v]);
-}
-
-ALWAYS_INLINE void multiply(const tile_of_panels *t, const int vectors)
-{
-    realv acc[OUT_CHANNELS][VECTORS];
-#pragma unroll
-    for (int o = 0; o < OUT_CHANNELS; o++)
-#pragma unroll
-        for (int v = 0; v < VECTORS; v++)
-            acc[o][v] = (realv)(t->has_bias == 1 && o < t->channels ? t->bias[o] : 0);
-    if (t->has_bias == 2) add_lane_bias(acc, vectors, t);
-    for (long kd = 0; kd < t->kd_count; kd++)
-        add_rows(acc, vectors, t->x + kd * t->plane_size, t->panel_size, t->w + kd * t->rows * OUT_CHANNELS,
-                 t->rows);
-    if (t->count >= (vectors - 1) * PANEL + VECTOR_WIDTH)
-        store_whole(acc, vectors, t);
-    else
-        store_part(acc, vectors, t);
-}
+#include "common/panel_tiles.clh"
 
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 panels(TENSOR(const real, panels), TENSOR(const real, weight), TENSOR(const real, bias),
@@ -144,26 +67,7 @@ panels(TENSOR(const real, panels), TENSOR(const real, weight), TENSOR(const real
                 t.out = TENSOR_START(output) + first_output + first_out * out_channel;
                 t.e = EPILOGUE_AT(first_output + first_out * out_channel);
                 t.channels = out_channels - first_out;
-                switch (vectors) {
-                case 1:
-                    multiply(&t, 1);
-                    break;
-#if VECTORS >= 2
-                case 2:
-                    multiply(&t, 2);
-                    break;
-#endif
-#if VECTORS >= 3
-                case 3:
-                    multiply(&t, 3);
-                    break;
-#endif
-#if VECTORS >= 4
-                case 4:
-                    multiply(&t, 4);
-                    break;
-#endif
-                }
+                multiply_tile(&t, vectors);
             }
         }
     }

@@ -37,7 +37,8 @@ static slice_plan plan_slices(const request *q, const product_tile *tile, const 
     double planes =
         product_planes_summed(p->kernel[0], p->stride[0], p->dilation[0],
                               l->clips_depth ? p->pad_before[0] : 0, l->padded_depth, g->output[0]);
-    double taps = planes / (double)g->output[0] * (double)(p->kernel[1] * p->kernel[2]);
+    double taps = planes / (double)g->output[0] * (double)(p->kernel[1] * p->kernel[2]) +
+                  PRODUCT_TILE_PRODUCTS / (double)g->group_in;
     return (slice_plan){
         .volumes = p->batch * p->groups,
         .planes = g->output[0],

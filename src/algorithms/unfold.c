@@ -92,7 +92,7 @@ typedef struct chunk {
 static void estimate(step *s, const unfold_arguments *a, const clconv_problem *p, const chunk *c)
 {
     double taps = (double)(a->kernel_d * a->kernel_h * a->kernel_w), lanes = (double)(c->panels * a->planes);
-    double slower = p->stride[2] > 1 ? 3 : taps > 1 ? 2.5 : 1;
+    double slower = p->stride[2] > 1 || taps > 1 ? 1.5 : 1;
     s->bytes = 2 * slower * (double)s->element_size * (double)a->volumes * (double)c->volume_size;
     s->flops = 16 * 400 * taps * lanes * (double)(a->volumes * a->channel_blocks);
 }

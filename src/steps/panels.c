@@ -107,8 +107,10 @@ void panels_append(recipe *r, const panel_product *w, const product_tile *tile)
     int64_t planes_read =
         min_i64(a.depth, (a.out_depth - 1) * a.stride_d + (a.kernel_d - 1) * a.dilation_d + 1);
     double lanes = (double)(a.plane_panels * panel_width(tile)), planes = (double)planes_summed(w);
-    s.flops =
-        2 * (double)a.volumes * (double)(a.blocks * tile->out_channels) * lanes * planes * (double)a.rows;
+    double rows = planes * (double)a.rows;
+    /* Outputs are stored channel by channel. */
+    if (w->output.role == BUFFER_OUTPUT) rows += PANEL_TILE_ROWS * (double)a.out_depth;
+    s.flops = 2 * (double)a.volumes * (double)(a.blocks * tile->out_channels) * lanes * rows;
     s.bytes =
         (double)s.element_size *
         ((double)a.volumes * lanes *

@@ -193,8 +193,9 @@ void product_append(recipe *r, const product *w, const product_tile *tile)
     set_range(&s, &a, tile->local_size);
     double planes = product_planes_summed(w->kernel[0], w->stride[0], w->dilation[0], w->clip_depth,
                                           w->layout->padded_depth, w->output[0]);
-    double products =
-        (double)w->group_in * (double)w->kernel[1] * (double)w->kernel[2] * planes * (double)w->samples;
+    double products = ((double)w->group_in * (double)w->kernel[1] * (double)w->kernel[2] * planes +
+                       PRODUCT_TILE_PRODUCTS * (double)w->output[0]) *
+                      (double)w->samples;
     double outputs =
         (double)(a.blocks * tile->out_channels) * (double)plane_lanes(&a, tile) * (double)w->groups;
     double channels = (double)w->samples * (double)w->groups;
@@ -202,5 +203,7 @@ void product_append(recipe *r, const product *w, const product_tile *tile)
     s.bytes = (double)s.element_size * channels *
               ((double)w->group_in * (double)w->layout->channel_size +
                (double)w->group_out * (double)(w->output[0] * w->output[1] * w->output[2]));
+    s.bytes += (double)s.element_size * (double)(w->groups * w->group_in * w->kernel[0]) *
+               (double)(w->kernel[1] * w->kernel[2] * a.blocks * tile->out_channels);
     recipe_append_run(r, &s);
 }

@@ -13,6 +13,9 @@ typedef struct product_tile {
 
 enum { PRODUCT_VECTORS = 16 };
 
+/* As measured on a CPU: a tile's place and its stores take as long as so many products of it. */
+enum { PRODUCT_TILE_PRODUCTS = 10 };
+
 /* The tile of at most `max_vectors` vectors that does the most useful work in three quarters of the
  * registers, for groups of `group_out` output channels. */
 product_tile product_choose_tile(const device_traits *traits, int64_t element_size, int64_t group_out,

@@ -1,0 +1,154 @@
+/* pointwise: 1x1x1 kernels as a product of matrices in one kernel (cl/pointwise.cl). Each work-group packs a
+ * block of positions into a slice of the workspace of its own, and multiplies it from cache. */
+#include "arguments/pointwise.clh"
+#include "algorithms/tile.h"
+#include "base/arith.h"
+#include "steps/epilogue.h"
+#include "steps/kernel.h"
+#include "steps/pack.h"
+#include "steps/panels.h"
+
+typedef struct pointwise_arguments {
+    POINTWISE_ARGUMENTS(ARGUMENT_MEMBER)
+} pointwise_arguments;
+
+enum { SLICE_KIB = TILE_PARAMETERS, SLICES };
+
+static const parameter_range ranges[] = {
+    TILE_PARAMETER_RANGES(PANEL_VECTORS),
+    [SLICE_KIB] = {"slice_kib", 1, 1 << 20, false}, /* a slice's size at most, unless one tile needs more */
+    [SLICES] = {"slices", 1, 65536, false},         /* at most; work-groups that run */
+    {NULL, 0, 0, false},
+};
+
+enum { MIN_UNITS = 32, LINE_ELEMENTS = 16 };
+
+static void choose(const request *q, parameter_set *p)
+{
+    tile_to_parameters(panels_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_out), p);
+    p->values[SLICE_KIB] = 256;
+    p->values[SLICES] = 16;
+}
+
+static bool is_applicable(const request *q, const product_tile *tile, text *why)
+{
+    const clconv_problem *p = q->problem;
+    int64_t padding = 0;
+    for (int axis = 0; axis < 3; axis++)
+        padding |= p->pad_before[axis] | p->pad_after[axis];
+    if (tile->vector_width == 1)
+        text_append(why, "vector_width is 1; it is for devices with vector registers");
+    else if (q->geometry->taps != 1)
+        text_append(why, "kernel_size is %lld,%lld,%lld; it needs 1", (long long)p->kernel[0],
+                    (long long)p->kernel[1], (long long)p->kernel[2]);
+    else if (padding != 0)
+        text_append(why, "the input is padded; it needs a padding of 0");
+    else
+        return true;
+    return false;
+}
+
+/* Positions of a block: whole tiles within a slice's size, and few enough for units to share out; where one
+ * tile is too much of the work, the output channels are split as well. False if sizes overflow. */
+static bool divide(const request *q, const parameter_set *p, const product_tile *tile, pointwise_arguments *a)
+{
+    int64_t width = panel_width(tile), tile_positions = width * tile->vectors, bytes, all;
+    int64_t volumes = q->problem->batch * a->groups, element = q->geometry->element_size;
+    if (!size_product((const int64_t[]){a->group_in + 1, tile_positions, element}, 3, &bytes)) return false;
+    int64_t most = max_i64((p->values[SLICE_KIB] << 10) / bytes, 1) * tile_positions;
+    int64_t wanted = ceil_divide(MIN_UNITS, volumes);
+    int64_t even = round_up(ceil_divide(a->positions, wanted), tile_positions);
+    a->block = min_i64(round_up(a->positions, width), min_i64(most, even));
+    a->position_blocks = ceil_divide(a->positions, a->block);
+    a->block = round_up(ceil_divide(a->positions, a->position_blocks), width);
+    int64_t units = volumes * a->position_blocks;
+    a->splits = min_i64(a->blocks, ceil_divide(MIN_UNITS / 2, units));
+    a->panel_size = a->group_in * width;
+    a->slice_size = round_up(a->block / width * a->panel_size + a->block, LINE_ELEMENTS);
+    return size_multiply(units, a->splits, &a->units) && size_multiply(a->units, a->slice_size, &all);
+}
+
+static bool describe(const request *q, const parameter_set *p, const product_tile *tile,
+                     pointwise_arguments *a)
+{
+    const clconv_problem *problem = q->problem;
+    const geometry *g = q->geometry;
+    const int64_t *input = problem->input;
+    bool is_row = problem->stride[0] == 1 && problem->stride[1] == 1 && problem->stride[2] == 1;
+    *a = (pointwise_arguments){
+        .blocks = ceil_divide(g->group_out, tile->out_channels),
+        .groups = problem->groups,
+        .group_in = g->group_in,
+        .group_out = g->group_out,
+        .channel_size = g->input_plane,
+        .plane_size = input[1] * input[2],
+        .row_size = input[2],
+        .positions = g->output_plane,
+        .out_height = is_row ? 1 : g->output[1],
+        .out_width = is_row ? g->output_plane : g->output[2],
+        AXES(stride, problem->stride),
+        .streams = kernel_output_streams(g->elements.output * g->element_size),
+        .has_bias = problem->has_bias,
+    };
+    if (problem->stride[2] > INT32_MAX / 4 || a->out_width > INT64_MAX / 64) return false;
+    if (!divide(q, p, tile, a)) return false;
+    /* What runs fastest is read again and again: the smaller of the weights and a slice. */
+    a->blocks_first = a->blocks * tile->out_channels <= a->splits * a->block;
+    return true;
+}
+
+static step program(const request *q, const product_tile *tile)
+{
+    step s = kernel_step("pointwise", "pointwise.cl", "pointwise", q->problem->dtype);
+    kernel_define(&s, "OUT_CHANNELS", tile->out_channels);
+    kernel_define(&s, "VECTORS", tile->vectors);
+    kernel_define(&s, "VECTOR_WIDTH", tile->vector_width);
+    return s;
+}
+
+/* As measured on a CPU: packing an element takes as long as some multiply-adds. */
+static void estimate(const request *q, const product_tile *tile, const pointwise_arguments *a, step *s)
+{
+    const geometry *g = q->geometry;
+    enum { PACK_WORK = 16 };
+    double lanes = (double)(q->problem->batch * a->groups * a->position_blocks * a->block);
+    double packed = lanes * (double)(a->splits * a->group_in);
+    double products = (double)(a->group_in + PANEL_TILE_ROWS) * lanes;
+    s->flops = 2 * products * (double)(a->blocks * tile->out_channels) + 2 * PACK_WORK * packed;
+    s->efficiency = 0.9 * product_efficiency(tile->out_channels, tile->vectors);
+    s->bytes = (double)g->element_size *
+               ((double)g->elements.input + (double)g->elements.output + (double)g->elements.weight);
+}
+
+static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
+{
+    int64_t bytes;
+    product_tile tile;
+    pointwise_arguments a;
+    if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, &tile, why)) return;
+    bool fits = describe(q, p, &tile, &a);
+    int64_t slices = fits ? min_i64(a.units, p->values[SLICES]) : 0;
+    if (!fits ||
+        !size_product((const int64_t[]){slices, a.slice_size, q->geometry->element_size}, 3, &bytes) ||
+        bytes > INT64_MAX / 4) {
+        text_append(why, "its slices would overflow");
+        return;
+    }
+    if (!pack_append(r, q->problem, q->geometry, tile.out_channels, false, q->traits->local_size)) {
+        text_append(why, "the packed weight is too large");
+        return;
+    }
+    step s = program(q, &tile);
+    kernel_add_buffer(&s, BUFFER_INPUT, 0);
+    kernel_add_buffer(&s, BUFFER_PACKED, 0);
+    kernel_add_buffer(&s, a.has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
+    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
+    kernel_add_buffer(&s, BUFFER_WORKSPACE, recipe_reserve(r, bytes));
+    kernel_set_scalars(&s, &a, sizeof a);
+    epilogue_fuse(&s, q->problem, 0);
+    kernel_set_range(&s, (const int64_t[]){slices, 1, 1}, (const int64_t[]){1, 1, 1});
+    estimate(q, &tile, &a, &s);
+    recipe_append_run(r, &s);
+}
+
+const algorithm algorithm_pointwise = {"pointwise", true, ranges, choose, emit, CLCONV_FORWARD};
