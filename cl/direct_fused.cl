@@ -23,6 +23,10 @@ direct_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const
     global real *slice = TENSOR_START(slices) + get_group_id(0) * slice_size;
     const long weight_plane = kernel_h * KERNEL_WIDTH * OUT_CHANNELS;
     const long last_unit = (get_group_id(0) + 1) * units / get_num_groups(0);
+    /* Where units are whole volumes, zeros stay where they are from one to the next. */
+    const bool keeps_zeros =
+        mode == PADDING_ZEROS && clips_depth != 0 && row_blocks == 1 && depth_blocks == 1;
+    bool has_zeros = false;
     for (long unit = get_group_id(0) * units / get_num_groups(0); unit < last_unit; unit++) {
         const long volume = unit / row_blocks / depth_blocks, group = volume % groups;
         const long first_z = unit / row_blocks % depth_blocks * block_depth,
@@ -54,11 +58,16 @@ direct_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const
                 const long z = padding_source(mode, origin + s, depth);
                 const bool is_inside = z >= 0 && z < depth;
                 shape.ahead = (s + 1 < end ? 1 : depth - (end - before - 1)) * height * width;
-                pad_plane(&shape,
-                          TENSOR_START(input) +
-                              ((volume * group_in + c) * depth + (is_inside ? z : 0)) * height * width,
-                          slice + c * channel_size + s * plane_size, is_inside);
+                global const real *plane =
+                    TENSOR_START(input) +
+                    ((volume * group_in + c) * depth + (is_inside ? z : 0)) * height * width;
+                global real *to = slice + c * channel_size + s * plane_size;
+                if (has_zeros)
+                    refill_phases(&shape, plane, to);
+                else
+                    pad_plane(&shape, plane, to, is_inside);
             }
+        has_zeros = keeps_zeros;
         const long positions = (rows - 1) * pitch + out_width;
         const long tiles = row_tiles > 0 ? rows * row_tiles : (positions + WIDTH - 1) / WIDTH;
         const long runs = blocks_first ? tiles : blocks, steps = blocks_first ? blocks : tiles;

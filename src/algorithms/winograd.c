@@ -177,7 +177,9 @@ static void append_input(const request *q, const winograd_plan *w, int64_t sampl
     kernel_set_range(&t, (const int64_t[]){w->slices, 1, 1}, (const int64_t[]){w->tile.local_size, 1, 1});
     double planes = (double)((s.last - s.first) * p->in_channels);
     t.flops = 5 * planes * (double)(w->frequencies * w->plane);
-    t.bytes = (double)t.element_size * planes * (double)(w->frequencies * w->plane + a.height * a.width);
+    /* Frequencies are written far apart. */
+    t.bytes = (double)t.element_size * planes *
+              (1.4 * (double)(w->frequencies * w->plane) + (double)(a.height * a.width));
     recipe_append_run(r, &t);
 }
 
