@@ -64,10 +64,10 @@ static int64_t planes_under(const clconv_problem *p, int64_t depths)
 static int64_t block_depth(const request *q, const parameter_set *p, int64_t plane_bytes)
 {
     const clconv_problem *problem = q->problem;
-    int64_t depths = p->values[DEPTHS], all = round_up(q->geometry->output[0], depths);
+    int64_t depths = max_i64(p->values[DEPTHS], 1), all = round_up(q->geometry->output[0], depths);
     int64_t planes = (p->values[SLICE_KIB] << 10) / plane_bytes - planes_under(problem, 1);
     int64_t block = planes < 0 ? 0 : (planes / problem->stride[0] + 1) / depths * depths;
-    block = min_i64(all, max_i64(block, depths));
+    block = max_i64(min_i64(all, block), depths);
     return round_up(ceil_divide(all, ceil_divide(all, block)), depths);
 }
 

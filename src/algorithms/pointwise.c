@@ -55,7 +55,7 @@ static bool divide(const request *q, const parameter_set *p, const product_tile 
     int64_t width = panel_width(tile), tile_positions = width * tile->vectors, bytes, all;
     int64_t volumes = q->problem->batch * a->groups, element = q->geometry->element_size;
     if (!size_product((const int64_t[]){a->group_in + 1, tile_positions, element}, 3, &bytes)) return false;
-    int64_t most = max_i64((p->values[SLICE_KIB] << 10) / bytes, 1) * tile_positions;
+    int64_t most = max_i64((p->values[SLICE_KIB] << 10) / max_i64(bytes, 1), 1) * tile_positions;
     int64_t wanted = ceil_divide(MIN_UNITS, volumes);
     int64_t even = round_up(ceil_divide(a->positions, wanted), tile_positions);
     a->block = min_i64(round_up(a->positions, width), min_i64(most, even));

@@ -67,7 +67,7 @@ static bool reserve(const request *q, const parameter_set *p, unfold_plan *u, re
     int64_t packed = q->packed_weights ? 0 : round_up(r->packed_bytes, WORKSPACE_ALIGNMENT);
     int64_t available = (q->workspace_limit - packed) / WORKSPACE_ALIGNMENT * WORKSPACE_ALIGNMENT;
     int64_t wanted = min_i64(available, p->values[CHUNK_KIB] << 10);
-    u->panels = min_i64(all, max_i64(wanted / column, 1));
+    u->panels = max_i64(min_i64(all, wanted / column), 1);
     u->panels = ceil_divide(all, ceil_divide(all, u->panels));
     u->samples = min_i64(q->problem->batch, max_i64(wanted / sample, 1));
     u->offset = recipe_reserve(r, u->samples * u->panels * column);

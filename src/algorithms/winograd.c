@@ -113,7 +113,7 @@ static bool reserve(const request *q, const parameter_set *p, winograd_plan *w, 
     int64_t element = q->geometry->element_size, depth = q->geometry->output[0];
     w->slice_offset = recipe_reserve(r, w->slices * w->slice_size * element);
     int64_t packed = q->packed_weights ? 0 : round_up(r->packed_bytes, WORKSPACE_ALIGNMENT);
-    int64_t available = q->workspace_limit - packed - r->workspace_bytes - 2 * WORKSPACE_ALIGNMENT;
+    int64_t available = q->workspace_limit - packed - r->workspace_bytes - (int64_t)2 * WORKSPACE_ALIGNMENT;
     int64_t product_plane = w->volumes * product_volume(q, w, 1) * element;
     int64_t input_plane = w->volumes * volume_size(q, w, 1) * element;
     int64_t planes = min_i64(available - product_plane, p->values[SPAN_KIB] << 10) / input_plane;

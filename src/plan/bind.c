@@ -107,7 +107,7 @@ enum { READ_MOST = 4, REQUIRED_MOST = READ_MOST + BIND_PLANS + 1 };
 static clconv_status check_all(const clconv_plan *plan, const required_buffer *required, int count,
                                int first_written, clconv_error *err)
 {
-    extent extents[REQUIRED_MOST];
+    extent extents[REQUIRED_MOST] = {{NULL, NULL, 0, 0}};
     clconv_status status = CLCONV_SUCCESS;
     for (int i = 0; i < count && status == CLCONV_SUCCESS; i++)
         status =
