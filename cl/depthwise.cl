@@ -122,11 +122,8 @@ depthwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
         STRIDE_H,   STRIDE_W,  (int)phases_h, PHASES_W, (int)rows, (int)pitch, (int)phase_pitch,
         pad_height, pad_width, height,        width,    mode,      AHEAD};
     /* Planes of zeros that are left out leave only borders to be zero, which they stay. */
-#if STRIDE_H * STRIDE_W == 1
-    const bool keeps_zeros = clips_depth != 0 && (KERNEL_D == 1 || dilation_d == 1);
-#else
-    const bool keeps_zeros = false;
-#endif
+    const bool is_dense = KERNEL_D == 1 || dilation_d == 1;
+    const bool keeps_zeros = STRIDE_H * STRIDE_W == 1 ? clips_depth != 0 && is_dense : false;
     bool has_zeros = false;
     for (long unit = get_group_id(0); unit < units; unit += get_num_groups(0)) {
         const long channel = unit / depth_blocks, first = unit % depth_blocks * block_depth;
