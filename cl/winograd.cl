@@ -16,7 +16,8 @@
  *   SLICE_CHANNELS  1 to 64   channels that a work-group transforms at once
  *   DILATION_W      1 and more
  *
- * Cost: 5 FLOPs an element of the transformed volumes or so; each is read and written once, n^2 / m^2 times the size of the input or output.
+ * Cost: 5 FLOPs an element of the transformed volumes or so; each is read and written once, n^2 / m^2 times
+ * the size of the input or output.
  */
 #include "arguments/winograd.clh"
 #include "common/epilogue.clh"

@@ -7,8 +7,8 @@
  *   TAPS          3, or 5 with m = 2: r
  *   OUT_CHANNELS  1 to 16   output channels of the product's register tile
  *
- * Index space: (channels of a block, input channels, blocks). Cost: reads the weight, writes (m + r - 1)^2 / r^2
- * times as much; some 8 FLOPs an element written.
+ * Index space: (channels of a block, input channels, blocks). Cost: reads the weight, writes
+ * (m + r - 1)^2 / r^2 times as much; some 8 FLOPs an element written.
  */
 #include "arguments/winograd_weight.clh"
 #include "common/winograd.clh"
