@@ -29,20 +29,7 @@
  * channels and the output gradient once for each block of rows that do not find them in cache.
  */
 #include "arguments/weight_direct.clh"
-#include "common/phases.clh"
-#include "common/types.clh"
-
-#define LANES (LOCAL_SIZE * VECTOR_WIDTH)
-
-/* Where the taps of row (c, kh, kw) of a plane's kernel start, from the first channel of the group on. */
-static inline long row_start(const long row, const long kernel_h, const long kernel_w, const long dilation_h,
-                             const long dilation_w, const long channel_size, const long phase_pitch,
-                             const long pitch)
-{
-    const long kw = row % kernel_w * dilation_w, kh = row / kernel_w % kernel_h * dilation_h;
-    return row / kernel_w / kernel_h * channel_size + ROW(kh, phase_pitch, pitch) +
-           kw % STRIDE_W * phase_pitch + kw / STRIDE_W;
-}
+#include "common/weight_tile.clh"
 
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 weight_direct(TENSOR(const real, padded), TENSOR(const real, gradient),
@@ -50,94 +37,35 @@ weight_direct(TENSOR(const real, padded), TENSOR(const real, gradient),
 {
 #if LOCAL_SIZE > 1
     local real shared[LOCAL_SIZE];
+#else
+    local real *shared = 0;
 #endif
-    const long lane = get_local_id(0) * VECTOR_WIDTH;
+    const tap_rows taps = {rows,       kernel_h,     kernel_w,    dilation_h,
+                           dilation_w, channel_size, phase_pitch, pitch};
+    const long channel_weights = kernel_d * kernel_h * kernel_w * KERNEL_W;
     for (long slice = get_group_id(2); slice < slices; slice += get_num_groups(2)) {
         for (long block = get_group_id(1); block < out_blocks; block += get_num_groups(1)) {
             const long group = block / group_blocks, first_out = block % group_blocks * OUT_CHANNELS;
+            const long channel = group * group_out + first_out;
             for (long row_block = get_group_id(0); row_block < row_blocks; row_block += get_num_groups(0)) {
                 const long kd = row_block / plane_blocks, first_row = row_block % plane_blocks * ROWS;
-                /* Planes of the slice whose plane under kd is stored; plane_of_first is under the first. */
+                /* Planes of the slice whose plane under kd is stored. */
                 const long before = clip_depth - kd * dilation_d, after = padded_depth + before;
                 const long first_plane =
                     max(slice * slice_planes, before > 0 ? (before + stride_d - 1) / stride_d : 0);
                 const long last_plane = min(min((slice + 1) * slice_planes, planes),
                                             after > 0 ? (after + stride_d - 1) / stride_d : 0);
-                const long plane_of_first = first_plane * stride_d - before;
-                /* Rows and channels past the last do the last one's work again, which is not stored. */
-                global const real *x[ROWS], *g[OUT_CHANNELS];
-#pragma unroll
-                for (int r = 0; r < ROWS; r++)
-                    x[r] = TENSOR_START(padded) + group * group_in * channel_size +
-                           row_start(min(first_row + r, rows - 1), kernel_h, kernel_w, dilation_h, dilation_w,
-                                     channel_size, phase_pitch, pitch) +
-                           plane_of_first * plane_size + lane;
-#pragma unroll
-                for (int o = 0; o < OUT_CHANNELS; o++)
-                    g[o] = TENSOR_START(gradient) +
-                           (group * group_out + min(first_out + o, group_out - 1)) * out_channel +
-                           first_plane * out_plane + lane;
-                realv acc[OUT_CHANNELS][ROWS][KERNEL_W];
-#pragma unroll
-                for (int o = 0; o < OUT_CHANNELS; o++)
-#pragma unroll
-                    for (int r = 0; r < ROWS; r++)
-#pragma unroll
-                        for (int kw = 0; kw < KERNEL_W; kw++)
-                            acc[o][r][kw] = (realv)0;
-                for (long z = first_plane; z < last_plane; z++) {
-                    const long at_x = (z - first_plane) * stride_d * plane_size,
-                               at_g = (z - first_plane) * out_plane;
-                    for (long line = 0; line < lines; line++)
-                        for (long q = 0; q < line_size; q += LANES) {
-                            const long q_x = at_x + line * line_pitch + q, q_g = at_g + line * line_size + q;
-                            realv column[ROWS][KERNEL_W];
-#pragma unroll
-                            for (int r = 0; r < ROWS; r++)
-#pragma unroll
-                                for (int kw = 0; kw < KERNEL_W; kw++)
-                                    column[r][kw] = vector_load(x[r] + q_x + COLUMN(kw, phase_pitch));
-#pragma unroll
-                            for (int o = 0; o < OUT_CHANNELS; o++) {
-                                const realv gradient_o = vector_load(g[o] + q_g);
-#pragma unroll
-                                for (int r = 0; r < ROWS; r++)
-#pragma unroll
-                                    for (int kw = 0; kw < KERNEL_W; kw++)
-                                        acc[o][r][kw] = gradient_o * column[r][kw] + acc[o][r][kw];
-                            }
-                        }
-                }
-                global real *to = TENSOR_START(sums) + slice * weights;
-#pragma unroll
-                for (int o = 0; o < OUT_CHANNELS; o++)
-#pragma unroll
-                    for (int r = 0; r < ROWS; r++)
-#pragma unroll
-                        for (int kw = 0; kw < KERNEL_W; kw++) {
-                            real sum = vector_sum(acc[o][r][kw]);
-#if LOCAL_SIZE > 1
-                            shared[get_local_id(0)] = sum;
-                            for (int span = LOCAL_SIZE / 2; span > 0; span /= 2) {
-                                barrier(CLK_LOCAL_MEM_FENCE);
-                                if ((int)get_local_id(0) < span)
-                                    shared[get_local_id(0)] += shared[get_local_id(0) + span];
-                            }
-                            barrier(CLK_LOCAL_MEM_FENCE);
-                            sum = shared[0];
-                            barrier(CLK_LOCAL_MEM_FENCE);
-#endif
-                            const long row = first_row + r, plane_rows = kernel_h * kernel_w;
-                            if (get_local_id(0) != 0 || first_out + o >= group_out || row >= rows) continue;
-                            global real *at =
-                                to +
-                                (((group * group_out + first_out + o) * group_in + row / plane_rows) *
-                                     kernel_d +
-                                 kd) *
-                                    plane_rows * KERNEL_W +
-                                row % plane_rows * KERNEL_W + kw;
-                            *at = accumulate ? *at + sum : sum;
-                        }
+                const position_range positions = {
+                    last_plane - first_plane, stride_d * plane_size, out_plane, lines, line_size, line_pitch};
+                const sum_place place = {
+                    TENSOR_START(sums) + slice * weights + channel * group_in * channel_weights +
+                        kd * kernel_h * kernel_w * KERNEL_W,
+                    group_in * channel_weights, channel_weights, group_out - first_out, accumulate != 0};
+                sum_tile(TENSOR_START(padded) + group * group_in * channel_size +
+                             (first_plane * stride_d - before) * plane_size,
+                         &taps, first_row,
+                         TENSOR_START(gradient) + channel * out_channel + first_plane * out_plane,
+                         out_channel, &positions, &place, shared);
             }
         }
     }

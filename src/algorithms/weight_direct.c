@@ -3,18 +3,14 @@
  * stay in cache; slices of a chunk are summed apart and then added in their order. */
 #include "arguments/weight_direct.clh"
 #include "algorithms/tile.h"
-#include "arguments/reduce.clh"
 #include "base/arith.h"
 #include "steps/kernel.h"
 #include "steps/scratch.h"
+#include "steps/weights.h"
 
 typedef struct weight_direct_arguments {
     WEIGHT_DIRECT_ARGUMENTS(ARGUMENT_MEMBER)
 } weight_direct_arguments;
-
-typedef struct reduce_arguments {
-    REDUCE_ARGUMENTS(ARGUMENT_MEMBER)
-} reduce_arguments;
 
 enum { OUT_CHANNELS, ROWS, VECTOR_WIDTH, LOCAL_SIZE, CHUNK_KIB, SLICE_POSITIONS };
 
@@ -29,61 +25,23 @@ static const parameter_range ranges[] = {
     {NULL, 0, 0, false},
 };
 
-enum { MAX_UNROLLED_WIDTH = 8, MAX_TILE = 16, MAX_SUMS_MIB = 64, REDUCE_BLOCK = 1024 };
-
-/* Taps of a row that a tile unrolls, and rows of taps of a filter for one kd. */
-static int64_t row_taps(const request *q)
-{
-    int64_t width = q->problem->kernel[2];
-    return width <= MAX_UNROLLED_WIDTH ? width : 1;
-}
-
-static int64_t row_count(const request *q)
-{
-    return q->geometry->reduction / q->problem->kernel[0] / row_taps(q);
-}
-
-/* Share of a tile's blocks that exists. */
-static double use(int64_t count, int64_t block)
-{
-    return (double)count / (double)round_up(count, block);
-}
-
-/* Share of the FMA rate: vectors of x lie across cache lines, those of g do not; 8 FMAs under way fill the
- * pipeline; and a vector of each channel and row comes from a core's second cache, as measured in the time of
- * 2.4 FMAs. */
-static double tile_efficiency(int64_t out_channels, int64_t rows, int64_t taps)
-{
-    double fmas = (double)(out_channels * rows * taps), loads = (double)(out_channels + 2 * rows * taps);
-    double fetched = 2.4 * (double)(out_channels + rows), busy = fmas > loads ? fmas : loads;
-    if (busy < fetched) busy = fetched;
-    return fmas / ((busy > 8 ? busy : 8) + 1);
-}
-
-static void choose_tile(const request *q, parameter_set *p)
-{
-    int64_t budget = q->traits->registers * 3 / 4, taps = row_taps(q);
-    double best = -1;
-    p->values[OUT_CHANNELS] = p->values[ROWS] = 1;
-    for (int64_t o = 1; o <= min_i64(MAX_TILE, q->geometry->group_out); o++)
-        for (int64_t r = 1; r <= min_i64(MAX_TILE, row_count(q)) && o * r * taps <= budget; r++) {
-            double value =
-                tile_efficiency(o, r, taps) * use(q->geometry->group_out, o) * use(row_count(q), r);
-            if (value < best || (value == best && o * r < p->values[OUT_CHANNELS] * p->values[ROWS]))
-                continue;
-            best = value;
-            p->values[OUT_CHANNELS] = o;
-            p->values[ROWS] = r;
-        }
-}
+enum { MAX_SUMS_MIB = 64 };
 
 static void choose(const request *q, parameter_set *p)
 {
-    choose_tile(q, p);
-    p->values[VECTOR_WIDTH] = traits_vector_width(q->traits, q->geometry->element_size);
-    p->values[LOCAL_SIZE] = q->traits->local_size;
+    weight_tile tile = weights_choose_tile(q->traits, q->problem, q->geometry);
+    p->values[OUT_CHANNELS] = tile.out_channels;
+    p->values[ROWS] = tile.rows;
+    p->values[VECTOR_WIDTH] = tile.vector_width;
+    p->values[LOCAL_SIZE] = tile.local_size;
     p->values[CHUNK_KIB] = q->traits->is_cpu ? 8192 : 1 << 20;
     p->values[SLICE_POSITIONS] = q->traits->is_cpu ? 4096 : 1 << 16;
+}
+
+static weight_tile tile_of(const parameter_set *p)
+{
+    return (weight_tile){p->values[OUT_CHANNELS], p->values[ROWS], p->values[VECTOR_WIDTH],
+                         p->values[LOCAL_SIZE]};
 }
 
 /* The two volumes of a chunk of output planes of one sample, and where they lie. */
@@ -195,15 +153,15 @@ static weight_direct_arguments describe(const request *q, const parameter_set *p
     const clconv_problem *problem = q->problem;
     const geometry *g = q->geometry;
     weight_direct_arguments a = {
-        .plane_blocks = ceil_divide(row_count(q), p->values[ROWS]),
+        .plane_blocks = ceil_divide(weights_rows(problem, g->group_in), p->values[ROWS]),
         .group_blocks = ceil_divide(g->group_out, p->values[OUT_CHANNELS]),
         .slices = v->slices,
         .group_in = g->group_in,
         .group_out = g->group_out,
-        .rows = row_count(q),
+        .rows = weights_rows(problem, g->group_in),
         .kernel_d = problem->kernel[0],
         .kernel_h = problem->kernel[1],
-        .kernel_w = problem->kernel[2] / row_taps(q),
+        .kernel_w = problem->kernel[2] / weights_row_taps(problem),
         .stride_d = problem->stride[0],
         AXES(dilation, problem->dilation),
         .planes = c->planes,
@@ -231,30 +189,15 @@ static weight_direct_arguments describe(const request *q, const parameter_set *p
     return a;
 }
 
-static step program(const request *q, const parameter_set *p, const volumes *v)
-{
-    const clconv_problem *problem = q->problem;
-    int64_t taps = row_taps(q);
-    step s = kernel_step("weight_direct", "weight_direct.cl", "weight_direct", problem->dtype);
-    kernel_define(&s, "OUT_CHANNELS", p->values[OUT_CHANNELS]);
-    kernel_define(&s, "ROWS", p->values[ROWS]);
-    kernel_define(&s, "VECTOR_WIDTH", p->values[VECTOR_WIDTH]);
-    kernel_define(&s, "LOCAL_SIZE", p->values[LOCAL_SIZE]);
-    kernel_define(&s, "KERNEL_W", taps);
-    kernel_define(&s, "STRIDE_H", problem->stride[1]);
-    kernel_define(&s, "STRIDE_W", problem->stride[2]);
-    kernel_define(&s, "DILATION_W", taps > 1 ? problem->dilation[2] : 1);
-    kernel_define(&s, "PHASES_W", v->input.phases[2]);
-    return s;
-}
-
 static void append_product(const request *q, const parameter_set *p, const volumes *v, const chunk *c,
                            recipe *r)
 {
     const clconv_problem *problem = q->problem;
     int64_t element = q->geometry->element_size;
     weight_direct_arguments a = describe(q, p, v, c);
-    step s = program(q, p, v);
+    weight_tile tile = tile_of(p);
+    step s = kernel_step("weight_direct", "weight_direct.cl", "weight_direct", problem->dtype);
+    weights_define(&s, &tile, problem, &v->input);
     if (v->in_place)
         kernel_add_buffer(&s, BUFFER_INPUT, c->sample * problem->in_channels * a.channel_size * element);
     else
@@ -271,14 +214,11 @@ static void append_product(const request *q, const parameter_set *p, const volum
     kernel_set_scalars(&s, &a, sizeof a);
     kernel_set_range(&s, (const int64_t[]){a.row_blocks, a.out_blocks, a.slices},
                      (const int64_t[]){p->values[LOCAL_SIZE], 1, 1});
-    double tiles = (double)(a.row_blocks * p->values[ROWS] * row_taps(q)) *
-                   (double)(a.out_blocks * p->values[OUT_CHANNELS]);
-    /* Adding the lanes of a sum takes as long as so many vectors of it. */
-    enum { LANES_ADDED = 14 };
-    double added = LANES_ADDED * (double)(a.slices * p->values[VECTOR_WIDTH]);
+    double tiles = (double)(a.row_blocks * tile.rows * weights_row_taps(problem)) *
+                   (double)(a.out_blocks * tile.out_channels);
     double positions = (double)(a.planes * a.out_plane);
-    s.flops = 2 * tiles * (positions + added);
-    s.efficiency = 0.92 * tile_efficiency(p->values[OUT_CHANNELS], p->values[ROWS], row_taps(q));
+    s.flops = 2 * tiles * (positions + (double)a.slices * weights_lanes_added(&tile));
+    s.efficiency = weights_efficiency(&tile, problem);
     s.bytes = (double)element * ((double)problem->in_channels * (double)a.channel_size +
                                  (double)problem->out_channels * positions);
     recipe_append_run(r, &s);
@@ -303,23 +243,6 @@ static void append_chunk(const request *q, const parameter_set *p, const volumes
     append_product(q, p, v, &c, r);
 }
 
-static void append_reduce(const request *q, const volumes *v, recipe *r)
-{
-    const geometry *g = q->geometry;
-    reduce_arguments a = {
-        .blocks = ceil_divide(g->elements.weight, REDUCE_BLOCK),
-        .count = g->elements.weight,
-        .slices = v->slices,
-    };
-    step s = kernel_step("reduce", "reduce.cl", "reduce", q->problem->dtype);
-    kernel_add_buffer(&s, BUFFER_WORKSPACE, v->sums_offset);
-    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
-    kernel_set_scalars(&s, &a, sizeof a);
-    kernel_set_range(&s, (const int64_t[]){1, a.blocks, 1}, (const int64_t[]){q->traits->local_size, 1, 1});
-    s.bytes = (double)g->element_size * (double)(a.slices + 1) * (double)a.count;
-    recipe_append_run(r, &s);
-}
-
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     const product_tile tile = {p->values[OUT_CHANNELS], p->values[ROWS], p->values[VECTOR_WIDTH],
@@ -339,7 +262,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     for (int64_t n = 0; n < q->problem->batch; n++)
         for (int64_t z = 0; z < depth; z += v.depth)
             append_chunk(q, p, &v, n, z, min_i64(v.depth, depth - z), r);
-    if (v.slices > 1) append_reduce(q, &v, r);
+    if (v.slices > 1) weights_append_reduce(r, q->problem, q->geometry, v.sums_offset, v.slices, q->traits);
 }
 
 const algorithm algorithm_weight_direct = {"weight_direct", true, ranges,

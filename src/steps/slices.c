@@ -35,7 +35,8 @@ static double work_of_unit(const slice_plan *s)
     double positions = (double)s->block_planes * (double)round_up(s->block_rows * s->pitch, s->lanes);
     double planes = (double)(s->block_planes * s->stride_d + s->halo_d);
     double rows = planes * (double)s->phases * (double)(s->block_rows + s->halo_h);
-    return PAD_WORK * ((double)s->channel_size + ROW_ELEMENTS * rows) + s->multiply_adds * positions;
+    return PAD_WORK * ((double)s->channel_size + ROW_ELEMENTS * rows) + s->multiply_adds * positions +
+           s->fixed;
 }
 
 /* Units are to be enough to share out evenly, whatever shares them: that must not depend on the device's

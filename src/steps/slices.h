@@ -14,7 +14,8 @@ typedef struct slice_plan {
      * planes of rows + halo_h rows, `pitch` elements apart, and `tail` elements more. */
     int64_t channels, stride_d, halo_d, phases, halo_h, pitch, tail;
     int64_t cells;        /* planes of a row's pitch that are kept for each plane made */
-    double multiply_adds; /* of a position and a channel, on average */
+    double multiply_adds; /* of a position and a channel, on average, */
+    double fixed;         /* and of a channel of a block, whatever its size */
     int64_t slack;        /* elements that may be read or written past an end */
     int64_t lanes;        /* positions are computed in multiples of so many */
     double work;          /* multiply-adds of all units for each channel, padding counted as some */

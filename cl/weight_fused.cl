@@ -1,0 +1,135 @@
+/* The gradient of the weight with its padding inside, block by block: for positions whose padded volume would
+ * cost more to write and to read again than the cache of a core does.
+ *
+ *     A work-group takes a group's share of blocks of output planes and rows, in a slice of its own:
+ *
+ *         for each block:     output gradient under it -> zeros between its rows (all channels of the group)
+ *           for block_in channels:     input under it -> padded
+ *             for each tile:     sums += products over the block's positions
+ *
+ * by the register tile of weight_direct.cl, which explains the parameters; LOCAL_SIZE is 1, VECTOR_WIDTH 2 to
+ * 16. An output gradient whose rows are whole vectors is read where it is. A share's sums are its own and its
+ * blocks come in their order; reduce.cl adds the shares: so the shape of a sum depends on the problem alone.
+ *
+ * Index space: work-groups of one work-item (slices), each taking its part of the groups' shares. Cost: as
+ * weight_direct.cl; reads the input once, and what neighbouring blocks share twice.
+ */
+#include "arguments/weight_fused.clh"
+#include "common/pad_rows.clh"
+#include "common/weight_tile.clh"
+
+/* A block of output planes and rows of a sample; `origin` is the input plane under its first, and of the
+ * padded planes those of [before, end) are stored. */
+typedef struct unit_block {
+    long sample, z, y, planes, rows;
+    long origin, before, end;
+} unit_block;
+
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+weight_fused(TENSOR(const real, input), TENSOR(const real, gradient), TENSOR(real, slices),
+             TENSOR(real, sums) WEIGHT_FUSED_ARGUMENTS(ARGUMENT))
+{
+    global real *slice = TENSOR_START(slices) + get_group_id(0) * slice_size;
+    const long kernel_plane = kernel_h * kernel_w * KERNEL_W, channel_weights = kernel_d * kernel_plane;
+    const long last_item = (get_group_id(0) + 1) * items / get_num_groups(0);
+    for (long item = get_group_id(0) * items / get_num_groups(0); item < last_item; item++) {
+        const long group = item / parts, part = item % parts;
+        const long first_unit = part * units / parts, last_unit = (part + 1) * units / parts;
+        for (long unit = first_unit; unit < last_unit; unit++) {
+            const long sample = unit / row_blocks / depth_blocks;
+            const long first_z = unit / row_blocks % depth_blocks * block_depth,
+                       first_y = unit % row_blocks * block_rows;
+            const long planes = min(block_depth, out_depth - first_z),
+                       rows = min(block_rows, out_height - first_y);
+            const long padded_rows = rows + halo_h, phase_pitch = padded_rows * pitch + tail;
+            const long plane_size = phases_h * PHASES_W * phase_pitch;
+            const long origin = first_z * stride_d - pad_depth, slice_planes = planes * stride_d + halo_d;
+            const long before = clips_depth ? clamp(-origin, 0L, slice_planes) : 0,
+                       end = clips_depth ? clamp(depth - origin, before, slice_planes) : slice_planes;
+            /* The output gradient: lines of positions. */
+            const bool is_padded = gradient_size > 0;
+            const long line =
+                is_padded ? (rows * pitch - pitch + out_width + LANES - 1) / LANES * LANES : out_width;
+            const long out_plane = out_height * out_width;
+            const long first_out_channel = sample * groups * group_out + group * group_out;
+            global const real *g_block = TENSOR_START(gradient) +
+                                         (first_out_channel * out_depth + first_z) * out_plane +
+                                         first_y * out_width;
+            if (is_padded) {
+                const pad_shape g_shape = {1, 1, 1,    1,         (int)rows,     (int)pitch, (int)line,
+                                           0, 0, rows, out_width, PADDING_ZEROS, AHEAD};
+                for (long o = 0; o < group_out; o++)
+                    for (long z = 0; z < planes; z++)
+                        pad_plane(&g_shape, g_block + (o * out_depth + z) * out_plane,
+                                  slice + gradient_start + o * gradient_size + z * line, true);
+            }
+            global const real *g = is_padded ? slice + gradient_start : g_block;
+            const long g_channel = is_padded ? gradient_size : out_depth * out_plane,
+                       g_plane = is_padded ? line : out_plane;
+            pad_shape shape = {STRIDE_H,
+                               STRIDE_W,
+                               (int)phases_h,
+                               PHASES_W,
+                               (int)padded_rows,
+                               (int)pitch,
+                               (int)phase_pitch,
+                               pad_height - first_y * STRIDE_H,
+                               pad_width,
+                               height,
+                               width,
+                               mode,
+                               0};
+            for (long first_in = 0; first_in < group_in; first_in += block_in) {
+                const long channels = min(block_in, group_in - first_in);
+                for (long c = 0; c < channels; c++)
+                    for (long s = before; s < end; s++) {
+                        if (s % stride_d >= phases_d) continue;
+                        const long z = padding_source(mode, origin + s, depth);
+                        const bool is_inside = z >= 0 && z < depth;
+                        shape.ahead = (s + 1 < end ? 1 : depth - (end - before - 1)) * height * width;
+                        global const real *plane =
+                            TENSOR_START(input) +
+                            (((sample * groups + group) * group_in + first_in + c) * depth +
+                             (is_inside ? z : 0)) *
+                                height * width;
+                        global real *to = slice + c * channel_size + s * plane_size;
+                        /* Zeros stay where they are from channels to channels of a block. */
+                        if (first_in > 0 && mode == PADDING_ZEROS && clips_depth != 0)
+                            refill_phases(&shape, plane, to);
+                        else
+                            pad_plane(&shape, plane, to, is_inside);
+                    }
+                const tap_rows taps = {channels * kernel_h * kernel_w,
+                                       kernel_h,
+                                       kernel_w,
+                                       dilation_h,
+                                       dilation_w,
+                                       channel_size,
+                                       phase_pitch,
+                                       pitch};
+                for (long first_out = 0; first_out < group_out; first_out += OUT_CHANNELS)
+                    for (long kd = 0; kd < kernel_d; kd++) {
+                        const long at = kd * dilation_d;
+                        const long first_plane = before > at ? (before - at + stride_d - 1) / stride_d : 0,
+                                   last_plane =
+                                       end > at ? min(planes, (end - at + stride_d - 1) / stride_d) : 0;
+                        const position_range positions = {last_plane - first_plane,
+                                                          stride_d * plane_size,
+                                                          g_plane,
+                                                          is_padded ? 1 : rows,
+                                                          line,
+                                                          pitch};
+                        const long filter = (group * group_out + first_out) * group_in + first_in;
+                        const sum_place place = {TENSOR_START(sums) + part * weights +
+                                                     filter * channel_weights + kd * kernel_plane,
+                                                 group_in * channel_weights, channel_weights,
+                                                 group_out - first_out, unit > first_unit};
+                        for (long row = 0; row < taps.count; row += ROWS)
+                            sum_tile(slice + (first_plane * stride_d + at) * plane_size, &taps, row,
+                                     g + first_out * g_channel + first_plane * g_plane, g_channel, &positions,
+                                     &place, 0);
+                    }
+            }
+        }
+    }
+}

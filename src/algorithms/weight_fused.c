@@ -1,0 +1,205 @@
+/* weight_fused: the gradient of the weight in one kernel that pads its input and output gradient block by
+ * block in a slice of the workspace for each work-group (cl/weight_fused.cl), where `weight_direct` pads all
+ * of them before. */
+#include "arguments/weight_fused.clh"
+#include "algorithms/algorithm.h"
+#include "base/arith.h"
+#include "steps/kernel.h"
+#include "steps/slices.h"
+#include "steps/weights.h"
+
+typedef struct weight_fused_arguments {
+    WEIGHT_FUSED_ARGUMENTS(ARGUMENT_MEMBER)
+} weight_fused_arguments;
+
+enum { OUT_CHANNELS, ROWS, VECTOR_WIDTH, SLICE_KIB, SLICES, BLOCK_TAPS };
+
+static const parameter_range ranges[] = {
+    [OUT_CHANNELS] = {"out_channels", 1, 16, false},
+    [ROWS] = {"rows", 1, WEIGHT_TILE_ROWS, false},
+    [VECTOR_WIDTH] = {"vector_width", 1, 16, true},
+    [SLICE_KIB] = {"slice_kib", 1, 1 << 20, false}, /* a slice's size at most, unless one row needs more */
+    [SLICES] = {"slices", 1, 65536, false},         /* at most; work-groups that run */
+    [BLOCK_TAPS] = {"block_taps", 1, 1 << 20,
+                    false}, /* of the channels that are padded at a time, at least */
+    {NULL, 0, 0, false},
+};
+
+enum { MAX_SUMS_MIB = 64 };
+
+static void choose(const request *q, parameter_set *p)
+{
+    weight_tile tile = weights_choose_tile(q->traits, q->problem, q->geometry);
+    p->values[OUT_CHANNELS] = tile.out_channels;
+    p->values[ROWS] = tile.rows;
+    p->values[VECTOR_WIDTH] = tile.vector_width;
+    p->values[SLICE_KIB] = 2048;
+    p->values[SLICES] = 32;
+    p->values[BLOCK_TAPS] = 64;
+}
+
+/* As few channels as have so many taps, and rows in whole tiles. */
+static int64_t channels_of_block(const request *q, const parameter_set *p)
+{
+    int64_t group_in = q->geometry->group_in, rows = weights_rows(q->problem, 1);
+    int64_t channels = min_i64(ceil_divide(p->values[BLOCK_TAPS], q->geometry->taps), group_in);
+    for (int64_t c = channels; c < channels + p->values[ROWS] && c <= group_in; c++)
+        if (c * rows % p->values[ROWS] == 0) return c;
+    return channels;
+}
+
+static slice_plan plan_slices(const request *q, const parameter_set *p, const weight_tile *tile,
+                              const scratch_layout *l)
+{
+    const clconv_problem *problem = q->problem;
+    const geometry *g = q->geometry;
+    int64_t channels = channels_of_block(q, p);
+    bool is_padded = g->output[2] % tile->vector_width != 0;
+    double planes =
+        product_planes_summed(problem->kernel[0], problem->stride[0], problem->dilation[0],
+                              l->clips_depth ? problem->pad_before[0] : 0, l->padded_depth, g->output[0]);
+    double filters = (double)round_up(g->group_out, tile->out_channels) *
+                     (double)(g->taps / problem->kernel[0]) /
+                     weights_use(weights_rows(problem, channels), tile->rows);
+    return (slice_plan){
+        .volumes = problem->batch,
+        .planes = g->output[0],
+        .rows = g->output[1],
+        .channels = channels,
+        .stride_d = problem->stride[0],
+        .halo_d = (problem->kernel[0] - 1) * problem->dilation[0] + 1 - problem->stride[0],
+        .phases = l->phases[1] * l->phases[2],
+        .halo_h = l->rows - g->output[1],
+        .pitch = l->pitch,
+        .tail = l->phase_pitch - l->rows * l->pitch,
+        .cells = is_padded ? g->group_out : 0,
+        .multiply_adds = filters * planes / (double)g->output[0],
+        .fixed = filters * (double)problem->kernel[0] * weights_lanes_added(tile),
+        .slack = tile->vector_width,
+        .lanes = tile->vector_width,
+    };
+}
+
+static weight_fused_arguments describe(const request *q, const scratch_layout *l, const slice_plan *s,
+                                       int64_t parts)
+{
+    const clconv_problem *p = q->problem;
+    const geometry *g = q->geometry;
+    return (weight_fused_arguments){
+        .items = p->groups * parts,
+        .parts = parts,
+        .units = s->units,
+        .depth_blocks = s->plane_blocks,
+        .row_blocks = s->row_blocks,
+        .block_depth = s->block_planes,
+        .block_rows = s->block_rows,
+        .block_in = s->channels,
+        .groups = p->groups,
+        .group_in = g->group_in,
+        .group_out = g->group_out,
+        .depth = p->input[0],
+        .height = p->input[1],
+        .width = p->input[2],
+        .pad_depth = p->pad_before[0],
+        .pad_height = p->pad_before[1],
+        .pad_width = p->pad_before[2],
+        .mode = p->padding_mode,
+        .clips_depth = l->clips_depth,
+        .out_depth = g->output[0],
+        .out_height = g->output[1],
+        .out_width = g->output[2],
+        .kernel_d = p->kernel[0],
+        .kernel_h = p->kernel[1],
+        .kernel_w = p->kernel[2] / weights_row_taps(p),
+        .stride_d = p->stride[0],
+        AXES(dilation, p->dilation),
+        .phases_d = l->phases[0],
+        .phases_h = l->phases[1],
+        .halo_d = s->halo_d,
+        .halo_h = s->halo_h,
+        .pitch = s->pitch,
+        .tail = s->tail,
+        .channel_size = s->channel_size,
+        .gradient_size = s->cells > 0 ? s->block_planes * s->row_size : 0,
+        .gradient_start = s->padded_size,
+        .slice_size = s->slice_size,
+        .weights = g->elements.weight,
+    };
+}
+
+/* The shares of a group's blocks: as many as keep all slices busy, as few as their sums' memory asks for. */
+static int64_t count_parts(const request *q, const parameter_set *p, const slice_plan *s)
+{
+    const geometry *g = q->geometry;
+    int64_t most = ((int64_t)MAX_SUMS_MIB << 20) / (g->elements.weight * g->element_size);
+    int64_t wanted = min_i64(ceil_divide(p->values[SLICES], q->problem->groups), most);
+    return max_i64(1, min_i64(wanted, s->units));
+}
+
+static void set_cost(const request *q, const weight_tile *tile, const slice_plan *s, int64_t parts, step *to)
+{
+    enum { CACHED = 1 << 20 }; /* what is larger comes from further away than a core's own cache */
+    const geometry *g = q->geometry;
+    int64_t group_bytes = g->elements.weight / q->problem->groups * g->element_size;
+    to->flops = 2 * s->work * (double)q->problem->in_channels;
+    to->efficiency = weights_efficiency(tile, q->problem);
+    to->bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output +
+                                           (double)parts * (double)g->elements.weight);
+    if (group_bytes > CACHED)
+        to->bytes += 2 * (double)s->units * (double)g->elements.weight * (double)g->element_size;
+}
+
+static bool add_buffers(const parameter_set *p, const weight_fused_arguments *a, step *s,
+                        recipe *r, int64_t *sums_offset)
+{
+    int64_t slices = min_i64(a->items, p->values[SLICES]), slice_bytes, sum_bytes;
+    if (!size_product((const int64_t[]){slices, a->slice_size, s->element_size}, 3, &slice_bytes) ||
+        !size_product((const int64_t[]){a->parts, a->weights, s->element_size}, 3, &sum_bytes) ||
+        slice_bytes > INT64_MAX / 4 || sum_bytes > INT64_MAX / 4)
+        return false;
+    kernel_add_buffer(s, BUFFER_INPUT, 0);
+    kernel_add_buffer(s, BUFFER_GRAD_OUTPUT, 0);
+    kernel_add_buffer(s, BUFFER_WORKSPACE, recipe_reserve(r, slice_bytes));
+    *sums_offset = a->parts > 1 ? recipe_reserve(r, sum_bytes) : 0;
+    kernel_add_buffer(s, a->parts > 1 ? BUFFER_WORKSPACE : BUFFER_OUTPUT, *sums_offset);
+    kernel_set_range(s, (const int64_t[]){slices, 1, 1}, (const int64_t[]){1, 1, 1});
+    return true;
+}
+
+static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
+{
+    const clconv_problem *problem = q->problem;
+    const geometry *g = q->geometry;
+    const weight_tile tile = {p->values[OUT_CHANNELS], p->values[ROWS], p->values[VECTOR_WIDTH], 1};
+    scratch_layout layout;
+    int64_t sums_offset;
+    if (tile.vector_width == 1) {
+        text_append(why, "vector_width is 1; it is for devices with vector registers");
+        return;
+    }
+    if (!scratch_layout_compute(problem, g, q->strict, &layout)) {
+        text_append(why, "a padded plane or a stride is too large for 32 bits");
+        return;
+    }
+    /* Every vector stays inside its plane, whose end is zero. */
+    scratch_layout_widen(&layout, problem, tile.vector_width);
+    slice_plan slices = plan_slices(q, p, &tile, &layout);
+    if (!slices_choose(&slices, (p->values[SLICE_KIB] << 10) / g->element_size)) {
+        text_append(why, "its slices would overflow");
+        return;
+    }
+    int64_t parts = count_parts(q, p, &slices);
+    weight_fused_arguments a = describe(q, &layout, &slices, parts);
+    step s = kernel_step("weight_fused", "weight_fused.cl", "weight_fused", problem->dtype);
+    weights_define(&s, &tile, problem, &layout);
+    if (!add_buffers(p, &a, &s, r, &sums_offset)) {
+        text_append(why, "its slices or sums would overflow");
+        return;
+    }
+    kernel_set_scalars(&s, &a, sizeof a);
+    set_cost(q, &tile, &slices, parts, &s);
+    recipe_append_run(r, &s);
+    if (parts > 1) weights_append_reduce(r, problem, g, sums_offset, parts, q->traits);
+}
+
+const algorithm algorithm_weight_fused = {"weight_fused", true, ranges, choose, emit, CLCONV_BACKWARD_WEIGHT};

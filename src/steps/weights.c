@@ -1,0 +1,97 @@
+/* The weight's gradient by register tiles: see weights.h. */
+#include "steps/weights.h"
+
+#include "arguments/reduce.clh"
+#include "base/arith.h"
+#include "steps/kernel.h"
+
+typedef struct reduce_arguments {
+    REDUCE_ARGUMENTS(ARGUMENT_MEMBER)
+} reduce_arguments;
+
+enum { MAX_UNROLLED_WIDTH = 8, MAX_TILE = 16, REDUCE_BLOCK = 1024 };
+
+int64_t weights_row_taps(const clconv_problem *problem)
+{
+    return problem->kernel[2] <= MAX_UNROLLED_WIDTH ? problem->kernel[2] : 1;
+}
+
+int64_t weights_rows(const clconv_problem *problem, int64_t channels)
+{
+    return channels * problem->kernel[1] * (problem->kernel[2] / weights_row_taps(problem));
+}
+
+double weights_use(int64_t count, int64_t block)
+{
+    return (double)count / (double)round_up(count, block);
+}
+
+/* Vectors of x lie across cache lines, those of g do not; 8 FMAs under way fill the pipeline; and a vector of
+ * each channel and row comes from a core's second cache, as measured in the time of 2.4 FMAs. */
+static double tile_efficiency(int64_t out_channels, int64_t rows, int64_t taps)
+{
+    double fmas = (double)(out_channels * rows * taps), loads = (double)(out_channels + 2 * rows * taps);
+    double fetched = 2.4 * (double)(out_channels + rows), busy = fmas > loads ? fmas : loads;
+    if (busy < fetched) busy = fetched;
+    return fmas / ((busy > 8 ? busy : 8) + 1);
+}
+
+double weights_efficiency(const weight_tile *tile, const clconv_problem *problem)
+{
+    return 0.92 * tile_efficiency(tile->out_channels, tile->rows, weights_row_taps(problem));
+}
+
+double weights_lanes_added(const weight_tile *tile)
+{
+    return 14 * (double)tile->vector_width;
+}
+
+weight_tile weights_choose_tile(const device_traits *traits, const clconv_problem *problem, const geometry *g)
+{
+    int64_t budget = traits->registers * 3 / 4, taps = weights_row_taps(problem);
+    int64_t all_rows = weights_rows(problem, g->group_in);
+    weight_tile best = {1, 1, traits_vector_width(traits, g->element_size), traits->local_size};
+    double most = -1;
+    for (int64_t o = 1; o <= min_i64(MAX_TILE, g->group_out); o++)
+        for (int64_t r = 1; r <= min_i64(WEIGHT_TILE_ROWS, all_rows) && o * r * taps <= budget; r++) {
+            double value =
+                tile_efficiency(o, r, taps) * weights_use(g->group_out, o) * weights_use(all_rows, r);
+            if (value < most || (value == most && o * r < best.out_channels * best.rows)) continue;
+            most = value;
+            best.out_channels = o;
+            best.rows = r;
+        }
+    return best;
+}
+
+void weights_define(step *s, const weight_tile *tile, const clconv_problem *problem,
+                    const scratch_layout *layout)
+{
+    int64_t taps = weights_row_taps(problem);
+    kernel_define(s, "OUT_CHANNELS", tile->out_channels);
+    kernel_define(s, "ROWS", tile->rows);
+    kernel_define(s, "VECTOR_WIDTH", tile->vector_width);
+    kernel_define(s, "LOCAL_SIZE", tile->local_size);
+    kernel_define(s, "KERNEL_W", taps);
+    kernel_define(s, "STRIDE_H", problem->stride[1]);
+    kernel_define(s, "STRIDE_W", problem->stride[2]);
+    kernel_define(s, "DILATION_W", taps > 1 ? problem->dilation[2] : 1);
+    kernel_define(s, "PHASES_W", layout->phases[2]);
+}
+
+void weights_append_reduce(recipe *r, const clconv_problem *problem, const geometry *g, int64_t offset,
+                           int64_t slices, const device_traits *traits)
+{
+    reduce_arguments a = {
+        .blocks = ceil_divide(g->elements.weight, REDUCE_BLOCK),
+        .count = g->elements.weight,
+        .slices = slices,
+    };
+    step s = kernel_step("reduce", "reduce.cl", "reduce", problem->dtype);
+    kernel_add_buffer(&s, BUFFER_WORKSPACE, offset);
+    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
+    kernel_set_scalars(&s, &a, sizeof a);
+    kernel_set_range(&s, (const int64_t[]){1, a.blocks, 1}, (const int64_t[]){traits->local_size, 1, 1});
+    s.bytes = (double)g->element_size * (double)(a.slices + 1) * (double)a.count;
+    recipe_append_run(r, &s);
+}

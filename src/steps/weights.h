@@ -1,0 +1,42 @@
+/* What the algorithms share that make the weight's gradient with the register tile of
+ * cl/common/weight_tile.clh. */
+#ifndef CLCONV_STEPS_WEIGHTS_H
+#define CLCONV_STEPS_WEIGHTS_H
+
+#include "opencl/traits.h"
+#include "steps/scratch.h"
+
+/* OUT_CHANNELS, ROWS and so on: see there. */
+typedef struct weight_tile {
+    int64_t out_channels, rows, vector_width, local_size;
+} weight_tile;
+
+enum { WEIGHT_TILE_ROWS = 16 };
+
+/* Taps of a row that a tile unrolls, */
+int64_t weights_row_taps(const clconv_problem *problem);
+
+/* and rows of so many channels for one kd. */
+int64_t weights_rows(const clconv_problem *problem, int64_t channels);
+
+weight_tile weights_choose_tile(const device_traits *traits, const clconv_problem *problem,
+                                const geometry *g);
+
+/* Share of the FMA rate that a tile reaches. */
+double weights_efficiency(const weight_tile *tile, const clconv_problem *problem);
+
+/* Adding the lanes of a sum takes as long as so many positions of it. */
+double weights_lanes_added(const weight_tile *tile);
+
+/* Share of a tile's blocks of so many that exists. */
+double weights_use(int64_t count, int64_t block);
+
+/* The compile-time parameters of cl/common/weight_tile.clh. */
+void weights_define(step *s, const weight_tile *tile, const clconv_problem *problem,
+                    const scratch_layout *layout);
+
+/* Adds so many slices of partial sums, at `offset` bytes of the workspace, to the output. */
+void weights_append_reduce(recipe *r, const clconv_problem *problem, const geometry *g, int64_t offset,
+                           int64_t slices, const device_traits *traits);
+
+#endif
