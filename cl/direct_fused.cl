@@ -48,33 +48,19 @@ direct_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const
                            width,
                            mode,
                            0};
-        /* Planes of the slice that tiles sum: those of the input, if padding is left out. */
-        const long origin = first_z * stride_d - pad_depth, slice_planes = planes * stride_d + halo_d;
-        const long before = clips_depth ? clamp(-origin, 0L, slice_planes) : 0,
-                   end = clips_depth ? clamp(depth - origin, before, slice_planes) : slice_planes;
-        for (long c = 0; c < group_in; c++)
-            for (long s = before; s < end; s++) {
-                if (s % stride_d >= phases_d) continue;
-                const long z = padding_source(mode, origin + s, depth);
-                const bool is_inside = z >= 0 && z < depth;
-                shape.ahead = (s + 1 < end ? 1 : depth - (end - before - 1)) * height * width;
-                global const real *plane =
-                    TENSOR_START(input) +
-                    ((volume * group_in + c) * depth + (is_inside ? z : 0)) * height * width;
-                global real *to = slice + c * channel_size + s * plane_size;
-                if (has_zeros)
-                    refill_phases(&shape, plane, to);
-                else
-                    pad_plane(&shape, plane, to, is_inside);
-            }
+        const pad_planes padded = planes_under(first_z * stride_d - pad_depth, planes * stride_d + halo_d,
+                                               stride_d, phases_d, depth, plane_size, clips_depth != 0);
+        pad_channels(&shape, &padded, TENSOR_START(input) + volume * group_in * depth * height * width, slice,
+                     group_in, channel_size, has_zeros);
         has_zeros = keeps_zeros;
         const long positions = (rows - 1) * pitch + out_width;
         const long tiles = row_tiles > 0 ? rows * row_tiles : (positions + WIDTH - 1) / WIDTH;
         const long runs = blocks_first ? tiles : blocks, steps = blocks_first ? blocks : tiles;
         for (long run = 0; run < runs * planes; run++) {
             const long z = run / runs, start = z * stride_d;
-            const long kd_first = start < before ? (before - start + dilation_d - 1) / dilation_d : 0;
-            const long kd_last = min(kernel_d, (end - start + dilation_d - 1) / dilation_d);
+            const long kd_first =
+                start < padded.before ? (padded.before - start + dilation_d - 1) / dilation_d : 0;
+            const long kd_last = min(kernel_d, (padded.end - start + dilation_d - 1) / dilation_d);
             for (long i = 0; i < steps; i++) {
                 const long block = blocks_first ? i : run % runs, tile = blocks_first ? run % runs : i;
                 const tile_span span = span_of_tile(tile, row_tiles, positions, pitch, out_width);

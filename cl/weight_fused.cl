@@ -18,12 +18,19 @@
 #include "common/pad_rows.clh"
 #include "common/weight_tile.clh"
 
-/* A block of output planes and rows of a sample; `origin` is the input plane under its first, and of the
- * padded planes those of [before, end) are stored. */
-typedef struct unit_block {
-    long sample, z, y, planes, rows;
-    long origin, before, end;
-} unit_block;
+/* The output gradient of a block, `channels` of `from_channel` elements: its rows `pitch` apart with zeros
+ * between them, each plane `line` elements, whose end is zero. */
+ALWAYS_INLINE void pad_gradient(global const real *from, global real *to, const long channels,
+                                const long from_channel, const long to_channel, const long planes,
+                                const long from_plane, const long line, const long rows, const long pitch,
+                                const long width)
+{
+    const pad_shape shape = {1, 1, 1,    1,     (int)rows,     (int)pitch, (int)line,
+                             0, 0, rows, width, PADDING_ZEROS, AHEAD};
+    for (long o = 0; o < channels; o++)
+        for (long z = 0; z < planes; z++)
+            pad_plane(&shape, from + o * from_channel + z * from_plane, to + o * to_channel + z * line, true);
+}
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 weight_fused(TENSOR(const real, input), TENSOR(const real, gradient), TENSOR(real, slices),
@@ -43,9 +50,8 @@ weight_fused(TENSOR(const real, input), TENSOR(const real, gradient), TENSOR(rea
                        rows = min(block_rows, out_height - first_y);
             const long padded_rows = rows + halo_h, phase_pitch = padded_rows * pitch + tail;
             const long plane_size = phases_h * PHASES_W * phase_pitch;
-            const long origin = first_z * stride_d - pad_depth, slice_planes = planes * stride_d + halo_d;
-            const long before = clips_depth ? clamp(-origin, 0L, slice_planes) : 0,
-                       end = clips_depth ? clamp(depth - origin, before, slice_planes) : slice_planes;
+            const pad_planes padded = planes_under(first_z * stride_d - pad_depth, planes * stride_d + halo_d,
+                                                   stride_d, phases_d, depth, plane_size, clips_depth != 0);
             /* The output gradient: lines of positions. */
             const bool is_padded = gradient_size > 0;
             const long line =
@@ -55,14 +61,9 @@ weight_fused(TENSOR(const real, input), TENSOR(const real, gradient), TENSOR(rea
             global const real *g_block = TENSOR_START(gradient) +
                                          (first_out_channel * out_depth + first_z) * out_plane +
                                          first_y * out_width;
-            if (is_padded) {
-                const pad_shape g_shape = {1, 1, 1,    1,         (int)rows,     (int)pitch, (int)line,
-                                           0, 0, rows, out_width, PADDING_ZEROS, AHEAD};
-                for (long o = 0; o < group_out; o++)
-                    for (long z = 0; z < planes; z++)
-                        pad_plane(&g_shape, g_block + (o * out_depth + z) * out_plane,
-                                  slice + gradient_start + o * gradient_size + z * line, true);
-            }
+            if (is_padded)
+                pad_gradient(g_block, slice + gradient_start, group_out, out_depth * out_plane, gradient_size,
+                             planes, out_plane, line, rows, pitch, out_width);
             global const real *g = is_padded ? slice + gradient_start : g_block;
             const long g_channel = is_padded ? gradient_size : out_depth * out_plane,
                        g_plane = is_padded ? line : out_plane;
@@ -81,24 +82,11 @@ weight_fused(TENSOR(const real, input), TENSOR(const real, gradient), TENSOR(rea
                                0};
             for (long first_in = 0; first_in < group_in; first_in += block_in) {
                 const long channels = min(block_in, group_in - first_in);
-                for (long c = 0; c < channels; c++)
-                    for (long s = before; s < end; s++) {
-                        if (s % stride_d >= phases_d) continue;
-                        const long z = padding_source(mode, origin + s, depth);
-                        const bool is_inside = z >= 0 && z < depth;
-                        shape.ahead = (s + 1 < end ? 1 : depth - (end - before - 1)) * height * width;
-                        global const real *plane =
-                            TENSOR_START(input) +
-                            (((sample * groups + group) * group_in + first_in + c) * depth +
-                             (is_inside ? z : 0)) *
-                                height * width;
-                        global real *to = slice + c * channel_size + s * plane_size;
-                        /* Zeros stay where they are from channels to channels of a block. */
-                        if (first_in > 0 && mode == PADDING_ZEROS && clips_depth != 0)
-                            refill_phases(&shape, plane, to);
-                        else
-                            pad_plane(&shape, plane, to, is_inside);
-                    }
+                const long in_channel = (sample * groups + group) * group_in + first_in;
+                /* Zeros stay where they are from channels to channels of a block. */
+                pad_channels(&shape, &padded, TENSOR_START(input) + in_channel * depth * height * width,
+                             slice, channels, channel_size,
+                             first_in > 0 && mode == PADDING_ZEROS && clips_depth != 0);
                 const tap_rows taps = {channels * kernel_h * kernel_w,
                                        kernel_h,
                                        kernel_w,
@@ -110,9 +98,12 @@ weight_fused(TENSOR(const real, input), TENSOR(const real, gradient), TENSOR(rea
                 for (long first_out = 0; first_out < group_out; first_out += OUT_CHANNELS)
                     for (long kd = 0; kd < kernel_d; kd++) {
                         const long at = kd * dilation_d;
-                        const long first_plane = before > at ? (before - at + stride_d - 1) / stride_d : 0,
-                                   last_plane =
-                                       end > at ? min(planes, (end - at + stride_d - 1) / stride_d) : 0;
+                        const long first_plane = padded.before > at
+                                                     ? (padded.before - at + stride_d - 1) / stride_d
+                                                     : 0,
+                                   last_plane = padded.end > at
+                                                    ? min(planes, (padded.end - at + stride_d - 1) / stride_d)
+                                                    : 0;
                         const position_range positions = {last_plane - first_plane,
                                                           stride_d * plane_size,
                                                           g_plane,

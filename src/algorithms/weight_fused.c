@@ -34,7 +34,7 @@ static void choose(const request *q, parameter_set *p)
     p->values[ROWS] = tile.rows;
     p->values[VECTOR_WIDTH] = tile.vector_width;
     p->values[SLICE_KIB] = 2048;
-    p->values[SLICES] = 32;
+    p->values[SLICES] = 16;
     p->values[BLOCK_TAPS] = 64;
 }
 
