@@ -32,6 +32,30 @@ ALWAYS_INLINE void pad_gradient(global const real *from, global real *to, const 
             pad_plane(&shape, from + o * from_channel + z * from_plane, to + o * to_channel + z * line, true);
 }
 
+/* Adds the products of padded channels and the output gradient, `planes` planes of it, to the sums of all
+ * output channels; `all` are a plane's positions, `first` is where the first channel's sums for kd = 0 go. */
+ALWAYS_INLINE void sum_channels(global const real *x, const tap_rows *taps, const pad_planes *padded,
+                                const long planes, global const real *g, const long g_channel,
+                                const position_range *all, const sum_place *first, const long kernel_d,
+                                const long kernel_plane, const long dilation_d)
+{
+    const long stride = padded->stride;
+    for (long o = 0; o < first->channels; o += OUT_CHANNELS)
+        for (long kd = 0; kd < kernel_d; kd++) {
+            /* Planes whose plane under kd is stored. */
+            const long at = kd * dilation_d, before = padded->before - at, end = padded->end - at;
+            const long first_plane = before > 0 ? (before + stride - 1) / stride : 0;
+            position_range positions = *all;
+            positions.planes = min(planes, end > 0 ? (end + stride - 1) / stride : 0) - first_plane;
+            sum_place place = *first;
+            place.to += o * place.out_stride + kd * kernel_plane;
+            place.channels -= o;
+            for (long row = 0; row < taps->count; row += ROWS)
+                sum_tile(x + (first_plane * stride + at) * padded->size, taps, row,
+                         g + o * g_channel + first_plane * all->g_plane, g_channel, &positions, &place, 0);
+        }
+}
+
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 weight_fused(TENSOR(const real, input), TENSOR(const real, gradient), TENSOR(real, slices),
              TENSOR(real, sums) WEIGHT_FUSED_ARGUMENTS(ARGUMENT))
@@ -65,8 +89,9 @@ weight_fused(TENSOR(const real, input), TENSOR(const real, gradient), TENSOR(rea
                 pad_gradient(g_block, slice + gradient_start, group_out, out_depth * out_plane, gradient_size,
                              planes, out_plane, line, rows, pitch, out_width);
             global const real *g = is_padded ? slice + gradient_start : g_block;
-            const long g_channel = is_padded ? gradient_size : out_depth * out_plane,
-                       g_plane = is_padded ? line : out_plane;
+            const long g_channel = is_padded ? gradient_size : out_depth * out_plane;
+            const position_range positions = {
+                0, stride_d * plane_size, is_padded ? line : out_plane, is_padded ? 1 : rows, line, pitch};
             pad_shape shape = {STRIDE_H,
                                STRIDE_W,
                                (int)phases_h,
@@ -95,31 +120,12 @@ weight_fused(TENSOR(const real, input), TENSOR(const real, gradient), TENSOR(rea
                                        channel_size,
                                        phase_pitch,
                                        pitch};
-                for (long first_out = 0; first_out < group_out; first_out += OUT_CHANNELS)
-                    for (long kd = 0; kd < kernel_d; kd++) {
-                        const long at = kd * dilation_d;
-                        const long first_plane = padded.before > at
-                                                     ? (padded.before - at + stride_d - 1) / stride_d
-                                                     : 0,
-                                   last_plane = padded.end > at
-                                                    ? min(planes, (padded.end - at + stride_d - 1) / stride_d)
-                                                    : 0;
-                        const position_range positions = {last_plane - first_plane,
-                                                          stride_d * plane_size,
-                                                          g_plane,
-                                                          is_padded ? 1 : rows,
-                                                          line,
-                                                          pitch};
-                        const long filter = (group * group_out + first_out) * group_in + first_in;
-                        const sum_place place = {TENSOR_START(sums) + part * weights +
-                                                     filter * channel_weights + kd * kernel_plane,
-                                                 group_in * channel_weights, channel_weights,
-                                                 group_out - first_out, unit > first_unit};
-                        for (long row = 0; row < taps.count; row += ROWS)
-                            sum_tile(slice + (first_plane * stride_d + at) * plane_size, &taps, row,
-                                     g + first_out * g_channel + first_plane * g_plane, g_channel, &positions,
-                                     &place, 0);
-                    }
+                const long filter = group * group_out * group_in + first_in;
+                const sum_place place = {TENSOR_START(sums) + part * weights + filter * channel_weights,
+                                         group_in * channel_weights, channel_weights, group_out,
+                                         unit > first_unit};
+                sum_channels(slice, &taps, &padded, planes, g, g_channel, &positions, &place, kernel_d,
+                             kernel_plane, dilation_d);
             }
         }
     }
