@@ -5,7 +5,7 @@
  * OUT_CHANNELS]
  *
  * Channels past group_out are zero.
- *   OUT_CHANNELS  1 to 16
+ *   OUT_CHANNELS  1 to 32
  * Index space: (taps, channels, blocks). Cost: reads the weight once, writes it once;
  * no arithmetic.
  */

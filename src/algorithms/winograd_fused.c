@@ -162,13 +162,21 @@ static void estimate(const request *q, const product_tile *tile, int64_t m, cons
                      step *s)
 {
     const geometry *g = q->geometry;
-    int64_t kernel_d = q->problem->kernel[0], halo = kernel_d - 1;
-    int64_t n = winograd_input_tile(q->problem, m);
+    const clconv_problem *problem = q->problem;
+    int64_t kernel_d = problem->kernel[0], planes_in = a->chunk_depth + kernel_d - 1;
+    double planes_summed = (double)kernel_d;
+    if (problem->padding_mode == CLCONV_PADDING_ZEROS) { /* those outside are left out */
+        planes_in = min_i64(planes_in, ceil_divide(problem->input[0], problem->dilation[0]));
+        planes_summed = product_planes_summed(kernel_d, 1, problem->dilation[0], problem->pad_before[0],
+                                              problem->input[0], g->output[0]) /
+                        (double)g->output[0];
+    }
+    int64_t n = winograd_input_tile(problem, m);
     double frequencies = (double)(n * n);
     double lanes = (double)a->units * (double)(a->block_panels * panel_width(tile));
-    double in_planes = lanes * (double)(a->chunk_depth + halo) * (double)g->group_in;
+    double in_planes = lanes * (double)planes_in * (double)g->group_in;
     double out_planes = lanes * (double)a->chunk_depth * (double)(a->group_blocks * tile->out_channels);
-    double product = 2 * frequencies * out_planes * (double)(g->group_in * kernel_d);
+    double product = 2 * frequencies * out_planes * (double)g->group_in * planes_summed;
     /* As measured; tiles of 5 x 5 kernels have fewer outputs for as many frequencies. */
     double transforms =
         frequencies * (m + 2 == n ? 16 * (in_planes + out_planes) : 8 * in_planes + 4 * out_planes);

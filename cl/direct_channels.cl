@@ -1,0 +1,238 @@
+/* Direct convolution whose vectors are of output channels, for images whose rows and planes are no whole vectors
+ * of positions: the padded volume of pad.cl, or the input where nothing is padded, is read an element at a time,
+ * each for OUT_CHANNELS channels, so no lane is lost at the end of a row or a plane:
+ *
+ *              <- OUT_CHANNELS channels ->
+ *     p = 0 |  acc[0][0]  |  acc[0][1]  |     for each channel and tap that some position of the tile reads:
+ *       ... |     ...     |     ...     |     acc[p][v] += input [position p under the tap] * weight[v]
+ *     p = 6 |  acc[6][0]  |  acc[6][1]  |
+ *
+ * A tile is a part of an output row, shared out evenly to tiles of at most POSITIONS, or two or three short
+ * rows. A work-group takes a block of output channels and a run of tiles; their sums stay in a slice of its own
+ * while it goes through the input channels, block_in at a time, so that weights come from its cache; at the end
+ * they are turned into rows of positions. Each output is one sum in the fixed order channel, kd, kh, kw.
+ *   OUT_CHANNELS  1 or 2 times VECTOR_WIDTH
+ *   POSITIONS     1 to 14  of a tile at most
+ *   VECTOR_WIDTH  2 to 16
+ *
+ * Index space: work-groups of one work-item (slices), each taking its share of the units. Cost: 2 FLOPs for
+ * each product, those with zeros beside a row included, above and below it not; reads the volume once for each
+ * block of channels, where it is not in cache.
+ */
+#include "arguments/direct_channels.clh"
+#include "common/epilogue.clh"
+#include "common/padding.clh"
+#include "common/transpose.clh"
+
+#define VECTORS (OUT_CHANNELS / VECTOR_WIDTH)
+
+/* The taps of a tile, in their order: where they read, from the tile's first element of a channel on, and where
+ * a channel's weights for them are. */
+typedef struct tap_list {
+    int count;
+    int x[MAX_TAPS], w[MAX_TAPS];
+} tap_list;
+
+/* What a tile sums: input channels [0, channels) from `input` on, by the weights from `weight` on. */
+typedef struct tile_sum {
+    global const real *input, *weight;
+    long channels, channel_size, weight_channel, pitch;
+    /* Vectors of the weights after these to prefetch with each channel: from first_ahead on, every step_ahead. */
+    long first_ahead, step_ahead;
+    const tap_list *taps;
+} tile_sum;
+
+/* Continues the sums of `rows` rows of `columns` positions. */
+ALWAYS_INLINE void add_to_sums(global real *sums, const int rows, const int columns, const tile_sum *t)
+{
+    const int count = rows * columns;
+    realv acc[POSITIONS][VECTORS];
+#pragma unroll
+    for (int p = 0; p < POSITIONS; p++)
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++)
+            if (p < count) acc[p][v] = vector_load(sums + p * OUT_CHANNELS + v * VECTOR_WIDTH);
+    for (long c = 0; c < t->channels; c++) {
+        global const real *input = t->input + c * t->channel_size,
+                          *weights = t->weight + c * t->weight_channel;
+        for (long i = t->first_ahead; i < t->weight_channel; i += t->step_ahead)
+            vector_prefetch(weights + t->channels * t->weight_channel + i);
+        for (int i = 0; i < t->taps->count; i++) {
+            global const real *x = input + t->taps->x[i], *w = weights + t->taps->w[i];
+            realv weight[VECTORS];
+#pragma unroll
+            for (int v = 0; v < VECTORS; v++)
+                weight[v] = vector_load(w + v * VECTOR_WIDTH);
+#pragma unroll
+            for (int p = 0; p < POSITIONS; p++)
+                if (p < count)
+#pragma unroll
+                    for (int v = 0; v < VECTORS; v++)
+                        acc[p][v] = (realv)x[p / columns * t->pitch + p % columns] * weight[v] + acc[p][v];
+        }
+    }
+#pragma unroll
+    for (int p = 0; p < POSITIONS; p++)
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++)
+            if (p < count) vector_store(acc[p][v], sums + p * OUT_CHANNELS + v * VECTOR_WIDTH);
+}
+
+/* There is code for each shape of a tile. */
+#define SHAPE(rows, columns) ((rows)*16 + (columns))
+#define CASE(rows, columns)                  \
+    case SHAPE(rows, columns):               \
+        add_to_sums(sums, rows, columns, t); \
+        break;
+static inline void sum_tile(global real *sums, const int rows, const int columns, const tile_sum *t)
+{
+    switch (SHAPE(rows, columns)) {
+        CASE(1, 1)
+        CASE(1, 2)
+        CASE(1, 3)
+        CASE(1, 4)
+        CASE(1, 5)
+        CASE(1, 6)
+        CASE(2, 2)
+        CASE(2, 3)
+#if POSITIONS > 6
+        CASE(1, 7)
+        CASE(1, 8)
+        CASE(1, 9)
+        CASE(1, 10)
+        CASE(1, 11)
+        CASE(1, 12)
+        CASE(1, 13)
+        CASE(1, 14)
+        CASE(2, 4)
+        CASE(2, 5)
+        CASE(2, 6)
+        CASE(2, 7)
+        CASE(3, 3)
+        CASE(3, 4)
+#endif
+    }
+}
+
+/* Stores the sums of positions [0, count) for so many channels, out_stride elements apart; `out` is the first
+ * position of the first. */
+static inline void store_sums(global const real *sums, const long count, global real *out, const epilogue e,
+                              const long out_stride, const long channels)
+{
+    for (long p = 0; p < count; p += VECTOR_WIDTH)
+        for (int first = 0; first < channels; first += VECTOR_WIDTH) {
+            realv turned[VECTOR_WIDTH];
+#pragma unroll
+            for (int i = 0; i < VECTOR_WIDTH; i++)
+                turned[i] = epilogue_early(vector_load(sums + (p + i) * OUT_CHANNELS + first), e);
+            transpose(turned);
+            const int present = (int)min((long)VECTOR_WIDTH, count - p);
+#pragma unroll
+            for (int o = 0; o < VECTOR_WIDTH; o++) {
+                if (first + o >= channels) continue;
+                const long at = (first + o) * out_stride + p;
+                if (present == VECTOR_WIDTH) {
+                    vector_store(epilogue_late(turned[o], e, at), out + at);
+                } else {
+                    real lanes[VECTOR_WIDTH];
+                    lanes_store(turned[o], lanes);
+                    epilogue_store(lanes, out, e, at, present, false);
+                }
+            }
+        }
+}
+
+/* The window of a convolution over a volume of pad.cl whose first plane is plane clip_depth of the padded input. */
+typedef struct window {
+    long kernel_d, kernel_h, kernel_w, stride_d, stride_h, stride_w, dilation_d, dilation_h, dilation_w;
+    long clip_depth, depth, first_row,
+        last_row; /* planes stored; rows of the padded input that hold no zeros */
+    long plane_size, phase_pitch, pitch, phases_w;
+} window;
+
+/* Lists the taps of output plane `z` and rows [y, y + rows) that read anything but zeros. */
+static inline void list_taps(tap_list *list, const window *n, const long z, const long y, const long rows)
+{
+    int count = 0;
+    for (long kd = 0; kd < n->kernel_d; kd++) {
+        const long plane = z * n->stride_d + kd * n->dilation_d - n->clip_depth;
+        if (plane < 0 || plane >= n->depth) continue;
+        for (long kh = 0; kh < n->kernel_h; kh++) {
+            const long row = kh * n->dilation_h, first = y * n->stride_h + row,
+                       last = first + (rows - 1) * n->stride_h;
+            if (last < n->first_row || first >= n->last_row) continue;
+            const long start = (plane - z * n->stride_d) * n->plane_size +
+                               row % n->stride_h * n->phases_w * n->phase_pitch +
+                               row / n->stride_h * n->pitch;
+            const long tap = (kd * n->kernel_h + kh) * n->kernel_w;
+            for (long kw = 0; kw < n->kernel_w; kw++, count++) {
+                const long column = kw * n->dilation_w;
+                list->x[count] = (int)(start + column % n->stride_w * n->phase_pitch + column / n->stride_w);
+                list->w[count] = (int)(tap + kw) * OUT_CHANNELS;
+            }
+        }
+    }
+    list->count = count;
+}
+
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+direct_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const real, bias),
+                TENSOR(real, output),
+                TENSOR(real, slices) EPILOGUE_TENSOR DIRECT_CHANNELS_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
+{
+    global real *slice = TENSOR_START(slices) + get_group_id(0) * slice_size;
+    const window n = {kernel_d,   kernel_h,   kernel_w,    stride_d,   stride_h, stride_w,
+                      dilation_d, dilation_h, dilation_w,  clip_depth, depth,    first_row,
+                      last_row,   plane_size, phase_pitch, pitch,      phases_w};
+    const long channel_size = depth * plane_size,
+               weight_channel = kernel_d * kernel_h * kernel_w * OUT_CHANNELS;
+    const long plane_tiles = row_blocks * row_tiles, out_plane = out_height * out_width;
+    const long last_unit = (get_group_id(0) + 1) * units / get_num_groups(0);
+    for (long unit = get_group_id(0) * units / get_num_groups(0); unit < last_unit; unit++) {
+        const long run = unit % runs, block = unit / runs % blocks, volume = unit / runs / blocks,
+                   group = volume % groups;
+        const long first_tile = run * tiles / runs, last_tile = (run + 1) * tiles / runs;
+        const long first_out = block * OUT_CHANNELS,
+                   channels = min((long)OUT_CHANNELS, group_out - first_out);
+        real start[OUT_CHANNELS];
+        for (int o = 0; o < OUT_CHANNELS; o++)
+            start[o] = has_bias && o < channels ? TENSOR_START(bias)[group * group_out + first_out + o] : 0;
+        long first_position = 0, last_position = 0;
+        for (long first_in = 0; first_in < group_in; first_in += block_in) {
+            tap_list taps;
+            tile_sum t = {
+                .weight =
+                    TENSOR_START(weight) + ((group * blocks + block) * group_in + first_in) * weight_channel,
+                .channels = min(block_in, group_in - first_in),
+                .channel_size = channel_size,
+                .weight_channel = weight_channel,
+                .pitch = pitch,
+                .step_ahead = (last_tile - first_tile) * VECTOR_WIDTH,
+                .taps = &taps,
+            };
+            for (long tile = first_tile; tile < last_tile; tile++) {
+                const long z = tile / plane_tiles, row_block = tile / row_tiles % row_blocks,
+                           part = tile % row_tiles;
+                const long y = row_block * tile_rows, rows = min(tile_rows, out_height - y);
+                const long x = part * out_width / row_tiles, columns = (part + 1) * out_width / row_tiles - x;
+                const long position = z * out_plane + y * out_width + x;
+                if (tile == first_tile) first_position = position;
+                last_position = position + rows * columns;
+                global real *sums = slice + (position - first_position) * OUT_CHANNELS;
+                if (first_in == 0)
+                    for (long p = 0; p < rows * columns; p++)
+                        for (int v = 0; v < VECTORS; v++)
+                            vector_store(lanes_load(start + v * VECTOR_WIDTH),
+                                         sums + p * OUT_CHANNELS + v * VECTOR_WIDTH);
+                if (tile == first_tile || part == 0) list_taps(&taps, &n, z, y, rows);
+                t.first_ahead = (tile - first_tile) * VECTOR_WIDTH;
+                t.input = TENSOR_START(input) + (volume * group_in + first_in) * channel_size +
+                          z * stride_d * plane_size + y * pitch + x;
+                sum_tile(sums, (int)rows, (int)columns, &t);
+            }
+        }
+        const long at = (volume * group_out + first_out) * out_depth * out_plane + first_position;
+        store_sums(slice, last_position - first_position, TENSOR_START(output) + at, EPILOGUE_AT(at),
+                   out_depth * out_plane, channels);
+    }
+}

@@ -1,0 +1,233 @@
+/* direct_channels: direct convolution whose vectors are of output channels (cl/direct_channels.cl): for images
+ * whose planes are no whole vectors of positions. */
+#include "arguments/direct_channels.clh"
+#include "algorithms/algorithm.h"
+#include "base/arith.h"
+#include "steps/epilogue.h"
+#include "steps/kernel.h"
+#include "steps/pack.h"
+#include "steps/product.h"
+
+typedef struct direct_channels_arguments {
+    DIRECT_CHANNELS_ARGUMENTS(ARGUMENT_MEMBER)
+} direct_channels_arguments;
+
+enum { VECTORS, POSITIONS, VECTOR_WIDTH, SUMS_KIB, WEIGHT_KIB, SLICES };
+
+enum { MAX_VECTORS = 2, MAX_POSITIONS = 14 };
+
+static const parameter_range ranges[] = {
+    [VECTORS] = {"vectors", 1, MAX_VECTORS, false},
+    [POSITIONS] = {"positions", 1, MAX_POSITIONS, false},
+    [VECTOR_WIDTH] = {"vector_width", 1, 16, true},
+    [SUMS_KIB] = {"sums_kib", 1, 1 << 20,
+                  false}, /* of a work-group's sums at most, unless one tile needs more */
+    [WEIGHT_KIB] = {"weight_kib", 1, 1 << 20, false}, /* of the weights that are used at a time at most */
+    [SLICES] = {"slices", 1, 65536, false},           /* at most; work-groups that run */
+    {NULL, 0, 0, false},
+};
+
+static void choose(const request *q, parameter_set *p)
+{
+    int64_t channels = q->geometry->group_out;
+    int64_t width = traits_vector_width(q->traits, q->geometry->element_size);
+    while (width > 2 && channels <= width / 2)
+        width /= 2;
+    int64_t vectors = round_up(channels, width * MAX_VECTORS) > round_up(channels, width) ? 1 : MAX_VECTORS;
+    int64_t registers = (q->traits->registers - vectors - 1) / vectors;
+    p->values[VECTORS] = vectors;
+    p->values[POSITIONS] = min_i64(registers, MAX_POSITIONS);
+    p->values[VECTOR_WIDTH] = width;
+    p->values[SUMS_KIB] = 64;
+    p->values[WEIGHT_KIB] = 128;
+    p->values[SLICES] = 64;
+}
+
+static bool is_applicable(const request *q, const parameter_set *p, text *why)
+{
+    if (p->values[VECTOR_WIDTH] == 1)
+        text_append(why, "vector_width is 1; it is for devices with vector registers");
+    else if (q->geometry->taps > MAX_TAPS)
+        text_append(why, "a channel has %lld taps; it needs at most %d", (long long)q->geometry->taps,
+                    MAX_TAPS);
+    else
+        return true;
+    return false;
+}
+
+/* Whether the input is the volume that is read: no padding but on the depth axis, where it is left out. */
+static bool reads_in_place(const request *q, const scratch_layout *l)
+{
+    const clconv_problem *p = q->problem;
+    for (int axis = 1; axis < 3; axis++)
+        if (p->pad_before[axis] + p->pad_after[axis] > 0 || p->stride[axis] > 1) return false;
+    return p->pad_before[0] + p->pad_after[0] == 0 || l->clips_depth;
+}
+
+/* A kernel of one element reads its positions as one line. */
+static bool is_line(const request *q)
+{
+    const clconv_problem *p = q->problem;
+    for (int axis = 0; axis < 3; axis++)
+        if (p->kernel[axis] != 1 || p->stride[axis] != 1 || p->pad_before[axis] + p->pad_after[axis] != 0)
+            return false;
+    return true;
+}
+
+static int64_t lanes_of(const parameter_set *p)
+{
+    return p->values[VECTORS] * p->values[VECTOR_WIDTH];
+}
+
+/* Tiles: parts of a row, or as many short rows as there is code for. */
+static void choose_shape(const parameter_set *p, direct_channels_arguments *a)
+{
+    int64_t positions = p->values[POSITIONS], width = a->out_width, height = a->out_height;
+    a->row_tiles = ceil_divide(width, positions);
+    a->tile_rows = width > 1 && 2 * width <= positions ? 2 : 1;
+    if ((width == 3 || width == 4) && 3 * width <= positions &&
+        ceil_divide(height, 3) < ceil_divide(height, 2))
+        a->tile_rows = 3;
+    a->row_blocks = ceil_divide(height, a->tile_rows);
+}
+
+/* Runs of tiles: their sums within a limit, and enough of them to share out. False if sizes overflow. */
+static bool divide(const request *q, const parameter_set *p, direct_channels_arguments *a)
+{
+    enum { MIN_UNITS = 16 };
+    int64_t element = q->geometry->element_size, tile_bytes = p->values[POSITIONS] * lanes_of(p) * element;
+    if (!size_product((const int64_t[]){a->out_depth, a->row_blocks, a->row_tiles}, 3, &a->tiles))
+        return false;
+    int64_t most = max_i64((p->values[SUMS_KIB] << 10) / tile_bytes, 1);
+    int64_t volumes = q->problem->batch * a->groups * a->blocks;
+    int64_t wanted = max_i64(ceil_divide(a->tiles, most), ceil_divide(MIN_UNITS, max_i64(volumes, 1)));
+    a->runs = max_i64(min_i64(a->tiles, wanted), 1);
+    int64_t run_positions = ceil_divide(a->tiles, a->runs) * p->values[POSITIONS];
+    a->slice_size = (run_positions + p->values[VECTOR_WIDTH]) * lanes_of(p);
+    int64_t weight_bytes = q->geometry->taps * lanes_of(p) * element;
+    a->block_in = max_i64((p->values[WEIGHT_KIB] << 10) / weight_bytes, 1);
+    return size_multiply(volumes, a->runs, &a->units);
+}
+
+static bool describe(const request *q, const parameter_set *p, const scratch_layout *l,
+                     direct_channels_arguments *a)
+{
+    const clconv_problem *problem = q->problem;
+    const geometry *g = q->geometry;
+    bool line = is_line(q), has_zeros = problem->padding_mode == CLCONV_PADDING_ZEROS && !q->strict;
+    *a = (direct_channels_arguments){
+        .blocks = ceil_divide(g->group_out, lanes_of(p)),
+        .groups = problem->groups,
+        .group_in = g->group_in,
+        .group_out = g->group_out,
+        .depth = line ? 1 : l->padded_depth,
+        .clip_depth = l->clips_depth ? problem->pad_before[0] : 0,
+        .first_row = has_zeros ? problem->pad_before[1] : 0,
+        .last_row = has_zeros ? problem->pad_before[1] + problem->input[1] : INT64_MAX / 4,
+        .out_depth = line ? 1 : g->output[0],
+        .out_height = line ? 1 : g->output[1],
+        .out_width = line ? g->output_plane : g->output[2],
+        AXES(kernel, problem->kernel),
+        AXES(stride, problem->stride),
+        AXES(dilation, problem->dilation),
+        .plane_size = line ? g->input_plane : l->plane_size,
+        .phase_pitch = l->phase_pitch,
+        .pitch = line ? g->input_plane : l->pitch,
+        .phases_w = l->phases[2],
+        .has_bias = problem->has_bias,
+    };
+    choose_shape(p, a);
+    return divide(q, p, a);
+}
+
+static step program(const request *q, const parameter_set *p)
+{
+    step s = kernel_step("direct_channels", "direct_channels.cl", "direct_channels", q->problem->dtype);
+    kernel_define(&s, "OUT_CHANNELS", lanes_of(p));
+    kernel_define(&s, "POSITIONS", p->values[POSITIONS]);
+    kernel_define(&s, "VECTOR_WIDTH", p->values[VECTOR_WIDTH]);
+    return s;
+}
+
+/* Products of an axis whose input exists, for all of its outputs. */
+static double products(const request *q, int axis)
+{
+    const clconv_problem *p = q->problem;
+    int64_t outputs = q->geometry->output[axis];
+    if (axis == 2 || q->strict || p->padding_mode != CLCONV_PADDING_ZEROS)
+        return (double)outputs * (double)p->kernel[axis];
+    return product_planes_summed(p->kernel[axis], p->stride[axis], p->dilation[axis], p->pad_before[axis],
+                                 p->input[axis], outputs);
+}
+
+/* As measured on a CPU: a tap takes as long as its multiply-adds, or as its loads, and a little more; so do a
+ * tile's sums, which are loaded and stored for each block of input channels. */
+static void estimate(const request *q, const parameter_set *p, const direct_channels_arguments *a, step *s)
+{
+    const geometry *g = q->geometry;
+    double positions = (double)g->output_plane / (double)a->tiles, vectors = (double)p->values[VECTORS];
+    double fmas = positions * vectors, loads = positions + vectors, busy = fmas > loads ? fmas : loads;
+    double lanes = (double)q->problem->batch * (double)(a->groups * a->blocks * lanes_of(p));
+    double taps = products(q, 0) * products(q, 1) * products(q, 2);
+    double sums = 12 * (double)ceil_divide(a->group_in, a->block_in) * (double)g->output_plane;
+    s->flops = 2 * lanes * (taps * (double)a->group_in + sums);
+    s->efficiency = fmas / ((busy > 6 ? busy : 6) + 3);
+    s->bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output +
+                                          (double)a->runs * (double)g->elements.weight);
+}
+
+static void append_product(const request *q, const parameter_set *p, const direct_channels_arguments *a,
+                           step_buffer volume, int64_t slices, int64_t slices_offset, recipe *r)
+{
+    step s = program(q, p);
+    kernel_add_buffer(&s, volume.role, volume.offset);
+    kernel_add_buffer(&s, BUFFER_PACKED, 0);
+    kernel_add_buffer(&s, a->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
+    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
+    kernel_add_buffer(&s, BUFFER_WORKSPACE, slices_offset);
+    kernel_set_scalars(&s, a, sizeof *a);
+    epilogue_fuse(&s, q->problem, 0);
+    kernel_set_range(&s, (const int64_t[]){slices, 1, 1}, (const int64_t[]){1, 1, 1});
+    estimate(q, p, a, &s);
+    recipe_append_run(r, &s);
+}
+
+static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
+{
+    const clconv_problem *problem = q->problem;
+    const geometry *g = q->geometry;
+    int64_t slice_bytes, volume_bytes;
+    direct_channels_arguments a;
+    scratch_layout layout;
+    if (!is_applicable(q, p, why)) return;
+    if (!scratch_layout_compute(problem, g, q->strict, &layout) || layout.channel_size > INT32_MAX) {
+        text_append(why, "a padded channel or a stride is too large for 32 bits");
+        return;
+    }
+    bool fits = describe(q, p, &layout, &a), in_place = reads_in_place(q, &layout);
+    int64_t slices = fits ? min_i64(a.units, p->values[SLICES]) : 0;
+    if (!fits || !size_product((const int64_t[]){slices, a.slice_size, g->element_size}, 3, &slice_bytes) ||
+        !size_product((const int64_t[]){problem->batch, layout.sample_size, g->element_size}, 3,
+                      &volume_bytes) ||
+        slice_bytes > INT64_MAX / 4 || volume_bytes > INT64_MAX / 4) {
+        text_append(why, "its slices or its padded input would overflow");
+        return;
+    }
+    if (!pack_append(r, problem, g, lanes_of(p), false, q->traits->local_size)) {
+        text_append(why, "the packed weight is too large");
+        return;
+    }
+    int64_t slices_offset = recipe_reserve(r, slice_bytes);
+    step_buffer volume = {BUFFER_INPUT, 0};
+    if (!in_place) {
+        volume = (step_buffer){BUFFER_WORKSPACE, recipe_reserve(r, volume_bytes)};
+        scratch_part all = scratch_part_of(problem, &layout, 0, problem->batch,
+                                           geometry_depth_span(problem, 0, g->output[0], layout.clips_depth));
+        a.depth = all.layout.padded_depth;
+        a.clip_depth = all.span.first + problem->pad_before[0];
+        if (all.span.last > all.span.first) scratch_append_pad(r, problem, g, &all, volume.offset, q->traits);
+    }
+    append_product(q, p, &a, volume, slices, slices_offset, r);
+}
+
+const algorithm algorithm_direct_channels = {"direct_channels", true, ranges, choose, emit, CLCONV_FORWARD};
