@@ -118,12 +118,12 @@ depthwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
 {
     global real *slice = TENSOR_START(slices) + get_group_id(0) * slice_size;
     const long kd_pitch = kernel_h * KERNEL_W;
-    const pad_shape shape = {
+    pad_shape shape = {
         STRIDE_H,   STRIDE_W,  (int)phases_h, PHASES_W, (int)rows, (int)pitch, (int)phase_pitch,
         pad_height, pad_width, height,        width,    mode,      AHEAD};
     /* Planes of zeros that are left out leave only borders to be zero, which they stay. */
     const bool is_dense = KERNEL_D == 1 || dilation_d == 1;
-    const bool keeps_zeros = STRIDE_H * STRIDE_W == 1 ? clips_depth != 0 && is_dense : false;
+    const bool keeps_zeros = clips_depth != 0 && is_dense;
     bool has_zeros = false;
     for (long unit = get_group_id(0); unit < units; unit += get_num_groups(0)) {
         const long channel = unit / depth_blocks, first = unit % depth_blocks * block_depth;
@@ -137,13 +137,14 @@ depthwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
                 TENSOR_START(input) + (channel * depth + (is_inside ? z : 0)) * height * width;
 #if VECTOR_WIDTH > 1
             if (has_zeros) {
-                if (is_inside) refill_plane(&shape, plane, slice + s * plane_size, plane + height * width);
+                if (is_inside) refill_plane(&shape, plane, slice + s * plane_size);
                 continue;
             }
 #endif
             pad_plane(&shape, plane, slice + s * plane_size, is_inside);
         }
         has_zeros = keeps_zeros;
+        shape.ahead = has_zeros ? height * width : AHEAD;
 #if LOCAL_SIZE > 1
         barrier(CLK_GLOBAL_MEM_FENCE);
 #endif

@@ -51,11 +51,13 @@ static inline void pad_block(global const real *plane, global real *padded, cons
     for (long run = 0; run < runs; run += count) {
         global real *to = padded + run * b->phases * pitch;
         const long above = pad_height - first - run * dilation_h - b->first_phase;
-        const pad_shape plain = PAD_PLAIN(rows, pitch, above, pad_width, height, width, mode);
-        if (has_zeros)
-            refill_plane(&plain, plane, to, next);
-        else
+        pad_shape plain = PAD_PLAIN(rows, pitch, above, pad_width, height, width, mode);
+        if (has_zeros) {
+            plain.ahead = next - plane;
+            refill_plane(&plain, plane, to);
+        } else {
             pad_plane(&plain, plane, to, true);
+        }
     }
 }
 
