@@ -1,6 +1,6 @@
 /* Direct convolution whose vectors are of output channels, for images whose rows and planes are no whole vectors
- * of positions: the padded volume of pad.cl, or the input where nothing is padded, is read an element at a time,
- * each for OUT_CHANNELS channels, so no lane is lost at the end of a row or a plane:
+ * of positions: the padded input, or the input where nothing is padded, is read an element at a time, each for
+ * OUT_CHANNELS channels, so no lane is lost at the end of a row or a plane:
  *
  *              <- OUT_CHANNELS channels ->
  *     p = 0 |  acc[0][0]  |  acc[0][1]  |     for each channel and tap that some position of the tile reads:
@@ -14,6 +14,7 @@
  *   OUT_CHANNELS  1 or 2 times VECTOR_WIDTH
  *   POSITIONS     1 to 14  of a tile at most
  *   VECTOR_WIDTH  2 to 16
+ *   STRIDE_W      1 and more
  *
  * Index space: work-groups of one work-item (slices), each taking its share of the units. Cost: 2 FLOPs for
  * each product, those with zeros beside a row included, above and below it not; reads the volume once for each
@@ -36,7 +37,7 @@ typedef struct tap_list {
 /* What a tile sums: input channels [0, channels) from `input` on, by the weights from `weight` on. */
 typedef struct tile_sum {
     global const real *input, *weight;
-    long channels, channel_size, weight_channel, pitch;
+    long channels, channel_size, weight_channel, row_step; /* row_step: from a row of the tile to the next */
     /* Vectors of the weights after these to prefetch with each channel: from first_ahead on, every step_ahead. */
     long first_ahead, step_ahead;
     const tap_list *taps;
@@ -68,7 +69,8 @@ ALWAYS_INLINE void add_to_sums(global real *sums, const int rows, const int colu
                 if (p < count)
 #pragma unroll
                     for (int v = 0; v < VECTORS; v++)
-                        acc[p][v] = (realv)x[p / columns * t->pitch + p % columns] * weight[v] + acc[p][v];
+                        acc[p][v] = (realv)x[p / columns * t->row_step + p % columns * STRIDE_W] * weight[v] +
+                                    acc[p][v];
         }
     }
 #pragma unroll
@@ -142,12 +144,12 @@ static inline void store_sums(global const real *sums, const long count, global 
         }
 }
 
-/* The window of a convolution over a volume of pad.cl whose first plane is plane clip_depth of the padded input. */
+/* The window of a convolution over a padded volume whose first plane is plane clip_depth of the padded input. */
 typedef struct window {
-    long kernel_d, kernel_h, kernel_w, stride_d, stride_h, stride_w, dilation_d, dilation_h, dilation_w;
+    long kernel_d, kernel_h, kernel_w, stride_d, stride_h, dilation_d, dilation_h, dilation_w;
     long clip_depth, depth, first_row,
         last_row; /* planes stored; rows of the padded input that hold no zeros */
-    long plane_size, phase_pitch, pitch, phases_w;
+    long plane_size, pitch;
 } window;
 
 /* Lists the taps of output plane `z` and rows [y, y + rows) that read anything but zeros. */
@@ -161,13 +163,10 @@ static inline void list_taps(tap_list *list, const window *n, const long z, cons
             const long row = kh * n->dilation_h, first = y * n->stride_h + row,
                        last = first + (rows - 1) * n->stride_h;
             if (last < n->first_row || first >= n->last_row) continue;
-            const long start = (plane - z * n->stride_d) * n->plane_size +
-                               row % n->stride_h * n->phases_w * n->phase_pitch +
-                               row / n->stride_h * n->pitch;
+            const long start = (plane - z * n->stride_d) * n->plane_size + row * n->pitch;
             const long tap = (kd * n->kernel_h + kh) * n->kernel_w;
             for (long kw = 0; kw < n->kernel_w; kw++, count++) {
-                const long column = kw * n->dilation_w;
-                list->x[count] = (int)(start + column % n->stride_w * n->phase_pitch + column / n->stride_w);
+                list->x[count] = (int)(start + kw * n->dilation_w);
                 list->w[count] = (int)(tap + kw) * OUT_CHANNELS;
             }
         }
@@ -181,9 +180,8 @@ direct_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(co
                 TENSOR(real, slices) EPILOGUE_TENSOR DIRECT_CHANNELS_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
 {
     global real *slice = TENSOR_START(slices) + get_group_id(0) * slice_size;
-    const window n = {kernel_d,   kernel_h,   kernel_w,    stride_d,   stride_h, stride_w,
-                      dilation_d, dilation_h, dilation_w,  clip_depth, depth,    first_row,
-                      last_row,   plane_size, phase_pitch, pitch,      phases_w};
+    const window n = {kernel_d,   kernel_h,   kernel_w, stride_d,  stride_h, dilation_d, dilation_h,
+                      dilation_w, clip_depth, depth,    first_row, last_row, plane_size, pitch};
     const long channel_size = depth * plane_size,
                weight_channel = kernel_d * kernel_h * kernel_w * OUT_CHANNELS;
     const long plane_tiles = row_blocks * row_tiles, out_plane = out_height * out_width;
@@ -206,7 +204,7 @@ direct_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(co
                 .channels = min(block_in, group_in - first_in),
                 .channel_size = channel_size,
                 .weight_channel = weight_channel,
-                .pitch = pitch,
+                .row_step = stride_h * pitch,
                 .step_ahead = (last_tile - first_tile) * VECTOR_WIDTH,
                 .taps = &taps,
             };
@@ -227,7 +225,7 @@ direct_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(co
                 if (tile == first_tile || part == 0) list_taps(&taps, &n, z, y, rows);
                 t.first_ahead = (tile - first_tile) * VECTOR_WIDTH;
                 t.input = TENSOR_START(input) + (volume * group_in + first_in) * channel_size +
-                          z * stride_d * plane_size + y * pitch + x;
+                          z * stride_d * plane_size + y * stride_h * pitch + x * STRIDE_W;
                 sum_tile(sums, (int)rows, (int)columns, &t);
             }
         }

@@ -50,9 +50,21 @@ static bool is_applicable(const request *q, const parameter_set *p, text *why)
     else if (q->geometry->taps > MAX_TAPS)
         text_append(why, "a channel has %lld taps; it needs at most %d", (long long)q->geometry->taps,
                     MAX_TAPS);
+    else if (q->problem->stride[2] > INT32_MAX / 64)
+        text_append(why, "stride is %lld on W, too large for 32 bits", (long long)q->problem->stride[2]);
     else
         return true;
     return false;
+}
+
+/* The padded input as it lies, without phases: elements are read one at a time. */
+static bool lay_out(const request *q, clconv_problem *plain, geometry *g, scratch_layout *l)
+{
+    *plain = *q->problem;
+    for (int axis = 0; axis < 3; axis++)
+        plain->stride[axis] = 1;
+    return geometry_compute(plain, g, NULL) == CLCONV_SUCCESS &&
+           scratch_layout_compute(plain, g, q->strict, l) && l->channel_size <= INT32_MAX;
 }
 
 /* Whether the input is the volume that is read: no padding but on the depth axis, where it is left out. */
@@ -60,7 +72,7 @@ static bool reads_in_place(const request *q, const scratch_layout *l)
 {
     const clconv_problem *p = q->problem;
     for (int axis = 1; axis < 3; axis++)
-        if (p->pad_before[axis] + p->pad_after[axis] > 0 || p->stride[axis] > 1) return false;
+        if (p->pad_before[axis] + p->pad_after[axis] > 0) return false;
     return p->pad_before[0] + p->pad_after[0] == 0 || l->clips_depth;
 }
 
@@ -128,12 +140,11 @@ static bool describe(const request *q, const parameter_set *p, const scratch_lay
         .out_height = line ? 1 : g->output[1],
         .out_width = line ? g->output_plane : g->output[2],
         AXES(kernel, problem->kernel),
-        AXES(stride, problem->stride),
+        .stride_d = problem->stride[0],
+        .stride_h = problem->stride[1],
         AXES(dilation, problem->dilation),
         .plane_size = line ? g->input_plane : l->plane_size,
-        .phase_pitch = l->phase_pitch,
         .pitch = line ? g->input_plane : l->pitch,
-        .phases_w = l->phases[2],
         .has_bias = problem->has_bias,
     };
     choose_shape(p, a);
@@ -146,6 +157,7 @@ static step program(const request *q, const parameter_set *p)
     kernel_define(&s, "OUT_CHANNELS", lanes_of(p));
     kernel_define(&s, "POSITIONS", p->values[POSITIONS]);
     kernel_define(&s, "VECTOR_WIDTH", p->values[VECTOR_WIDTH]);
+    kernel_define(&s, "STRIDE_W", q->problem->stride[2]);
     return s;
 }
 
@@ -198,10 +210,12 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     const geometry *g = q->geometry;
     int64_t slice_bytes, volume_bytes;
     direct_channels_arguments a;
+    clconv_problem plain;
+    geometry plain_geometry;
     scratch_layout layout;
     if (!is_applicable(q, p, why)) return;
-    if (!scratch_layout_compute(problem, g, q->strict, &layout) || layout.channel_size > INT32_MAX) {
-        text_append(why, "a padded channel or a stride is too large for 32 bits");
+    if (!lay_out(q, &plain, &plain_geometry, &layout)) {
+        text_append(why, "a padded channel is too large for 32 bits");
         return;
     }
     bool fits = describe(q, p, &layout, &a), in_place = reads_in_place(q, &layout);
@@ -221,11 +235,13 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     step_buffer volume = {BUFFER_INPUT, 0};
     if (!in_place) {
         volume = (step_buffer){BUFFER_WORKSPACE, recipe_reserve(r, volume_bytes)};
-        scratch_part all = scratch_part_of(problem, &layout, 0, problem->batch,
-                                           geometry_depth_span(problem, 0, g->output[0], layout.clips_depth));
+        scratch_part all =
+            scratch_part_of(&plain, &layout, 0, plain.batch,
+                            geometry_depth_span(&plain, 0, plain_geometry.output[0], layout.clips_depth));
         a.depth = all.layout.padded_depth;
         a.clip_depth = all.span.first + problem->pad_before[0];
-        if (all.span.last > all.span.first) scratch_append_pad(r, problem, g, &all, volume.offset, q->traits);
+        if (all.span.last > all.span.first)
+            scratch_append_pad(r, &plain, &plain_geometry, &all, volume.offset, q->traits);
     }
     append_product(q, p, &a, volume, slices, slices_offset, r);
 }
