@@ -27,8 +27,8 @@
 
 #define VECTORS (OUT_CHANNELS / VECTOR_WIDTH)
 
-/* The taps of a tile, in their order: where they read, from the tile's first element of a channel on, and where
- * a channel's weights for them are. */
+/* The taps of a tile, in their order: where they read, from the tile's first element in the first plane of a
+ * channel on, and where a channel's weights for them are. */
 typedef struct tap_list {
     int count;
     int x[MAX_TAPS], w[MAX_TAPS];
@@ -163,7 +163,7 @@ static inline void list_taps(tap_list *list, const window *n, const long z, cons
             const long row = kh * n->dilation_h, first = y * n->stride_h + row,
                        last = first + (rows - 1) * n->stride_h;
             if (last < n->first_row || first >= n->last_row) continue;
-            const long start = (plane - z * n->stride_d) * n->plane_size + row * n->pitch;
+            const long start = plane * n->plane_size + row * n->pitch;
             const long tap = (kd * n->kernel_h + kh) * n->kernel_w;
             for (long kw = 0; kw < n->kernel_w; kw++, count++) {
                 list->x[count] = (int)(start + kw * n->dilation_w);
@@ -225,7 +225,7 @@ direct_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(co
                 if (tile == first_tile || part == 0) list_taps(&taps, &n, z, y, rows);
                 t.first_ahead = (tile - first_tile) * VECTOR_WIDTH;
                 t.input = TENSOR_START(input) + (volume * group_in + first_in) * channel_size +
-                          z * stride_d * plane_size + y * stride_h * pitch + x * STRIDE_W;
+                          y * stride_h * pitch + x * STRIDE_W;
                 sum_tile(sums, (int)rows, (int)columns, &t);
             }
         }
