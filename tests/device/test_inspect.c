@@ -51,7 +51,29 @@ static void test_infos(void)
     }
 }
 
-/* The arithmetic of the steps is at least that of the definition; nothing is told of a step past the last. */
+/* Taps of an axis that lie inside the input, of all outputs. */
+static double taps_inside(const clconv_problem *p, const int64_t output[3], int axis)
+{
+    int64_t taps = 0;
+    for (int64_t i = 0; i < output[axis]; i++)
+        for (int64_t k = 0; k < p->kernel[axis]; k++) {
+            int64_t at = i * p->stride[axis] + k * p->dilation[axis] - p->pad_before[axis];
+            if (at >= 0 && at < p->input[axis]) taps++;
+        }
+    return (double)taps;
+}
+
+/* FLOPs of the definition but those with padded zeros, which an algorithm may leave out. */
+static double flops_inside(const clconv_problem *p)
+{
+    int64_t output[3];
+    CU_ASSERT_EQUAL_FATAL(clconv_output_size(p, output, NULL), CLCONV_SUCCESS);
+    double channels = (double)p->batch * (double)p->out_channels * (double)(p->in_channels / p->groups);
+    return 2 * channels * taps_inside(p, output, 0) * taps_inside(p, output, 1) * taps_inside(p, output, 2);
+}
+
+/* The arithmetic of the steps is at least what no algorithm can leave out; nothing is told of a step past the
+ * last. */
 static void test_steps(void)
 {
     for (size_t a = 0; a < forward_algorithm_count(); a++) {
@@ -73,7 +95,7 @@ static void test_steps(void)
             }
             flops += step.flops;
         }
-        if (algorithm_is_direct(info.algorithm)) CU_ASSERT(flops >= info.flops);
+        if (algorithm_is_direct(info.algorithm)) CU_ASSERT(flops >= flops_inside(&j.plan.problem));
         CU_ASSERT_EQUAL(clconv_plan_get_step(j.plan.plan, info.steps, &step, &err), CLCONV_INVALID_ARGUMENT);
         CU_ASSERT_EQUAL(clconv_plan_get_step(j.plan.plan, SIZE_MAX, &step, &err), CLCONV_INVALID_ARGUMENT);
         job_close(&j);
