@@ -61,8 +61,10 @@ static bool is_applicable(const request *q, const parameter_set *p, text *why)
 static bool lay_out(const request *q, clconv_problem *plain, geometry *g, scratch_layout *l)
 {
     *plain = *q->problem;
-    for (int axis = 0; axis < 3; axis++)
+    for (int axis = 0; axis < 3; axis++) {
         plain->stride[axis] = 1;
+        plain->output_padding[axis] = 0; /* rows are whole, whatever is read of them */
+    }
     return geometry_compute(plain, g, NULL) == CLCONV_SUCCESS &&
            scratch_layout_compute(plain, g, q->strict, l) && l->channel_size <= INT32_MAX;
 }
