@@ -31,8 +31,7 @@ static void choose(const request *q, parameter_set *p)
 {
     int64_t channels = q->geometry->group_out;
     int64_t width = traits_vector_width(q->traits, q->geometry->element_size);
-    while (width > 2 && channels <= width / 2)
-        width /= 2;
+    if (width > 2 && channels <= width / 2) width /= 2;
     int64_t vectors = round_up(channels, width * MAX_VECTORS) > round_up(channels, width) ? 1 : MAX_VECTORS;
     int64_t registers = (q->traits->registers - vectors - 1) / vectors;
     p->values[VECTORS] = vectors;
