@@ -175,8 +175,12 @@ static double products(const request *q, int axis)
 
 /* As measured on a CPU: a tap takes as long as its multiply-adds, or as its loads, and a little more; so do a
  * tile's sums, which are loaded and stored for each block of input channels. */
-static void estimate(const request *q, const parameter_set *p, const direct_channels_arguments *a, step *s)
+static void estimate(const request *q, const parameter_set *p, const direct_channels_arguments *a,
+                     bool in_place, double volume_bytes, step *s)
 {
+    /* Elements come from lines far apart: from memory as slowly as without a processor's foresight, but not
+     * from a copy that the last-level cache still has. */
+    enum { FAR_BYTES = 8 << 20, FAR_COPY_BYTES = 24 << 20, FAR_SLOWNESS = 5 };
     const geometry *g = q->geometry;
     double positions = (double)g->output_plane / (double)a->tiles, vectors = (double)p->values[VECTORS];
     double fmas = positions * vectors, loads = positions + vectors, busy = fmas > loads ? fmas : loads;
@@ -184,13 +188,17 @@ static void estimate(const request *q, const parameter_set *p, const direct_chan
     double taps = products(q, 0) * products(q, 1) * products(q, 2);
     double sums = 12 * (double)ceil_divide(a->group_in, a->block_in) * (double)g->output_plane;
     s->flops = 2 * lanes * (taps * (double)a->group_in + sums);
-    s->efficiency = fmas / ((busy > 6 ? busy : 6) + 3);
-    s->bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output +
-                                          (double)a->runs * (double)g->elements.weight);
+    s->efficiency = fmas / ((busy > 6 ? busy : 6) + 4);
+    double input = (double)g->element_size * (double)g->elements.input;
+    if (volume_bytes > (in_place ? FAR_BYTES : FAR_COPY_BYTES))
+        input = FAR_SLOWNESS * volume_bytes * (double)a->blocks;
+    s->bytes = input + (double)g->element_size *
+                           ((double)g->elements.output + (double)a->runs * (double)g->elements.weight);
 }
 
 static void append_product(const request *q, const parameter_set *p, const direct_channels_arguments *a,
-                           step_buffer volume, int64_t slices, int64_t slices_offset, recipe *r)
+                           step_buffer volume, double volume_bytes, int64_t slices, int64_t slices_offset,
+                           recipe *r)
 {
     step s = program(q, p);
     kernel_add_buffer(&s, volume.role, volume.offset);
@@ -201,7 +209,7 @@ static void append_product(const request *q, const parameter_set *p, const direc
     kernel_set_scalars(&s, a, sizeof *a);
     epilogue_fuse(&s, q->problem, 0);
     kernel_set_range(&s, (const int64_t[]){slices, 1, 1}, (const int64_t[]){1, 1, 1});
-    estimate(q, p, a, &s);
+    estimate(q, p, a, volume.role == BUFFER_INPUT, volume_bytes, &s);
     recipe_append_run(r, &s);
 }
 
@@ -244,7 +252,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         if (all.span.last > all.span.first)
             scratch_append_pad(r, &plain, &plain_geometry, &all, volume.offset, q->traits);
     }
-    append_product(q, p, &a, volume, slices, slices_offset, r);
+    append_product(q, p, &a, volume, (double)volume_bytes, slices, slices_offset, r);
 }
 
 const algorithm algorithm_direct_channels = {"direct_channels", true, ranges, choose, emit, CLCONV_FORWARD};
