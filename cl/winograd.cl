@@ -80,7 +80,7 @@ winograd_output(TENSOR(const real, product), TENSOR(const real, bias),
         const epilogue e = EPILOGUE_AT(at);
         for (long q = get_global_id(0) * VECTOR_WIDTH; q < positions;
              q += get_global_size(0) * VECTOR_WIDTH) {
-            real rows[OUTPUT_TILE][OUTPUT_TILE * VECTOR_WIDTH];
+            realv rows[OUTPUT_TILE][OUTPUT_TILE];
             transform_products(from + q, from_frequency, b, e, rows);
             store_tiles(rows, TENSOR_START(output) + at, e, q, 0, positions, columns, dilation_h, dilation_h,
                         out_height, out_width, streams);

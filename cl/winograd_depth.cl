@@ -19,10 +19,8 @@
  * the size of the input or output.
  */
 #include "arguments/winograd_depth.clh"
-#include "common/epilogue.clh"
-#include "common/padding.clh"
 #include "common/types.clh"
-#include "common/winograd.clh"
+#include "common/winograd_depth.clh"
 
 #define PANEL (LOCAL_SIZE * VECTOR_WIDTH)
 
@@ -55,50 +53,14 @@ kernel void winograd_depth_weight(TENSOR(const real, weight),
 
 #else
 
-/* The vector at `from`, whose first `count` lanes are positions; the others are zero. */
-static inline realv load_lanes(global const real *from, const long count)
-{
-#if VECTOR_WIDTH == 1
-    return count > 0 ? *from : 0;
-#else
-    if (count >= VECTOR_WIDTH) return vector_load(from);
-    real lanes[VECTOR_WIDTH];
-    for (int i = 0; i < VECTOR_WIDTH; i++)
-        lanes[i] = i < count ? from[i] : 0;
-    return lanes_load(lanes);
-#endif
-}
-
-/* Stores the lanes that are positions from element `at` of the epilogue's outputs on. */
-static inline void store_lanes(const realv sum, global real *out, const epilogue e, const long at,
-                               const long count, const bool streams)
-{
-    const realv v = epilogue_early(sum, e);
-#if VECTOR_WIDTH == 1
-    if (count > 0) out[at] = epilogue_late(v, e, at);
-#else
-    if (count >= VECTOR_WIDTH) {
-        vector_stream(epilogue_late(v, e, at), out + at, streams);
-        return;
-    }
-    real lanes[VECTOR_WIDTH];
-    lanes_store(v, lanes);
-    for (int i = 0; i < (int)count; i++)
-        out[at + i] = epilogue_late_one(lanes[i], e, at + i);
-#endif
-}
-
 /* Input -> panels. Index space: work-groups (panels, blocks of channels, tiles along depth). */
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 winograd_depth_input(TENSOR(const real, input), TENSOR(real, panels) WINOGRAD_DEPTH_INPUT_ARGUMENTS(ARGUMENT))
 {
     const long lane = get_local_id(0) * VECTOR_WIDTH, to_frequency = channels / group_in * volume_size;
     for (long tile = get_group_id(2); tile < tiles; tile += get_num_groups(2)) {
-        long source[INPUT_TILE]; /* the tile's planes; -1 is a plane of zeros */
-        for (int i = 0; i < INPUT_TILE; i++) {
-            const long z = padding_source(mode, tile * OUTPUT_TILE + i - pad_depth, depth);
-            source[i] = z >= 0 && z < depth ? z : -1;
-        }
+        long source[INPUT_TILE];
+        find_planes(tile, mode, pad_depth, depth, source);
         for (long block = get_group_id(1); block < channel_blocks; block += get_num_groups(1)) {
             const long first_channel = block * block_channels;
             const long last_channel = min(first_channel + block_channels, channels);
@@ -109,14 +71,7 @@ winograd_depth_input(TENSOR(const real, input), TENSOR(real, panels) WINOGRAD_DE
                         TENSOR_START(input) + c * depth * plane + first + p * PANEL + lane;
                     global real *to = TENSOR_START(panels) + c / group_in * volume_size +
                                       ((tile * plane_panels + p) * group_in + c % group_in) * PANEL + lane;
-                    realv x[INPUT_TILE], v[INPUT_TILE];
-#pragma unroll
-                    for (int i = 0; i < INPUT_TILE; i++)
-                        x[i] = source[i] < 0 ? 0 : load_lanes(from + source[i] * plane, count);
-                    transform_input(x, v);
-#pragma unroll
-                    for (int i = 0; i < INPUT_TILE; i++)
-                        vector_store(v[i], to + i * to_frequency);
+                    transform_depth(from, plane, source, count, to, to_frequency);
                 }
             }
         }
@@ -138,16 +93,9 @@ winograd_depth_output(TENSOR(const real, product), TENSOR(const real, bias),
             const long first_output = (channel * out_depth + tile * OUTPUT_TILE) * plane + first + lane;
             const epilogue e = EPILOGUE_AT(first_output);
             for (long p = get_group_id(0); p < plane_panels; p += get_num_groups(0)) {
-                realv m[INPUT_TILE], y[OUTPUT_TILE];
-#pragma unroll
-                for (int i = 0; i < INPUT_TILE; i++)
-                    m[i] = vector_load(from + p * PANEL + i * from_frequency);
-                transform_output(m, y);
-#pragma unroll
-                for (int i = 0; i < OUTPUT_TILE; i++)
-                    if (tile * OUTPUT_TILE + i < out_depth)
-                        store_lanes(y[i] + b, TENSOR_START(output) + first_output, e, i * plane + p * PANEL,
-                                    positions - p * PANEL - lane, streams);
+                store_depth(from + p * PANEL, from_frequency, b, TENSOR_START(output) + first_output, e,
+                            p * PANEL, plane, out_depth - tile * OUTPUT_TILE, positions - p * PANEL - lane,
+                            streams);
             }
         }
     }

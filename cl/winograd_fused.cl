@@ -26,12 +26,15 @@
  * each block of output channels' group, the rows that blocks share twice; writes the output once.
  */
 #define LOCAL_SIZE 1
+#ifndef CHANNELS_IN
+#define CHANNELS_IN 0
+#endif
 #include "arguments/winograd_fused.clh"
 #include "common/pad_rows.clh"
-#include "common/panels.clh"
 #include "common/winograd_tiles.clh"
 
 #define FREQUENCIES (INPUT_TILE * INPUT_TILE)
+#include "common/winograd_sums.clh"
 
 /* A block of a plane: `sets` sets from `first_set` on, of each the rows of tiles [first_phase, first_phase +
  * phases). */
@@ -61,69 +64,71 @@ static inline void pad_block(global const real *plane, global real *padded, cons
     }
 }
 
-/* One frequency of a plane's product: the sum over the kernel's planes that are inside, ring[kd] each; 0 for
- * one that is not. */
-ALWAYS_INLINE void multiply(const int vectors, global const real *const *ring, const long at,
-                            const long group_in, global const real *w, global real *to, const long channels,
-                            const long to_channel)
+/* A plane of all output channels of a group; the bias is 0 if there is none. */
+typedef struct output_planes {
+    global real *out;
+    global const real *bias;
+    epilogue e;
+    long channel_size, height, width, streams;
+} output_planes;
+
+#if CHANNELS_IN > 0
+ALWAYS_INLINE void store_sums(const int vectors, const frequency_product *f, const tile_block *b,
+                              const output_planes *to, const epilogue e, const long o, const long first_panel,
+                              const long columns, const long dilation_h)
 {
-    realv acc[OUT_CHANNELS][VECTORS];
+    realv y[VECTORS][OUTPUT_TILE][OUTPUT_TILE];
+    sum_tiles(vectors, f, first_panel * FREQUENCIES * CHANNELS_IN * PANEL,
+              f->weight + o * KERNEL_D * CHANNELS_IN * FREQUENCIES, y);
 #pragma unroll
-    for (int o = 0; o < OUT_CHANNELS; o++)
+    for (int v = 0; v < VECTORS; v++) {
+        if (v >= vectors) continue;
+        realv rows[OUTPUT_TILE][OUTPUT_TILE];
 #pragma unroll
-        for (int v = 0; v < VECTORS; v++)
-            acc[o][v] = (realv)0;
-    for (long kd = 0; kd < KERNEL_D; kd++)
-        if (ring[kd] != 0)
-            add_rows(acc, vectors, ring[kd] + at, group_in * PANEL, w + kd * group_in * OUT_CHANNELS,
-                     group_in);
-#pragma unroll
-    for (int o = 0; o < OUT_CHANNELS; o++) {
-        if (o >= channels) continue;
-#pragma unroll
-        for (int v = 0; v < VECTORS; v++)
-            if (v < vectors) vector_store(acc[o][v], to + o * to_channel + v * PANEL);
+        for (int i = 0; i < OUTPUT_TILE; i++)
+            finish_row(y[v][i], to->bias != 0 ? to->bias[o] : 0, e, rows[i]);
+        store_tiles(rows, to->out + o * to->channel_size, e, (first_panel + v) * PANEL,
+                    b->first_set * OUTPUT_TILE * dilation_h + b->first_phase, b->tiles, columns, b->phases,
+                    dilation_h, to->height, to->width, to->streams);
     }
 }
 
-/* The product of a block's plane, [frequency][o][tile]. */
-static inline void multiply_block(global const real *const *ring, const tile_block *b, const long group_in,
-                                  const long group_out, const long group_blocks, global const real *weight,
-                                  const long weight_frequency, global real *product,
-                                  const long frequency_size, const long product_size)
+/* The output of a block, sums in registers. */
+static inline void store_block(const frequency_product *f, const tile_block *b, const output_planes *to,
+                               const long columns, const long dilation_h)
 {
-    const long tiles = (b->panels + VECTORS - 1) / VECTORS, plane = b->panels * PANEL;
-    for (long f = 0; f < FREQUENCIES; f++) {
-        for (long i = 0; i < tiles * group_blocks; i++) {
-            const long block = i % group_blocks, tile = i / group_blocks;
-            const long first = tile * b->panels / tiles, o = block * OUT_CHANNELS;
-            const int vectors = (int)((tile + 1) * b->panels / tiles - first);
-            const long at = f * frequency_size + first * group_in * PANEL;
-            global const real *w = weight + f * weight_frequency + block * KERNEL_D * group_in * OUT_CHANNELS;
-            global real *to = product + f * product_size + o * plane + first * PANEL;
-            switch (vectors) {
-            case 1:
-                multiply(1, ring, at, group_in, w, to, group_out - o, plane);
-                break;
-#if VECTORS >= 2
-            case 2:
-                multiply(2, ring, at, group_in, w, to, group_out - o, plane);
-                break;
-#endif
-#if VECTORS >= 3
-            case 3:
-                multiply(3, ring, at, group_in, w, to, group_out - o, plane);
-                break;
-#endif
-#if VECTORS >= 4
-            case 4:
-                multiply(4, ring, at, group_in, w, to, group_out - o, plane);
-                break;
-#endif
-            }
+    for (long p = 0; p < b->panels; p += VECTORS)
+        for (long o = 0; o < f->channels_out; o++) {
+            const epilogue e = epilogue_from(to->e, o * to->channel_size);
+            if (p + VECTORS <= b->panels)
+                store_sums(VECTORS, f, b, to, e, o, p, columns, dilation_h);
+            else
+                for (long rest = p; rest < b->panels; rest++)
+                    store_sums(1, f, b, to, e, o, rest, columns, dilation_h);
+        }
+}
+#else
+/* Transforms a chunk of a block's product and stores it. */
+static inline void store_chunk(const frequency_product *f, const product_chunk *c, const tile_block *b,
+                               const output_planes *to, const long columns, const long dilation_h)
+{
+    const long first = c->first_block * OUT_CHANNELS,
+               last = min(f->channels_out, first + c->blocks * OUT_CHANNELS);
+    for (long o = first; o < last; o++) {
+        const epilogue e = epilogue_from(to->e, o * to->channel_size);
+        const real bias = to->bias != 0 ? to->bias[o] : 0;
+        for (long p = 0; p < c->panels; p++) {
+            realv rows[OUTPUT_TILE][OUTPUT_TILE];
+            transform_products(f->product + ((o - first) * c->panels + p) * PANEL, f->product_frequency, bias,
+                               e, rows);
+            store_tiles(rows, to->out + o * to->channel_size, e, (c->first_panel + p) * PANEL,
+                        b->first_set * OUTPUT_TILE * dilation_h + b->first_phase, b->tiles, columns,
+                        b->phases, dilation_h, to->height, to->width, to->streams);
         }
     }
 }
+
+#endif
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const real, bias),
@@ -132,8 +137,14 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
 {
     global real *padded = TENSOR_START(slices) + get_group_id(0) * slice_size, *parts = padded + padded_size,
                 *product = parts + parts_size, *frequencies = product + FREQUENCIES * product_size;
+#if CHANNELS_IN > 0
+    const long frequency_step = CHANNELS_IN * PANEL, panel_step = FREQUENCIES * frequency_step;
+#else
+    const long frequency_step = frequency_size, panel_step = group_in * PANEL;
+#endif
     const long plane_size = FREQUENCIES * frequency_size,
-               matrix = group_blocks * KERNEL_D * group_in * OUT_CHANNELS;
+               matrix = group_blocks * KERNEL_D * group_in * OUT_CHANNELS,
+               group_weight = CHANNELS_IN > 0 ? FREQUENCIES * matrix : matrix;
     for (long unit = get_group_id(0); unit < units; unit += get_num_groups(0)) {
         long rest = unit;
         const long phase_block = rest % phase_blocks;
@@ -172,24 +183,39 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
                             b.phases);
                 for (long p = 0; p < b.panels; p++)
                     transform_tiles(parts + p * PANEL, part, columns * b.phases,
-                                    to + (p * group_in + c) * PANEL, frequency_size);
+                                    to + p * panel_step + c * PANEL, frequency_step);
             }
             const long z = residue + (k - KERNEL_D + 1) * dilation_d;
             if (k < first_k + KERNEL_D - 1) continue;
-            multiply_block(ring, &b, group_in, group_out, group_blocks, TENSOR_START(weight) + group * matrix,
-                           groups * matrix, product, frequency_size, product_size);
-            for (long o = 0; o < group_out; o++) {
-                const long at = ((volume * group_out + o) * out_depth + z) * out_height * out_width;
-                const epilogue e = EPILOGUE_AT(at);
-                const real start = has_bias ? TENSOR_START(bias)[group * group_out + o] : 0;
-                for (long q = 0; q < b.tiles; q += PANEL) {
-                    real rows[OUTPUT_TILE][OUTPUT_TILE * VECTOR_WIDTH];
-                    transform_products(product + o * b.panels * PANEL + q, product_size, start, e, rows);
-                    store_tiles(rows, TENSOR_START(output) + at, e, q,
-                                b.first_set * OUTPUT_TILE * dilation_h + b.first_phase, b.tiles, columns,
-                                b.phases, dilation_h, out_height, out_width, streams);
+            const long at = (volume * group_out * out_depth + z) * out_height * out_width;
+            const frequency_product product_of = {ring,
+                                                  TENSOR_START(weight) + group * group_weight,
+                                                  product,
+                                                  frequency_size,
+                                                  groups * matrix,
+                                                  product_size,
+                                                  group_in,
+                                                  group_out};
+            const output_planes outputs = {TENSOR_START(output) + at,
+                                           has_bias ? TENSOR_START(bias) + group * group_out : 0,
+                                           EPILOGUE_AT(at),
+                                           out_depth * out_height * out_width,
+                                           out_height,
+                                           out_width,
+                                           streams};
+#if CHANNELS_IN > 0
+            store_block(&product_of, &b, &outputs, columns, dilation_h);
+#else
+            product_chunk c = {0, 0, 0, 0};
+            for (; c.first_panel < b.panels; c.first_panel += chunk_panels) {
+                c.panels = min(chunk_panels, b.panels - c.first_panel);
+                for (c.first_block = 0; c.first_block < group_blocks; c.first_block += chunk_blocks) {
+                    c.blocks = min(chunk_blocks, group_blocks - c.first_block);
+                    multiply_chunk(&product_of, &c);
+                    store_chunk(&product_of, &c, &b, &outputs, columns, dilation_h);
                 }
             }
+#endif
         }
     }
 }

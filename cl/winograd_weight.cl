@@ -2,6 +2,7 @@
  * kd,
  *
  *     weight [g * group_out + o][c][kd][r][r] -> [frequency][g][block][kd][c][o % OUT_CHANNELS]
+ *                                             or [g][o][kd][c][frequency]
  *
  *   OUTPUT_TILE   2 or 4: m
  *   TAPS          3, or 5 with m = 2: r
@@ -32,15 +33,15 @@ kernel void winograd_weight(TENSOR(const real, weight),
                         column[y] = o < group_out ? w[y * TAPS + x] : 0;
                     transform_weight(column, columns[x]);
                 }
-                global real *to = TENSOR_START(packed) +
-                                  ((block * kernel_d + kd) * group_in + c) * OUT_CHANNELS + i % OUT_CHANNELS;
+                global real *to = TENSOR_START(packed) + ((block * kernel_d + kd) * group_in + c) * row_step +
+                                  i % OUT_CHANNELS;
                 for (int f = 0; f < INPUT_TILE; f++) {
                     real row[TAPS], u[INPUT_TILE];
                     for (int x = 0; x < TAPS; x++)
                         row[x] = columns[x][f];
                     transform_weight(row, u);
                     for (int h = 0; h < INPUT_TILE; h++)
-                        to[(f * INPUT_TILE + h) * blocks * group_in * kernel_d * OUT_CHANNELS] = u[h];
+                        to[(f * INPUT_TILE + h) * frequency_step] = u[h];
                 }
             }
         }

@@ -5,26 +5,27 @@
 
 #include "algorithms/algorithm.h"
 
-#define ALGORITHM_LIST(X)        \
-    X(algorithm_direct)          \
-    X(algorithm_direct_fused)    \
-    X(algorithm_direct_channels) \
-    X(algorithm_direct_indexed)  \
-    X(algorithm_depthwise)       \
-    X(algorithm_pointwise)       \
-    X(algorithm_winograd)        \
-    X(algorithm_winograd_fused)  \
-    X(algorithm_winograd_depth)  \
-    X(algorithm_unfold)          \
-    X(algorithm_inner_product)   \
-    X(algorithm_im2col_gemm)     \
-    X(algorithm_input_fused)     \
-    X(algorithm_input_direct)    \
-    X(algorithm_input_indexed)   \
-    X(algorithm_weight_direct)   \
-    X(algorithm_weight_fused)    \
-    X(algorithm_weight_unfold)   \
-    X(algorithm_weight_indexed)  \
+#define ALGORITHM_LIST(X)             \
+    X(algorithm_direct)               \
+    X(algorithm_direct_fused)         \
+    X(algorithm_direct_channels)      \
+    X(algorithm_direct_indexed)       \
+    X(algorithm_depthwise)            \
+    X(algorithm_pointwise)            \
+    X(algorithm_winograd)             \
+    X(algorithm_winograd_fused)       \
+    X(algorithm_winograd_depth)       \
+    X(algorithm_winograd_depth_fused) \
+    X(algorithm_unfold)               \
+    X(algorithm_inner_product)        \
+    X(algorithm_im2col_gemm)          \
+    X(algorithm_input_fused)          \
+    X(algorithm_input_direct)         \
+    X(algorithm_input_indexed)        \
+    X(algorithm_weight_direct)        \
+    X(algorithm_weight_fused)         \
+    X(algorithm_weight_unfold)        \
+    X(algorithm_weight_indexed)       \
     X(algorithm_bias_indexed)
 
 #define ALGORITHM_DECLARE(variable) extern const algorithm variable;

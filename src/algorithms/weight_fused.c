@@ -149,8 +149,8 @@ static void set_cost(const request *q, const weight_tile *tile, const slice_plan
         to->bytes += 2 * (double)s->units * (double)g->elements.weight * (double)g->element_size;
 }
 
-static bool add_buffers(const parameter_set *p, const weight_fused_arguments *a, step *s,
-                        recipe *r, int64_t *sums_offset)
+static bool add_buffers(const parameter_set *p, const weight_fused_arguments *a, step *s, recipe *r,
+                        int64_t *sums_offset)
 {
     int64_t slices = min_i64(a->items, p->values[SLICES]), slice_bytes, sum_bytes;
     if (!size_product((const int64_t[]){slices, a->slice_size, s->element_size}, 3, &slice_bytes) ||

@@ -269,7 +269,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "its transformed volumes would overflow");
         return;
     }
-    if (!winograd_append_weight(r, q->problem, q->geometry, w.m, w.tile.out_channels,
+    if (!winograd_append_weight(r, q->problem, q->geometry, w.m, w.tile.out_channels, false,
                                 q->traits->local_size)) {
         text_append(why, "the transformed weight is too large");
         return;

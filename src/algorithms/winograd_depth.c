@@ -3,15 +3,10 @@
 #include "arguments/winograd_depth.clh"
 #include "algorithms/tile.h"
 #include "base/arith.h"
-#include "base/hash.h"
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/panels.h"
 #include "steps/winograd.h"
-
-typedef struct winograd_depth_weight_arguments {
-    WINOGRAD_DEPTH_WEIGHT_ARGUMENTS(ARGUMENT_MEMBER)
-} winograd_depth_weight_arguments;
 
 typedef struct winograd_depth_input_arguments {
     WINOGRAD_DEPTH_INPUT_ARGUMENTS(ARGUMENT_MEMBER)
@@ -33,40 +28,11 @@ static const parameter_range ranges[] = {
 
 enum { BLOCK_CHANNELS = 64, MAX_CHUNKS = 1024 };
 
-/* Products summed for a frequency from which on the larger tile's error is within a quarter of the promised
- * bound (docs/numerics.md). */
-enum { MIN_TERMS = 16 };
-
 static void choose(const request *q, parameter_set *p)
 {
     tile_to_parameters(panels_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_out), p);
-    bool is_deep = q->geometry->group_in >= MIN_TERMS && q->geometry->output[0] > 2;
-    p->values[OUTPUT_TILE] = is_deep ? 4 : 2;
+    p->values[OUTPUT_TILE] = winograd_choose_depth_tile(q->geometry);
     p->values[CHUNK_KIB] = q->traits->is_cpu ? 8192 : 1 << 18;
-}
-
-static const char axis_name[] = "DHW";
-
-static bool is_applicable(const request *q, text *why)
-{
-    const clconv_problem *p = q->problem;
-    if (q->strict) {
-        text_append(why, "strict numerics exclude it: it widens an inf or NaN to its tile");
-        return false;
-    }
-    for (int axis = 0; axis < 3; axis++) {
-        int64_t kernel = axis == 0 ? 3 : 1;
-        int64_t padding = p->pad_before[axis] + p->pad_after[axis] + p->output_padding[axis];
-        bool is_dense = axis == 0 ? p->dilation[0] == 1 : padding == 0;
-        if (p->kernel[axis] == kernel && p->stride[axis] == 1 && is_dense) continue;
-        text_append(
-            why,
-            "on %c kernel_size is %lld, stride %lld, dilation %lld and padding %lld; it needs %lld, 1, 1%s",
-            axis_name[axis], (long long)p->kernel[axis], (long long)p->stride[axis],
-            (long long)p->dilation[axis], (long long)padding, (long long)kernel, axis > 0 ? " and 0" : "");
-        return false;
-    }
-    return winograd_is_accurate(p, q->geometry, WINOGRAD_PRODUCTS, why);
 }
 
 /* Extents of one plan, in elements; offsets in bytes. */
@@ -98,11 +64,12 @@ static bool reserve(const request *q, const parameter_set *p, depth_plan *w, rec
     int64_t packed = q->packed_weights ? 0 : round_up(r->packed_bytes, WORKSPACE_ALIGNMENT);
     int64_t available = q->workspace_limit - packed - (int64_t)2 * WORKSPACE_ALIGNMENT;
     w->panels = min_i64(available, p->values[CHUNK_KIB] << 10) / (input_panel + product_panel);
-    w->panels = min_i64(all, max_i64(w->panels, 1));
-    w->panels = ceil_divide(all, ceil_divide(all, w->panels));
+    w->panels = max_i64(min_i64(all, w->panels), 1);
+    int64_t chunks = max_i64(ceil_divide(all, w->panels), 1);
+    w->panels = ceil_divide(all, chunks);
     w->input_offset = recipe_reserve(r, w->panels * input_panel);
     w->product_offset = recipe_reserve(r, w->panels * product_panel);
-    int64_t chunks = ceil_divide(all, w->panels);
+    chunks = ceil_divide(all, max_i64(w->panels, 1));
     if (r->workspace_bytes + packed > q->workspace_limit)
         text_append(why, "it needs %lld bytes of workspace; the limit is %lld",
                     (long long)(r->workspace_bytes + packed), (long long)q->workspace_limit);
@@ -110,35 +77,6 @@ static bool reserve(const request *q, const parameter_set *p, depth_plan *w, rec
         text_append(why, "it would take %lld chunks for a sample; it takes %d at most for all",
                     (long long)chunks, MAX_CHUNKS);
     return why->length == 0;
-}
-
-static bool append_pack(const request *q, const depth_plan *w, recipe *r)
-{
-    const geometry *g = q->geometry;
-    winograd_depth_weight_arguments a = {
-        .group_blocks = ceil_divide(g->group_out, w->tile.out_channels),
-        .group_out = g->group_out,
-        .group_in = g->group_in,
-    };
-    a.blocks = a.group_blocks * q->problem->groups;
-    const int64_t extents[] = {w->m + 2, a.blocks, w->tile.out_channels, a.group_in, g->element_size};
-    if (!size_product(extents, 5, &r->packed_bytes) || r->packed_bytes > INT64_MAX / 64) return false;
-    const int64_t identity[] = {4,           w->m,         w->tile.out_channels, q->problem->groups,
-                                g->group_in, g->group_out, g->element_size};
-    r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
-
-    step s = kernel_step("winograd_weight", "winograd_depth.cl", "winograd_depth_weight", q->problem->dtype);
-    kernel_define(&s, "OUTPUT_TILE", w->m);
-    kernel_define(&s, "TAPS", WINOGRAD_TAPS);
-    kernel_define(&s, "OUT_CHANNELS", w->tile.out_channels);
-    kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
-    kernel_add_buffer(&s, BUFFER_PACKED, 0);
-    kernel_set_scalars(&s, &a, sizeof a);
-    kernel_set_range(&s, (const int64_t[]){1, a.group_in, a.blocks},
-                     (const int64_t[]){q->traits->local_size, 1, 1});
-    s.bytes = (double)r->packed_bytes + (double)g->elements.weight * (double)g->element_size;
-    recipe_append_pack(r, &s);
-    return true;
 }
 
 static step transform_step(const request *q, const depth_plan *w, const char *name, const char *kernel)
@@ -249,8 +187,11 @@ static void append_output(const request *q, const depth_plan *w, const chunk *c,
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     depth_plan w = {.m = p->values[OUTPUT_TILE]};
-    if (!is_applicable(q, why) || !tile_from_parameters(p, &w.tile, why)) return;
-    if (!append_pack(q, &w, r)) {
+    const geometry *g = q->geometry;
+    if (!winograd_depth_is_applicable(q->problem, g, q->strict, why) ||
+        !tile_from_parameters(p, &w.tile, why))
+        return;
+    if (!winograd_append_depth_weight(r, q->problem, g, w.m, w.tile.out_channels, q->traits->local_size)) {
         text_append(why, "the transformed weight is too large");
         return;
     }
@@ -260,7 +201,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         for (int64_t first = 0; first < w.plane; first += w.panels * width) {
             chunk c = {n, first, min_i64(w.panels * width, w.plane - first), 0};
             c.panels = ceil_divide(c.positions, width);
-            int64_t volume_size = w.tiles * c.panels * q->geometry->group_in * width;
+            int64_t volume_size = w.tiles * c.panels * g->group_in * width;
             append_input(q, &w, &c, volume_size, r);
             append_product(q, &w, &c, volume_size, r);
             append_output(q, &w, &c, r);

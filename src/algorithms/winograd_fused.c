@@ -13,7 +13,7 @@ typedef struct winograd_fused_arguments {
     WINOGRAD_FUSED_ARGUMENTS(ARGUMENT_MEMBER)
 } winograd_fused_arguments;
 
-enum { OUTPUT_TILE = TILE_PARAMETERS, SLICE_KIB, SLICES };
+enum { OUTPUT_TILE = TILE_PARAMETERS, SLICE_KIB, SLICES, IN_REGISTERS };
 
 static const parameter_range ranges[] = {
     TILE_PARAMETER_RANGES(PANEL_VECTORS),
@@ -21,22 +21,38 @@ static const parameter_range ranges[] = {
     [SLICE_KIB] = {"slice_kib", 1, 1 << 20,
                    false},                  /* a slice's size at most, unless a row of tiles needs more */
     [SLICES] = {"slices", 1, 65536, false}, /* at most; work-groups that run */
+    [IN_REGISTERS] = {"in_registers", 0, 1, false}, /* whether products are summed and transformed there */
     {NULL, 0, 0, false},
 };
 
-enum { MAX_KERNEL_D = 16, LINE_ELEMENTS = 16, MIN_UNITS = 32 };
+enum { MAX_KERNEL_D = 16, LINE_ELEMENTS = 16, MIN_UNITS = 32, CHUNK_BYTES = 256 << 10 };
+
+/* Of short sums in registers only the weights come in pairs: a vector of the input is loaded for each product.
+ * As measured on a CPU that is worth it for up to 9. */
+enum { MAX_SHORT_SUM = 9, MAX_SUM_IN_REGISTERS = 32, REGISTERS_OF_TWO = 32 };
+
+static int64_t summed_planes(const request *q)
+{
+    return q->geometry->group_in * q->problem->kernel[0];
+}
 
 static void choose(const request *q, parameter_set *p)
 {
     const geometry *g = q->geometry;
     product_tile tile = panels_choose_tile(q->traits, g->element_size, g->group_out);
+    int64_t m = winograd_choose_output_tile(q->problem, g, panel_width(&tile));
+    p->values[IN_REGISTERS] = m + q->problem->kernel[2] == 5 && summed_planes(q) <= MAX_SHORT_SUM;
+    if (p->values[IN_REGISTERS]) {
+        tile.out_channels = 1;
+        tile.vectors = q->traits->registers >= REGISTERS_OF_TWO ? 2 : 1;
+    }
     tile_to_parameters(tile, p);
-    p->values[OUTPUT_TILE] = winograd_choose_output_tile(q->problem, g, panel_width(&tile));
+    p->values[OUTPUT_TILE] = m;
     p->values[SLICE_KIB] = 768;
     p->values[SLICES] = 16;
 }
 
-static bool is_applicable(const request *q, const product_tile *tile, int64_t m, text *why)
+static bool is_applicable(const request *q, const product_tile *tile, int64_t m, bool in_registers, text *why)
 {
     const clconv_problem *p = q->problem;
     if (tile->vector_width == 1) {
@@ -48,15 +64,39 @@ static bool is_applicable(const request *q, const product_tile *tile, int64_t m,
                     (long long)p->kernel[0], (long long)p->stride[0], MAX_KERNEL_D);
         return false;
     }
+    if (in_registers && (tile->out_channels != 1 || summed_planes(q) > MAX_SUM_IN_REGISTERS)) {
+        text_append(
+            why,
+            "in_registers is 1, out_channels %lld, and a frequency sums %lld planes; they need 1 channel "
+            "and at most %d planes",
+            (long long)tile->out_channels, (long long)summed_planes(q), MAX_SUM_IN_REGISTERS);
+        return false;
+    }
     return winograd_is_applicable(p, q->geometry, q->strict, why) && winograd_has_tile(p, m, why);
 }
 
-/* Sizes of a slice for blocks of `sets` sets of `phases` rows of tiles; false if they overflow. */
-static bool lay_out_slice(const request *q, int64_t m, int64_t width, int64_t sets, int64_t phases,
-                          winograd_fused_arguments *a)
+/* A chunk of the product: within CHUNK_BYTES as many panels as a register tile has or more, and if these are
+ * all of the block's, more blocks of output channels. False if its size overflows. */
+static bool choose_chunk(const request *q, int64_t frequencies, const product_tile *tile,
+                         winograd_fused_arguments *a)
 {
-    int64_t kernel_d = q->problem->kernel[0], n = winograd_input_tile(q->problem, m), taps_after = n - m;
-    int64_t tiles, frequency, product, rows;
+    int64_t panel_size = tile->out_channels * panel_width(tile), size;
+    int64_t most = CHUNK_BYTES / (frequencies * panel_size * q->geometry->element_size);
+    a->chunk_panels = min_i64(max_i64(most, tile->vectors), a->block_panels);
+    a->chunk_blocks = min_i64(max_i64(most / a->block_panels, 1), a->group_blocks);
+    if (!size_product((const int64_t[]){a->chunk_panels, a->chunk_blocks, panel_size}, 3, &size))
+        return false;
+    a->product_size = size + LINE_ELEMENTS;
+    return true;
+}
+
+/* Sizes of a slice for blocks of `sets` sets of `phases` rows of tiles; false if they overflow. */
+static bool lay_out_slice(const request *q, const parameter_set *p, const product_tile *tile, int64_t sets,
+                          int64_t phases, winograd_fused_arguments *a)
+{
+    int64_t width = panel_width(tile), kernel_d = q->problem->kernel[0], m = p->values[OUTPUT_TILE];
+    int64_t n = winograd_input_tile(q->problem, m), taps_after = n - m;
+    int64_t tiles, frequency, rows;
     a->block_sets = sets;
     a->block_phases = phases;
     if (!size_product((const int64_t[]){sets, phases, a->columns}, 3, &tiles) || tiles > INT32_MAX / 64)
@@ -65,10 +105,9 @@ static bool lay_out_slice(const request *q, int64_t m, int64_t width, int64_t se
     rows = (sets * m + taps_after) * phases;
     /* Lines between them, so that frequencies do not fall on one cache set. */
     if (!size_product((const int64_t[]){a->block_panels, width, a->group_in}, 3, &frequency) ||
-        !size_product((const int64_t[]){a->block_panels, width, a->group_out}, 3, &product))
+        (!p->values[IN_REGISTERS] && !choose_chunk(q, n * n, tile, a)))
         return false;
     a->frequency_size = frequency + LINE_ELEMENTS;
-    a->product_size = product + LINE_ELEMENTS;
     a->part = ceil_divide(sets * m + taps_after, m) * phases * a->columns + width;
     a->padded_size = round_up(rows * a->pitch + (m + 1) * width, LINE_ELEMENTS);
     a->parts_size = round_up(m * n * a->part + width, LINE_ELEMENTS);
@@ -83,14 +122,15 @@ static bool lay_out_slice(const request *q, int64_t m, int64_t width, int64_t se
 
 /* Blocks of as many rows of tiles as a slice of `most` bytes holds, shared out evenly: some sets, else a part
  * of one, at least a row. */
-static bool choose_block(const request *q, int64_t m, int64_t width, int64_t most,
+static bool choose_block(const request *q, const parameter_set *p, const product_tile *tile,
                          winograd_fused_arguments *a)
 {
+    int64_t most = p->values[SLICE_KIB] << 10;
     int64_t element = q->geometry->element_size, dilation = a->dilation_h;
     for (int64_t count = 1;; count++) {
         int64_t sets = max_i64(ceil_divide(a->sets, count), 1);
         int64_t phases = count <= a->sets ? dilation : ceil_divide(dilation, count - a->sets + 1);
-        if (!lay_out_slice(q, m, width, sets, phases, a)) return false;
+        if (!lay_out_slice(q, p, tile, sets, phases, a)) return false;
         if (a->slice_size * element <= most || (sets == 1 && phases == 1)) break;
     }
     a->set_blocks = ceil_divide(a->sets, a->block_sets);
@@ -138,7 +178,7 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .has_bias = problem->has_bias,
     };
     a->pitch = a->columns * m + (problem->kernel[2] - 1) * dilation_w;
-    if (!choose_block(q, m, panel_width(tile), p->values[SLICE_KIB] << 10, a)) return false;
+    if (!choose_block(q, p, tile, a)) return false;
     split_depth(q, a);
     return true;
 }
@@ -153,13 +193,25 @@ static step program(const request *q, const parameter_set *p, const product_tile
     kernel_define(&s, "VECTOR_WIDTH", tile->vector_width);
     kernel_define(&s, "DILATION_W", q->problem->dilation[2]);
     kernel_define(&s, "KERNEL_D", q->problem->kernel[0]);
+    if (p->values[IN_REGISTERS]) kernel_define(&s, "CHANNELS_IN", q->geometry->group_in);
     return s;
+}
+
+/* FLOPs as long as a frequency of an output's tile takes to transform and store, as measured on a CPU: tiles
+ * of 5 x 5 kernels have fewer outputs for as many frequencies, and those whose vectors lie in one row are stored
+ * as they are. */
+static double output_work(const product_tile *tile, int64_t m, int64_t n, bool in_registers, int64_t columns)
+{
+    if (n - m > 2) return 4;
+    if (m > 2) return 16;
+    if (columns < panel_width(tile)) return 12;
+    return in_registers ? 1.5 : 4;
 }
 
 /* The product runs at most of the tile's rate and the transforms, additions mostly, at a third of it; a slice
  * that is larger than planned, or than caches are, runs at that of memory. */
-static void estimate(const request *q, const product_tile *tile, int64_t m, const winograd_fused_arguments *a,
-                     step *s)
+static void estimate(const request *q, const parameter_set *p, const product_tile *tile,
+                     const winograd_fused_arguments *a, step *s)
 {
     const geometry *g = q->geometry;
     const clconv_problem *problem = q->problem;
@@ -171,16 +223,16 @@ static void estimate(const request *q, const product_tile *tile, int64_t m, cons
                                               problem->input[0], g->output[0]) /
                         (double)g->output[0];
     }
-    int64_t n = winograd_input_tile(problem, m);
+    int64_t m = p->values[OUTPUT_TILE], n = winograd_input_tile(problem, m);
+    bool in_registers = p->values[IN_REGISTERS];
     double frequencies = (double)(n * n);
     double lanes = (double)a->units * (double)(a->block_panels * panel_width(tile));
     double in_planes = lanes * (double)planes_in * (double)g->group_in;
     double out_planes = lanes * (double)a->chunk_depth * (double)(a->group_blocks * tile->out_channels);
     double product = 2 * frequencies * out_planes * (double)g->group_in * planes_summed;
-    /* As measured; tiles of 5 x 5 kernels have fewer outputs for as many frequencies. */
-    double transforms =
-        frequencies * (m + 2 == n ? 16 * (in_planes + out_planes) : 8 * in_planes + 4 * out_planes);
-    double rate = 0.85 * product_efficiency(tile->out_channels, tile->vectors);
+    double transforms = frequencies * ((n - m == 2 ? 16 : 8) * in_planes +
+                                       output_work(tile, m, n, in_registers, a->columns) * out_planes);
+    double rate = in_registers ? 0.68 : 0.85 * product_efficiency(tile->out_channels, tile->vectors);
     s->flops = product + transforms;
     s->efficiency = s->flops / (product / rate + transforms / 0.3);
     s->bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
@@ -193,14 +245,16 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     const geometry *g = q->geometry;
     int64_t m = p->values[OUTPUT_TILE], bytes;
+    bool in_registers = p->values[IN_REGISTERS];
     product_tile tile;
     winograd_fused_arguments a;
-    if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, &tile, m, why)) return;
+    if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, &tile, m, in_registers, why)) return;
     if (!describe(q, p, &tile, &a)) {
         text_append(why, "its slices would overflow");
         return;
     }
-    if (!winograd_append_weight(r, q->problem, g, m, tile.out_channels, q->traits->local_size)) {
+    if (!winograd_append_weight(r, q->problem, g, m, tile.out_channels, p->values[IN_REGISTERS],
+                                q->traits->local_size)) {
         text_append(why, "the transformed weight is too large");
         return;
     }
@@ -219,7 +273,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, q->problem, 0);
     kernel_set_range(&s, (const int64_t[]){slices, 1, 1}, (const int64_t[]){1, 1, 1});
-    estimate(q, &tile, m, &a, &s);
+    estimate(q, p, &tile, &a, &s);
     recipe_append_run(r, &s);
 }
 

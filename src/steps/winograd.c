@@ -1,6 +1,7 @@
 /* Steps of Winograd convolution: see winograd.h. */
 #include "steps/winograd.h"
 
+#include "arguments/winograd_depth.clh"
 #include "arguments/winograd_weight.clh"
 #include "base/arith.h"
 #include "base/hash.h"
@@ -9,6 +10,18 @@
 typedef struct winograd_weight_arguments {
     WINOGRAD_WEIGHT_ARGUMENTS(ARGUMENT_MEMBER)
 } winograd_weight_arguments;
+
+typedef struct winograd_depth_weight_arguments {
+    WINOGRAD_DEPTH_WEIGHT_ARGUMENTS(ARGUMENT_MEMBER)
+} winograd_depth_weight_arguments;
+
+static const char axis_name[] = "DHW";
+
+#define STRICT_EXCLUDES "strict numerics exclude it: it widens an inf or NaN to its tile"
+
+/* Products summed for a frequency from which on the error of the larger tile stays within a quarter of the
+ * promised bound (docs/numerics.md). */
+enum { MIN_TERMS = 16 };
 
 int64_t winograd_input_tile(const clconv_problem *problem, int64_t m)
 {
@@ -33,10 +46,9 @@ bool winograd_is_accurate(const clconv_problem *problem, const geometry *g, int6
 
 bool winograd_is_applicable(const clconv_problem *problem, const geometry *g, bool strict, text *why)
 {
-    static const char axis_name[] = "DHW";
     const clconv_problem *p = problem;
     if (strict) {
-        text_append(why, "strict numerics exclude it: it widens an inf or NaN to its tile");
+        text_append(why, STRICT_EXCLUDES);
         return false;
     }
     for (int axis = 1; axis < 3; axis++) {
@@ -58,6 +70,32 @@ bool winograd_has_tile(const clconv_problem *problem, int64_t m, text *why)
     return false;
 }
 
+bool winograd_depth_is_applicable(const clconv_problem *p, const geometry *g, bool strict, text *why)
+{
+    if (strict) {
+        text_append(why, STRICT_EXCLUDES);
+        return false;
+    }
+    for (int axis = 0; axis < 3; axis++) {
+        int64_t kernel = axis == 0 ? WINOGRAD_TAPS : 1;
+        int64_t padding = p->pad_before[axis] + p->pad_after[axis] + p->output_padding[axis];
+        bool is_dense = axis == 0 ? p->dilation[0] == 1 : padding == 0;
+        if (p->kernel[axis] == kernel && p->stride[axis] == 1 && is_dense) continue;
+        text_append(
+            why,
+            "on %c kernel_size is %lld, stride %lld, dilation %lld and padding %lld; it needs %lld, 1, 1%s",
+            axis_name[axis], (long long)p->kernel[axis], (long long)p->stride[axis],
+            (long long)p->dilation[axis], (long long)padding, (long long)kernel, axis > 0 ? " and 0" : "");
+        return false;
+    }
+    return winograd_is_accurate(p, g, WINOGRAD_PRODUCTS, why);
+}
+
+int64_t winograd_choose_depth_tile(const geometry *g)
+{
+    return g->group_in >= MIN_TERMS && g->output[0] > 2 ? 4 : 2;
+}
+
 static int64_t plane_panels(const clconv_problem *problem, const geometry *g, int64_t m, int64_t width)
 {
     return ceil_divide(winograd_tiles(problem, g, 1, m) * winograd_tiles(problem, g, 2, m), width);
@@ -66,9 +104,6 @@ static int64_t plane_panels(const clconv_problem *problem, const geometry *g, in
 int64_t winograd_choose_output_tile(const clconv_problem *problem, const geometry *g, int64_t width)
 {
     if (problem->kernel[2] == WINOGRAD_MORE_TAPS) return 2;
-    /* Products summed for a frequency from which on the error of the 4 x 4 tile stays within a quarter of the
-     * promised bound (docs/numerics.md). */
-    enum { MIN_TERMS = 16 };
     bool has_terms = g->group_in * problem->kernel[0] >= MIN_TERMS &&
                      geometry_fewest_products(problem, g) >= WINOGRAD_MORE_PRODUCTS;
     /* Small images fill panels with small tiles, and large ones do not. */
@@ -77,7 +112,7 @@ int64_t winograd_choose_output_tile(const clconv_problem *problem, const geometr
 }
 
 bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
-                            int64_t out_channels, int local_size)
+                            int64_t out_channels, bool frequencies_last, int local_size)
 {
     int64_t n = winograd_input_tile(problem, m), frequencies = n * n;
     winograd_weight_arguments a = {
@@ -89,9 +124,17 @@ bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geom
     a.blocks = a.group_blocks * problem->groups;
     const int64_t extents[] = {frequencies, a.blocks, out_channels, a.group_in, a.kernel_d, g->element_size};
     if (!size_product(extents, 6, &r->packed_bytes) || r->packed_bytes > INT64_MAX / 64) return false;
-    const int64_t identity[] = {
-        2,           m,          problem->kernel[2], out_channels, problem->groups, g->group_out,
-        g->group_in, a.kernel_d, g->element_size};
+    a.row_step = frequencies_last ? frequencies : out_channels;
+    a.frequency_step = frequencies_last ? 1 : a.blocks * a.kernel_d * a.group_in * out_channels;
+    const int64_t identity[] = {frequencies_last ? 5 : 2,
+                                m,
+                                problem->kernel[2],
+                                out_channels,
+                                problem->groups,
+                                g->group_out,
+                                g->group_in,
+                                a.kernel_d,
+                                g->element_size};
     r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
 
     step s = kernel_step("winograd_weight", "winograd_weight.cl", "winograd_weight", problem->dtype);
@@ -105,6 +148,34 @@ bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geom
     s.bytes = (double)r->packed_bytes + (double)g->elements.weight * (double)g->element_size;
     s.flops = 8 * (double)r->packed_bytes / (double)g->element_size;
     s.efficiency = 0.02;
+    recipe_append_pack(r, &s);
+    return true;
+}
+
+bool winograd_append_depth_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
+                                  int64_t out_channels, int local_size)
+{
+    winograd_depth_weight_arguments a = {
+        .group_blocks = ceil_divide(g->group_out, out_channels),
+        .group_out = g->group_out,
+        .group_in = g->group_in,
+    };
+    a.blocks = a.group_blocks * problem->groups;
+    const int64_t extents[] = {m + 2, a.blocks, out_channels, a.group_in, g->element_size};
+    if (!size_product(extents, 5, &r->packed_bytes) || r->packed_bytes > INT64_MAX / 64) return false;
+    const int64_t identity[] = {
+        4, m, out_channels, problem->groups, g->group_in, g->group_out, g->element_size};
+    r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
+
+    step s = kernel_step("winograd_weight", "winograd_depth.cl", "winograd_depth_weight", problem->dtype);
+    kernel_define(&s, "OUTPUT_TILE", m);
+    kernel_define(&s, "TAPS", WINOGRAD_TAPS);
+    kernel_define(&s, "OUT_CHANNELS", out_channels);
+    kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
+    kernel_add_buffer(&s, BUFFER_PACKED, 0);
+    kernel_set_scalars(&s, &a, sizeof a);
+    kernel_set_range(&s, (const int64_t[]){1, a.group_in, a.blocks}, (const int64_t[]){local_size, 1, 1});
+    s.bytes = (double)r->packed_bytes + (double)g->elements.weight * (double)g->element_size;
     recipe_append_pack(r, &s);
     return true;
 }

@@ -1,5 +1,5 @@
-/* What algorithms by Winograd's minimal filtering over H and W share: the transformed weight
- * (cl/winograd_weight.cl) and how tiles lie (cl/winograd.cl). */
+/* What algorithms by Winograd's minimal filtering share: the transformed weight (cl/winograd_weight.cl,
+ * cl/winograd_depth.cl) and how tiles lie (cl/winograd.cl). */
 #ifndef CLCONV_STEPS_WINOGRAD_H
 #define CLCONV_STEPS_WINOGRAD_H
 
@@ -35,8 +35,15 @@ bool winograd_has_tile(const clconv_problem *problem, int64_t m, text *why);
 int64_t winograd_choose_output_tile(const clconv_problem *problem, const geometry *g, int64_t width);
 
 /* Appends the transform of the weight for tiles of m x m outputs, in blocks of output channels, and sets the
- * recipe's packed size and layout. False if the packed size overflows. */
+ * recipe's packed size and layout. With `frequencies_last` a block must be one channel. False if the packed
+ * size overflows. */
 bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
-                            int64_t out_channels, int local_size);
+                            int64_t out_channels, bool frequencies_last, int local_size);
+
+/* The same for Winograd's filtering along depth (cl/winograd_depth.cl): kernels 3 x 1 x 1, tiles of m planes. */
+bool winograd_depth_is_applicable(const clconv_problem *problem, const geometry *g, bool strict, text *why);
+int64_t winograd_choose_depth_tile(const geometry *g);
+bool winograd_append_depth_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
+                                  int64_t out_channels, int local_size);
 
 #endif
