@@ -68,13 +68,25 @@ static bool lay_out(const request *q, clconv_problem *plain, geometry *g, scratc
            scratch_layout_compute(plain, g, q->strict, l) && l->channel_size <= INT32_MAX;
 }
 
-/* Whether the input is the volume that is read: no padding but on the depth axis, where it is left out. */
-static bool reads_in_place(const request *q, const scratch_layout *l)
+/* Whether zeros around the volume are left out: those of a copy are not read then. */
+static bool leaves_zeros_out(const request *q)
 {
+    return q->problem->padding_mode == CLCONV_PADDING_ZEROS && !q->strict;
+}
+
+/* Whether the input is the volume that is read. A larger one with padding is copied all the same: the rows of a
+ * plane and the planes of a channel lie on different cache sets then. */
+static bool reads_in_place(const request *q)
+{
+    enum { SMALL_BYTES = 4 << 20 }; /* of a group */
     const clconv_problem *p = q->problem;
-    for (int axis = 1; axis < 3; axis++)
-        if (p->pad_before[axis] + p->pad_after[axis] > 0) return false;
-    return p->pad_before[0] + p->pad_after[0] == 0 || l->clips_depth;
+    const geometry *g = q->geometry;
+    bool is_padded = false;
+    for (int axis = 0; axis < 3; axis++)
+        is_padded = is_padded || (p->pad_before[axis] + p->pad_after[axis] > 0 && axis > 0);
+    if (leaves_zeros_out(q))
+        return !is_padded || g->group_in * g->input_plane * g->element_size < SMALL_BYTES;
+    return !is_padded && p->pad_before[0] + p->pad_after[0] == 0;
 }
 
 /* A kernel of one element reads its positions as one line. */
@@ -122,32 +134,46 @@ static bool divide(const request *q, const parameter_set *p, direct_channels_arg
     return size_multiply(volumes, a->runs, &a->units);
 }
 
-static bool describe(const request *q, const parameter_set *p, const scratch_layout *l,
+/* The volume that is read: the input, or a padded copy, whose depth emit() knows. */
+static void describe_volume(const request *q, const scratch_layout *l, bool in_place,
+                            direct_channels_arguments *a)
+{
+    const clconv_problem *p = q->problem;
+    bool clips = leaves_zeros_out(q);
+    a->depth = p->input[0];
+    a->clip_depth = p->pad_before[0];
+    a->pad_height = clips ? p->pad_before[1] : 0;
+    a->pad_width = clips ? p->pad_before[2] : 0;
+    a->height = clips || in_place ? p->input[1] : INT64_MAX / 4;
+    a->width = clips || in_place ? p->input[2] : INT64_MAX / 4;
+    a->pitch = in_place ? p->input[2] : l->pitch;
+    a->plane_size = in_place ? p->input[1] * p->input[2] : l->plane_size;
+}
+
+static bool describe(const request *q, const parameter_set *p, const scratch_layout *l, bool in_place,
                      direct_channels_arguments *a)
 {
     const clconv_problem *problem = q->problem;
     const geometry *g = q->geometry;
-    bool line = is_line(q), has_zeros = problem->padding_mode == CLCONV_PADDING_ZEROS && !q->strict;
     *a = (direct_channels_arguments){
         .blocks = ceil_divide(g->group_out, lanes_of(p)),
         .groups = problem->groups,
         .group_in = g->group_in,
         .group_out = g->group_out,
-        .depth = line ? 1 : l->padded_depth,
-        .clip_depth = l->clips_depth ? problem->pad_before[0] : 0,
-        .first_row = has_zeros ? problem->pad_before[1] : 0,
-        .last_row = has_zeros ? problem->pad_before[1] + problem->input[1] : INT64_MAX / 4,
-        .out_depth = line ? 1 : g->output[0],
-        .out_height = line ? 1 : g->output[1],
-        .out_width = line ? g->output_plane : g->output[2],
+        .out_depth = g->output[0],
+        .out_height = g->output[1],
+        .out_width = g->output[2],
         AXES(kernel, problem->kernel),
         .stride_d = problem->stride[0],
         .stride_h = problem->stride[1],
         AXES(dilation, problem->dilation),
-        .plane_size = line ? g->input_plane : l->plane_size,
-        .pitch = line ? g->input_plane : l->pitch,
         .has_bias = problem->has_bias,
     };
+    describe_volume(q, l, in_place, a);
+    if (is_line(q)) {
+        a->depth = a->height = a->out_depth = a->out_height = 1;
+        a->width = a->pitch = a->plane_size = a->out_width = g->output_plane;
+    }
     choose_shape(p, a);
     return divide(q, p, a);
 }
@@ -167,7 +193,7 @@ static double products(const request *q, int axis)
 {
     const clconv_problem *p = q->problem;
     int64_t outputs = q->geometry->output[axis];
-    if (axis == 2 || q->strict || p->padding_mode != CLCONV_PADDING_ZEROS)
+    if (q->strict || p->padding_mode != CLCONV_PADDING_ZEROS)
         return (double)outputs * (double)p->kernel[axis];
     return product_planes_summed(p->kernel[axis], p->stride[axis], p->dilation[axis], p->pad_before[axis],
                                  p->input[axis], outputs);
@@ -186,7 +212,8 @@ static void estimate(const request *q, const parameter_set *p, const direct_chan
     double fmas = positions * vectors, loads = positions + vectors, busy = fmas > loads ? fmas : loads;
     double lanes = (double)q->problem->batch * (double)(a->groups * a->blocks * lanes_of(p));
     double taps = products(q, 0) * products(q, 1) * products(q, 2);
-    double sums = 12 * (double)ceil_divide(a->group_in, a->block_in) * (double)g->output_plane;
+    double rectangles = a->pad_height + a->pad_width > 0 ? 3 : 1;
+    double sums = 12 * rectangles * (double)ceil_divide(a->group_in, a->block_in) * (double)g->output_plane;
     s->flops = 2 * lanes * (taps * (double)a->group_in + sums);
     s->efficiency = fmas / ((busy > 6 ? busy : 6) + 4);
     double input = (double)g->element_size * (double)g->elements.input;
@@ -227,7 +254,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "a padded channel is too large for 32 bits");
         return;
     }
-    bool fits = describe(q, p, &layout, &a), in_place = reads_in_place(q, &layout);
+    bool in_place = reads_in_place(q), fits = describe(q, p, &layout, in_place, &a);
     int64_t slices = fits ? min_i64(a.units, p->values[SLICES]) : 0;
     if (!fits || !size_product((const int64_t[]){slices, a.slice_size, g->element_size}, 3, &slice_bytes) ||
         !size_product((const int64_t[]){problem->batch, layout.sample_size, g->element_size}, 3,
@@ -243,14 +270,16 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     int64_t slices_offset = recipe_reserve(r, slice_bytes);
     step_buffer volume = {BUFFER_INPUT, 0};
     if (!in_place) {
-        volume = (step_buffer){BUFFER_WORKSPACE, recipe_reserve(r, volume_bytes)};
+        int64_t copy = recipe_reserve(r, volume_bytes);
+        volume =
+            (step_buffer){BUFFER_WORKSPACE, copy + (a.pad_height * a.pitch + a.pad_width) * g->element_size};
         scratch_part all =
             scratch_part_of(&plain, &layout, 0, plain.batch,
                             geometry_depth_span(&plain, 0, plain_geometry.output[0], layout.clips_depth));
         a.depth = all.layout.padded_depth;
         a.clip_depth = all.span.first + problem->pad_before[0];
         if (all.span.last > all.span.first)
-            scratch_append_pad(r, &plain, &plain_geometry, &all, volume.offset, q->traits);
+            scratch_append_pad(r, &plain, &plain_geometry, &all, copy, q->traits);
     }
     append_product(q, p, &a, volume, (double)volume_bytes, slices, slices_offset, r);
 }
