@@ -120,19 +120,29 @@ static bool lay_out_slice(const request *q, const parameter_set *p, const produc
     return true;
 }
 
-/* Blocks of as many rows of tiles as a slice of `most` bytes holds, shared out evenly: some sets, else a part
- * of one, at least a row. */
+/* Blocks of rows of tiles, shared out evenly: some sets, else a part of one, at least a row. Of the counts from the
+ * fewest blocks that a slice holds to twice as many, the one with the fewest panels. */
 static bool choose_block(const request *q, const parameter_set *p, const product_tile *tile,
                          winograd_fused_arguments *a)
 {
-    int64_t most = p->values[SLICE_KIB] << 10;
-    int64_t element = q->geometry->element_size, dilation = a->dilation_h;
-    for (int64_t count = 1;; count++) {
+    int64_t most = p->values[SLICE_KIB] << 10, dilation = a->dilation_h, fewest = -1, last = INT64_MAX;
+    int64_t best_sets = 1, best_phases = 1;
+    for (int64_t count = 1; count <= last; count++) {
         int64_t sets = max_i64(ceil_divide(a->sets, count), 1);
         int64_t phases = count <= a->sets ? dilation : ceil_divide(dilation, count - a->sets + 1);
+        bool is_least = sets == 1 && phases == 1;
         if (!lay_out_slice(q, p, tile, sets, phases, a)) return false;
-        if (a->slice_size * element <= most || (sets == 1 && phases == 1)) break;
+        if (a->slice_size * q->geometry->element_size <= most || is_least) {
+            int64_t panels = ceil_divide(a->sets, sets) * ceil_divide(dilation, phases) * a->block_panels;
+            if (fewest >= 0 && panels >= fewest) continue;
+            if (fewest < 0) last = 2 * count;
+            fewest = panels;
+            best_sets = sets;
+            best_phases = phases;
+        }
+        if (is_least) break;
     }
+    if (!lay_out_slice(q, p, tile, best_sets, best_phases, a)) return false;
     a->set_blocks = ceil_divide(a->sets, a->block_sets);
     a->phase_blocks = ceil_divide(dilation, a->block_phases);
     return true;
