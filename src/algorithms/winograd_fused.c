@@ -25,7 +25,7 @@ static const parameter_range ranges[] = {
     {NULL, 0, 0, false},
 };
 
-enum { MAX_KERNEL_D = 16, LINE_ELEMENTS = 16, MIN_UNITS = 32, CHUNK_BYTES = 256 << 10 };
+enum { MAX_KERNEL_D = 16, LINE_ELEMENTS = 16, CHUNK_BYTES = 256 << 10, FEW_UNITS = 4 };
 
 /* Of short sums in registers only the weights come in pairs: a vector of the input is loaded for each product.
  * As measured on a CPU that is worth it for up to 9. */
@@ -148,14 +148,31 @@ static bool choose_block(const request *q, const parameter_set *p, const product
     return true;
 }
 
-/* Units enough to share out, by splitting the depth where the blocks are few. */
+/* As measured on a CPU: FLOPs that take as long as transforming a frequency of an input. */
+enum { INPUT_WORK = 16 };
+#define TRANSFORM_RATE 0.3
+#define PRODUCT_RATE 0.85
+
+/* Splits the depth so that units can be shared out evenly, whatever shares them, though each chunk transforms the
+ * planes before it again. */
 static void split_depth(const request *q, winograd_fused_arguments *a)
 {
-    int64_t planes = ceil_divide(a->out_depth, a->dilation_d), halo = q->problem->kernel[0] - 1;
+    enum { WORKERS = 8 };
+    int64_t planes = ceil_divide(a->out_depth, a->dilation_d), kernel_d = q->problem->kernel[0];
     int64_t units = q->problem->batch * a->groups * a->set_blocks * a->phase_blocks * a->dilation_d;
-    int64_t chunks = min_i64(ceil_divide(MIN_UNITS, units), ceil_divide(planes, max_i64(4 * halo, 1)));
-    a->chunk_depth = ceil_divide(planes, chunks);
-    a->depth_chunks = ceil_divide(planes, a->chunk_depth);
+    double channels_in = (double)a->group_in, channels_out = (double)a->group_out, least = -1;
+    double in = INPUT_WORK / TRANSFORM_RATE * channels_in;
+    double out =
+        channels_out * (INPUT_WORK / TRANSFORM_RATE + 2 / PRODUCT_RATE * channels_in * (double)kernel_d);
+    for (int64_t count = 1; count <= planes; count++) {
+        int64_t depth = ceil_divide(planes, count), chunks = ceil_divide(planes, depth);
+        double work = in * (double)(depth + kernel_d - 1) + out * (double)depth;
+        work *= (double)round_up(units * chunks, WORKERS);
+        if (least >= 0 && work >= least) continue;
+        least = work;
+        a->chunk_depth = depth;
+        a->depth_chunks = chunks;
+    }
     a->units = units * a->depth_chunks;
 }
 
@@ -213,8 +230,7 @@ static step program(const request *q, const parameter_set *p, const product_tile
 static double output_work(const product_tile *tile, int64_t m, int64_t n, bool in_registers, int64_t columns)
 {
     if (n - m > 2) return 4;
-    if (m > 2) return 16;
-    if (columns < panel_width(tile)) return 12;
+    if (m > 2 || columns < panel_width(tile)) return 16;
     return in_registers ? 1.5 : 4;
 }
 
@@ -240,11 +256,12 @@ static void estimate(const request *q, const parameter_set *p, const product_til
     double in_planes = lanes * (double)planes_in * (double)g->group_in;
     double out_planes = lanes * (double)a->chunk_depth * (double)(a->group_blocks * tile->out_channels);
     double product = 2 * frequencies * out_planes * (double)g->group_in * planes_summed;
-    double transforms = frequencies * ((n - m == 2 ? 16 : 8) * in_planes +
+    double transforms = frequencies * ((n - m == 2 ? INPUT_WORK : INPUT_WORK / 2) * in_planes +
                                        output_work(tile, m, n, in_registers, a->columns) * out_planes);
-    double rate = in_registers ? 0.68 : 0.85 * product_efficiency(tile->out_channels, tile->vectors);
+    double rate = in_registers ? 0.68 : PRODUCT_RATE * product_efficiency(tile->out_channels, tile->vectors);
     s->flops = product + transforms;
-    s->efficiency = s->flops / (product / rate + transforms / 0.3);
+    s->efficiency = s->flops / (product / rate + transforms / TRANSFORM_RATE);
+    if (a->units < FEW_UNITS) s->efficiency *= (double)a->units / FEW_UNITS;
     s->bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
     double slices =
         (double)g->element_size * frequencies * (in_planes * (double)(kernel_d + 1) + 2 * out_planes);
