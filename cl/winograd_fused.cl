@@ -20,6 +20,7 @@
  *   VECTOR_WIDTH  2 to 16   tiles of a panel
  *   DILATION_W    1 and more
  *   KERNEL_D      1 and more: depth of the kernel
+ *   CHANNELS_IN   0; or the input channels of a group: products are summed in registers, OUT_CHANNELS is 1
  *
  * Index space: work-groups of one work-item (slices), each taking every so many units. Cost: n^2 / m^2
  * * 2 * group_in * KERNEL_D FLOPs an output and some 10 for each input and output; reads the input once for
