@@ -27,8 +27,8 @@ static const parameter_range ranges[] = {
 
 enum { MAX_KERNEL_D = 16, LINE_ELEMENTS = 16, CHUNK_BYTES = 256 << 10, FEW_UNITS = 4 };
 
-/* Of short sums in registers only the weights come in pairs: a vector of the input is loaded for each product.
- * As measured on a CPU that is worth it for up to 9. */
+/* Sums in registers load a vector of the input for each product. As measured on a CPU that costs less than storing
+ * the products of a frequency where these are 9 or fewer. Two panels at a time take more than 16 registers. */
 enum { MAX_SHORT_SUM = 9, MAX_SUM_IN_REGISTERS = 32, REGISTERS_OF_TWO = 32 };
 
 static int64_t summed_planes(const request *q)
@@ -157,14 +157,14 @@ enum { INPUT_WORK = 16 };
  * planes before it again. */
 static void split_depth(const request *q, winograd_fused_arguments *a)
 {
-    enum { WORKERS = 8 };
+    enum { WORKERS = 8, MAX_CHUNKS = 64 };
     int64_t planes = ceil_divide(a->out_depth, a->dilation_d), kernel_d = q->problem->kernel[0];
     int64_t units = q->problem->batch * a->groups * a->set_blocks * a->phase_blocks * a->dilation_d;
     double channels_in = (double)a->group_in, channels_out = (double)a->group_out, least = -1;
     double in = INPUT_WORK / TRANSFORM_RATE * channels_in;
     double out =
         channels_out * (INPUT_WORK / TRANSFORM_RATE + 2 / PRODUCT_RATE * channels_in * (double)kernel_d);
-    for (int64_t count = 1; count <= planes; count++) {
+    for (int64_t count = 1; count <= min_i64(planes, MAX_CHUNKS); count++) {
         int64_t depth = ceil_divide(planes, count), chunks = ceil_divide(planes, depth);
         double work = in * (double)(depth + kernel_d - 1) + out * (double)depth;
         work *= (double)round_up(units * chunks, WORKERS);
@@ -280,7 +280,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "its slices would overflow");
         return;
     }
-    if (!winograd_append_weight(r, q->problem, g, m, tile.out_channels, p->values[IN_REGISTERS],
+    if (!winograd_append_weight(r, q->problem, g, m, tile.out_channels, in_registers,
                                 q->traits->local_size)) {
         text_append(why, "the transformed weight is too large");
         return;
