@@ -72,18 +72,6 @@ static step program(const panel_product *w, const product_tile *tile)
     return s;
 }
 
-/* Planes that the kernel reads for all its output planes together. */
-static int64_t planes_summed(const panel_product *w)
-{
-    int64_t planes = 0;
-    for (int64_t z = 0; z < w->out_depth; z++)
-        for (int64_t kd = 0; kd < w->kernel_d; kd++) {
-            int64_t plane = z * w->stride_d + kd * w->dilation_d - w->clip_depth;
-            planes += plane >= 0 && plane < w->depth;
-        }
-    return planes;
-}
-
 /* A work-group takes several of what runs fastest, as long as there remain plenty of work-groups. */
 static void set_range(step *s, const panels_arguments *a, int64_t local_size)
 {
@@ -108,7 +96,9 @@ void panels_append(recipe *r, const panel_product *w, const product_tile *tile)
     set_range(&s, &a, tile->local_size);
     int64_t planes_read =
         min_i64(a.depth, (a.out_depth - 1) * a.stride_d + (a.kernel_d - 1) * a.dilation_d + 1);
-    double lanes = (double)(a.plane_panels * panel_width(tile)), planes = (double)planes_summed(w);
+    double lanes = (double)(a.plane_panels * panel_width(tile)),
+           planes = product_planes_summed(w->kernel_d, w->stride_d, w->dilation_d, w->clip_depth, w->depth,
+                                          w->out_depth);
     double rows = planes * (double)a.rows;
     /* Outputs are stored channel by channel. */
     if (w->output.role == BUFFER_OUTPUT) rows += PANEL_TILE_ROWS * (double)a.out_depth;

@@ -171,10 +171,10 @@ double product_planes_summed(int64_t kernel_d, int64_t stride_d, int64_t dilatio
                              int64_t padded_depth, int64_t output_depth)
 {
     double planes = 0;
-    for (int64_t z = 0; z < output_depth; z++) {
-        int64_t start = z * stride_d - clip_depth;
-        int64_t first = start < 0 ? ceil_divide(-start, dilation_d) : 0;
-        int64_t last = min_i64(kernel_d, (padded_depth - start + dilation_d - 1) / dilation_d);
+    for (int64_t kd = 0; kd < kernel_d; kd++) {
+        int64_t before = clip_depth - kd * dilation_d, after = before + padded_depth;
+        int64_t first = before > 0 ? ceil_divide(before, stride_d) : 0;
+        int64_t last = after > 0 ? min_i64(ceil_divide(after, stride_d), output_depth) : 0;
         planes += (double)max_i64(last - first, 0);
     }
     return planes;
