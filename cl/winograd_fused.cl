@@ -20,7 +20,8 @@
  *   VECTOR_WIDTH  2 to 16   tiles of a panel
  *   DILATION_W    1 and more
  *   KERNEL_D      1 and more: depth of the kernel
- *   CHANNELS_IN   0; or the input channels of a group: products are summed in registers, OUT_CHANNELS is 1
+ *   CHANNELS_IN   0; or the input channels of a group: products are summed in registers, weights are
+ *                 [o][kd][c][frequency]
  *
  * Index space: work-groups of one work-item (slices), each taking every so many units. Cost: n^2 / m^2
  * * 2 * group_in * KERNEL_D FLOPs an output and some 10 for each input and output; reads the input once for
@@ -74,21 +75,24 @@ typedef struct output_planes {
 } output_planes;
 
 #if CHANNELS_IN > 0
-ALWAYS_INLINE void store_sums(const int vectors, const frequency_product *f, const tile_block *b,
-                              const output_planes *to, const epilogue e, const long o, const long first_panel,
-                              const long columns, const long dilation_h)
+/* Sums, transforms and stores a register tile. */
+ALWAYS_INLINE void store_sums(const int channels, const int vectors, const frequency_product *f,
+                              const tile_block *b, const output_planes *to, const long first_channel,
+                              const long first_panel, const long columns, const long dilation_h)
 {
-    realv y[VECTORS][OUTPUT_TILE][OUTPUT_TILE];
-    sum_tiles(vectors, f, first_panel * FREQUENCIES * CHANNELS_IN * PANEL,
-              f->weight + o * KERNEL_D * CHANNELS_IN * FREQUENCIES, y);
+    output_tile tiles[OUT_CHANNELS][VECTORS];
+    sum_tiles(channels, vectors, f, first_panel * FREQUENCIES * CHANNELS_IN * PANEL,
+              f->weight + first_channel * KERNEL_D * CHANNELS_IN * FREQUENCIES, tiles);
 #pragma unroll
-    for (int v = 0; v < VECTORS; v++) {
-        if (v >= vectors) continue;
+    for (int i = 0; i < OUT_CHANNELS * VECTORS; i++) {
+        if (i / VECTORS >= channels || i % VECTORS >= vectors) continue;
+        const long o = first_channel + i / VECTORS;
+        const epilogue e = epilogue_from(to->e, o * to->channel_size);
         realv rows[OUTPUT_TILE][OUTPUT_TILE];
 #pragma unroll
-        for (int i = 0; i < OUTPUT_TILE; i++)
-            finish_row(y[v][i], to->bias != 0 ? to->bias[o] : 0, e, rows[i]);
-        store_tiles(rows, to->out + o * to->channel_size, e, (first_panel + v) * PANEL,
+        for (int k = 0; k < OUTPUT_TILE; k++)
+            finish_row(tiles[i / VECTORS][i % VECTORS].y[k], to->bias != 0 ? to->bias[o] : 0, e, rows[k]);
+        store_tiles(rows, to->out + o * to->channel_size, e, (first_panel + i % VECTORS) * PANEL,
                     b->first_set * OUTPUT_TILE * dilation_h + b->first_phase, b->tiles, columns, b->phases,
                     dilation_h, to->height, to->width, to->streams);
     }
@@ -99,14 +103,13 @@ static inline void store_block(const frequency_product *f, const tile_block *b, 
                                const long columns, const long dilation_h)
 {
     for (long p = 0; p < b->panels; p += VECTORS)
-        for (long o = 0; o < f->channels_out; o++) {
-            const epilogue e = epilogue_from(to->e, o * to->channel_size);
-            if (p + VECTORS <= b->panels)
-                store_sums(VECTORS, f, b, to, e, o, p, columns, dilation_h);
+        for (long o = 0; o < f->channels_out; o += OUT_CHANNELS)
+            if (p + VECTORS <= b->panels && o + OUT_CHANNELS <= f->channels_out)
+                store_sums(OUT_CHANNELS, VECTORS, f, b, to, o, p, columns, dilation_h);
             else
-                for (long rest = p; rest < b->panels; rest++)
-                    store_sums(1, f, b, to, e, o, rest, columns, dilation_h);
-        }
+                for (long i = 0; i < OUT_CHANNELS * VECTORS; i++)
+                    if (o + i / VECTORS < f->channels_out && p + i % VECTORS < b->panels)
+                        store_sums(1, 1, f, b, to, o + i / VECTORS, p + i % VECTORS, columns, dilation_h);
 }
 #else
 /* Transforms a chunk of a block's product and stores it. */
@@ -145,7 +148,7 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
 #endif
     const long plane_size = FREQUENCIES * frequency_size,
                matrix = group_blocks * KERNEL_D * group_in * OUT_CHANNELS,
-               group_weight = CHANNELS_IN > 0 ? FREQUENCIES * matrix : matrix;
+               group_weight = CHANNELS_IN > 0 ? FREQUENCIES * group_out * KERNEL_D * group_in : matrix;
     for (long unit = get_group_id(0); unit < units; unit += get_num_groups(0)) {
         long rest = unit;
         const long phase_block = rest % phase_blocks;

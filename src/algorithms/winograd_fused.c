@@ -27,9 +27,10 @@ static const parameter_range ranges[] = {
 
 enum { MAX_KERNEL_D = 16, LINE_ELEMENTS = 16, CHUNK_BYTES = 256 << 10, FEW_UNITS = 4 };
 
-/* Sums in registers load a vector of the input for each product. As measured on a CPU that costs less than storing
- * the products of a frequency where these are 9 or fewer. Two panels at a time take more than 16 registers. */
-enum { MAX_SHORT_SUM = 9, MAX_SUM_IN_REGISTERS = 32, REGISTERS_OF_TWO = 32 };
+/* Sums in registers load a vector of the input for a product or two. As measured on a CPU that costs less than
+ * storing the products of a frequency where these are 15 or fewer. Two channels at a time take more than 16
+ * registers. */
+enum { MAX_SHORT_SUM = 15, MAX_SUM_IN_REGISTERS = 32, REGISTERS_OF_TWO = 32 };
 
 static int64_t summed_planes(const request *q)
 {
@@ -43,8 +44,8 @@ static void choose(const request *q, parameter_set *p)
     int64_t m = winograd_choose_output_tile(q->problem, g, panel_width(&tile));
     p->values[IN_REGISTERS] = m + q->problem->kernel[2] == 5 && summed_planes(q) <= MAX_SHORT_SUM;
     if (p->values[IN_REGISTERS]) {
-        tile.out_channels = 1;
-        tile.vectors = q->traits->registers >= REGISTERS_OF_TWO ? 2 : 1;
+        tile.out_channels = q->traits->registers >= REGISTERS_OF_TWO ? 2 : 1;
+        tile.vectors = 1;
     }
     tile_to_parameters(tile, p);
     p->values[OUTPUT_TILE] = m;
@@ -64,12 +65,9 @@ static bool is_applicable(const request *q, const product_tile *tile, int64_t m,
                     (long long)p->kernel[0], (long long)p->stride[0], MAX_KERNEL_D);
         return false;
     }
-    if (in_registers && (tile->out_channels != 1 || summed_planes(q) > MAX_SUM_IN_REGISTERS)) {
-        text_append(
-            why,
-            "in_registers is 1, out_channels %lld, and a frequency sums %lld planes; they need 1 channel "
-            "and at most %d planes",
-            (long long)tile->out_channels, (long long)summed_planes(q), MAX_SUM_IN_REGISTERS);
+    if (in_registers && summed_planes(q) > MAX_SUM_IN_REGISTERS) {
+        text_append(why, "in_registers is 1 and a frequency sums %lld planes; it needs at most %d",
+                    (long long)summed_planes(q), MAX_SUM_IN_REGISTERS);
         return false;
     }
     return winograd_is_applicable(p, q->geometry, q->strict, why) && winograd_has_tile(p, m, why);
@@ -230,8 +228,9 @@ static step program(const request *q, const parameter_set *p, const product_tile
 static double output_work(const product_tile *tile, int64_t m, int64_t n, bool in_registers, int64_t columns)
 {
     if (n - m > 2) return 4;
-    if (m > 2 || columns < panel_width(tile)) return 16;
-    return in_registers ? 1.5 : 4;
+    bool is_narrow = columns < panel_width(tile);
+    if (in_registers) return is_narrow ? 7 : 1;
+    return m > 2 || is_narrow ? 16 : 4;
 }
 
 /* The product runs at most of the tile's rate and the transforms, additions mostly, at a third of it; a slice
@@ -258,7 +257,7 @@ static void estimate(const request *q, const parameter_set *p, const product_til
     double product = 2 * frequencies * out_planes * (double)g->group_in * planes_summed;
     double transforms = frequencies * ((n - m == 2 ? INPUT_WORK : INPUT_WORK / 2) * in_planes +
                                        output_work(tile, m, n, in_registers, a->columns) * out_planes);
-    double rate = in_registers ? 0.68 : PRODUCT_RATE * product_efficiency(tile->out_channels, tile->vectors);
+    double rate = PRODUCT_RATE * (in_registers ? 1 : product_efficiency(tile->out_channels, tile->vectors));
     s->flops = product + transforms;
     s->efficiency = s->flops / (product / rate + transforms / TRANSFORM_RATE);
     if (a->units < FEW_UNITS) s->efficiency *= (double)a->units / FEW_UNITS;
@@ -280,7 +279,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "its slices would overflow");
         return;
     }
-    if (!winograd_append_weight(r, q->problem, g, m, tile.out_channels, in_registers,
+    if (!winograd_append_weight(r, q->problem, g, m, in_registers ? 1 : tile.out_channels, in_registers,
                                 q->traits->local_size)) {
         text_append(why, "the transformed weight is too large");
         return;
