@@ -255,7 +255,8 @@ static void estimate(const request *q, const parameter_set *p, const product_til
     double in_planes = lanes * (double)planes_in * (double)g->group_in;
     double out_planes = lanes * (double)a->chunk_depth * (double)(a->group_blocks * tile->out_channels);
     double product = 2 * frequencies * out_planes * (double)g->group_in * planes_summed;
-    double transforms = frequencies * ((n - m == 2 ? INPUT_WORK : INPUT_WORK / 2) * in_planes +
+    double input_work = n - m > 2 ? 8 : in_registers ? 11 : INPUT_WORK;
+    double transforms = frequencies * (input_work * in_planes +
                                        output_work(tile, m, n, in_registers, a->columns) * out_planes);
     double rate = PRODUCT_RATE * (in_registers ? 1 : product_efficiency(tile->out_channels, tile->vectors));
     s->flops = product + transforms;
