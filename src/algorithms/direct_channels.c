@@ -94,7 +94,7 @@ static bool is_line(const request *q)
 {
     const clconv_problem *p = q->problem;
     for (int axis = 0; axis < 3; axis++)
-        if (p->kernel[axis] != 1 || p->stride[axis] != 1 || p->pad_before[axis] + p->pad_after[axis] != 0)
+        if (p->kernel[axis] != 1 || p->pad_before[axis] != 0 || q->geometry->output[axis] != p->input[axis])
             return false;
     return true;
 }
