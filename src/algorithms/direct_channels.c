@@ -92,10 +92,8 @@ static bool reads_in_place(const request *q)
 /* A kernel of one element reads its positions as one line. */
 static bool is_line(const request *q)
 {
-    const clconv_problem *p = q->problem;
     for (int axis = 0; axis < 3; axis++)
-        if (p->kernel[axis] != 1 || p->pad_before[axis] != 0 || q->geometry->output[axis] != p->input[axis])
-            return false;
+        if (!geometry_is_identity(q->problem, q->geometry, axis)) return false;
     return true;
 }
 

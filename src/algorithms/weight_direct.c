@@ -62,9 +62,7 @@ static bool reads_in_place(const request *q, const parameter_set *p, const scrat
 {
     const clconv_problem *problem = q->problem;
     for (int axis = 1; axis < 3; axis++)
-        if (problem->kernel[axis] > 1 || problem->stride[axis] > 1 || problem->pad_before[axis] > 0 ||
-            q->geometry->output[axis] != problem->input[axis])
-            return false;
+        if (!geometry_is_identity(problem, q->geometry, axis)) return false;
     if (problem->pad_before[0] + problem->pad_after[0] > 0 && !l->clips_depth) return false;
     return problem->input[1] * problem->input[2] % (p->values[VECTOR_WIDTH] * p->values[LOCAL_SIZE]) == 0;
 }

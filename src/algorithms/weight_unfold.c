@@ -52,12 +52,11 @@ static bool lay_out(const request *q, unfolding *u)
            u->packed_size <= INT64_MAX / 64;
 }
 
-/* A kernel of one row and column that makes an output of each input does not care where rows end: they are one.
- */
-static void join_rows(const clconv_problem *p, const int64_t output[3], unfold_filter_arguments *a)
+/* A kernel that makes an output of each input of a plane does not care where rows end: they are one. */
+static void join_rows(const clconv_problem *p, const geometry *g, unfold_filter_arguments *a)
 {
     for (int axis = 1; axis < 3; axis++)
-        if (p->kernel[axis] > 1 || p->pad_before[axis] > 0 || output[axis] != p->input[axis]) return;
+        if (!geometry_is_identity(p, g, axis)) return;
     a->width *= a->height;
     a->out_width *= a->out_height;
     a->height = a->out_height = 1;
@@ -83,7 +82,7 @@ static void append_unfold(const request *q, const unfolding *u, int64_t offset, 
         KERNEL_WINDOW(p),
         .volume_size = u->volume_size,
     };
-    join_rows(p, g->output, &a);
+    join_rows(p, g, &a);
     step s = kernel_step("unfold_filter", "weight_unfold.cl", "unfold_filter", p->dtype);
     kernel_define(&s, "VECTOR_WIDTH", u->tile.vector_width);
     kernel_define(&s, "LOCAL_SIZE", u->tile.local_size);

@@ -206,6 +206,12 @@ static int64_t taps_inside(const clconv_problem *p, int axis, int64_t at)
     return max_i64(min_i64(end, p->kernel[axis]) - first, 0);
 }
 
+bool geometry_is_identity(const clconv_problem *problem, const geometry *g, int axis)
+{
+    return problem->kernel[axis] == 1 && problem->stride[axis] == 1 && problem->pad_before[axis] == 0 &&
+           g->output[axis] == problem->input[axis];
+}
+
 int64_t geometry_fewest_products(const clconv_problem *problem, const geometry *g)
 {
     /* Windows between the ends hold as many taps as those at the ends unless the input is smaller than a

@@ -30,6 +30,10 @@ int64_t geometry_made(const clconv_problem *problem, const geometry *g, clconv_o
  * past the end) reads on an axis of `size` elements; -1 for a padded zero. */
 int64_t geometry_source(clconv_padding_mode mode, int64_t position, int64_t size);
 
+/* Whether each output of an axis sums the input of its own place alone, and each input has an output: strides,
+ * padding and output_padding all may change that, and two of them may leave the extents equal. */
+bool geometry_is_identity(const clconv_problem *problem, const geometry *g, int axis);
+
 /* The fewest products other than with padded zeros that an output sums; 0 if one sums none. */
 int64_t geometry_fewest_products(const clconv_problem *problem, const geometry *g);
 
