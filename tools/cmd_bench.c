@@ -79,7 +79,7 @@ static void print_header(bench *b)
     }
     printf("%s, %.1f GFLOP/s of multiply-adds\n", clconv_context_device_info(b->context)->name,
            b->peak_gflops);
-    printf("%-*s  %-*s  %-14s %9s %9s %10s %10s %6s %9s %9s %6s %10s\n", b->network_width, "network",
+    printf("%-*s  %-*s  %-20s %9s %9s %10s %10s %6s %9s %9s %6s %10s\n", b->network_width, "network",
            b->name_width, "layer", "algorithm", "plan", "first", "median", "min", "runs", "GFLOP", "GFLOP/s",
            "peak", "workspace");
 }
@@ -91,7 +91,7 @@ static double gigaflops(const measurement *m)
 
 static void print_row(const bench *b, const layer *l, const measurement *m)
 {
-    printf("%-*s  %-*s  %-14s %6.1f ms %6.1f ms %7.3f ms %7.3f ms %6lld %9.4f %9.1f %5.1f%% %6.1f MiB\n",
+    printf("%-*s  %-*s  %-20s %6.1f ms %6.1f ms %7.3f ms %7.3f ms %6lld %9.4f %9.1f %5.1f%% %6.1f MiB\n",
            b->network_width, l->network, b->name_width, l->name, m->algorithm, 1e3 * m->plan_seconds,
            1e3 * m->first_seconds, 1e3 * m->median_seconds, 1e3 * m->min_seconds, (long long)m->runs,
            1e-9 * m->flops, gigaflops(m), 100 * gigaflops(m) / b->peak_gflops,

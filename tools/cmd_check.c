@@ -35,7 +35,7 @@ static const char *verdict(const clconv_check_result *r)
 
 static void print_row(const clconv_check_result *r)
 {
-    printf("%-8s %-15s %-15s %-8s", verdict(r), clconv_op_name(r->op), r->algorithm, r->data);
+    printf("%-8s %-15s %-20s %-8s", verdict(r), clconv_op_name(r->op), r->algorithm, r->data);
     if (r->skipped || r->status) {
         printf(" %9s", "-");
     } else {
@@ -76,7 +76,7 @@ static int check_device(const check_options *options, clconv_context *context)
     size_t failures;
     check_count count = {.json = options->json};
     if (!options->json)
-        printf("%-8s %-15s %-15s %-8s %9s  %s\n", "result", "op", "algorithm", "data", "of bound", "problem");
+        printf("%-8s %-15s %-20s %-8s %9s  %s\n", "result", "op", "algorithm", "data", "of bound", "problem");
     if (clconv_check(context, options->quick, take_result, &count, &failures, &err)) {
         return tool_fail_library(NULL, &err);
     }
