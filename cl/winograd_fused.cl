@@ -90,8 +90,13 @@ ALWAYS_INLINE void store_sums(const int channels, const int vectors, const frequ
         const epilogue e = epilogue_from(to->e, o * to->channel_size);
         realv rows[OUTPUT_TILE][OUTPUT_TILE];
 #pragma unroll
-        for (int k = 0; k < OUTPUT_TILE; k++)
-            finish_row(tiles[i / VECTORS][i % VECTORS].y[k], to->bias != 0 ? to->bias[o] : 0, e, rows[k]);
+        for (int y = 0; y < OUTPUT_TILE; y++) {
+            realv row[OUTPUT_TILE];
+#pragma unroll
+            for (int x = 0; x < OUTPUT_TILE; x++)
+                row[x] = tiles[i / VECTORS][i % VECTORS].columns[x][y];
+            finish_row(row, to->bias != 0 ? to->bias[o] : 0, e, rows[y]);
+        }
         store_tiles(rows, to->out + o * to->channel_size, e, (first_panel + i % VECTORS) * PANEL,
                     b->first_set * OUTPUT_TILE * dilation_h + b->first_phase, b->tiles, columns, b->phases,
                     dilation_h, to->height, to->width, to->streams);
@@ -132,6 +137,21 @@ static inline void store_chunk(const frequency_product *f, const product_chunk *
     }
 }
 
+/* The output of a block, chunk by chunk of at most so many panels and blocks of output channels. */
+static inline void store_chunks(const frequency_product *f, const tile_block *b, const output_planes *to,
+                                const long columns, const long dilation_h, const long chunk_panels,
+                                const long chunk_blocks, const long group_blocks)
+{
+    product_chunk c = {0, 0, 0, 0};
+    for (; c.first_panel < b->panels; c.first_panel += chunk_panels) {
+        c.panels = min(chunk_panels, b->panels - c.first_panel);
+        for (c.first_block = 0; c.first_block < group_blocks; c.first_block += chunk_blocks) {
+            c.blocks = min(chunk_blocks, group_blocks - c.first_block);
+            multiply_chunk(f, &c);
+            store_chunk(f, &c, b, to, columns, dilation_h);
+        }
+    }
+}
 #endif
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
@@ -210,15 +230,8 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
 #if CHANNELS_IN > 0
             store_block(&product_of, &b, &outputs, columns, dilation_h);
 #else
-            product_chunk c = {0, 0, 0, 0};
-            for (; c.first_panel < b.panels; c.first_panel += chunk_panels) {
-                c.panels = min(chunk_panels, b.panels - c.first_panel);
-                for (c.first_block = 0; c.first_block < group_blocks; c.first_block += chunk_blocks) {
-                    c.blocks = min(chunk_blocks, group_blocks - c.first_block);
-                    multiply_chunk(&product_of, &c);
-                    store_chunk(&product_of, &c, &b, &outputs, columns, dilation_h);
-                }
-            }
+            store_chunks(&product_of, &b, &outputs, columns, dilation_h, chunk_panels, chunk_blocks,
+                         group_blocks);
 #endif
         }
     }

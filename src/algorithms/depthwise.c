@@ -147,10 +147,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         return;
     }
     step s = program(q, p, &l);
-    kernel_add_buffer(&s, BUFFER_INPUT, 0);
-    kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
-    kernel_add_buffer(&s, q->problem->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
-    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
+    kernel_add_tensors(&s, q->problem, BUFFER_WEIGHT);
     kernel_add_buffer(&s, BUFFER_WORKSPACE,
                       recipe_reserve(r, bytes + product_slack(&tile) * g->element_size));
     kernel_set_scalars(&s, &a, sizeof a);

@@ -81,9 +81,7 @@ static bool reads_in_place(const request *q)
     enum { SMALL_BYTES = 4 << 20 }; /* of a group */
     const clconv_problem *p = q->problem;
     const geometry *g = q->geometry;
-    bool is_padded = false;
-    for (int axis = 0; axis < 3; axis++)
-        is_padded = is_padded || (p->pad_before[axis] + p->pad_after[axis] > 0 && axis > 0);
+    bool is_padded = p->pad_before[1] + p->pad_after[1] + p->pad_before[2] + p->pad_after[2] > 0;
     if (leaves_zeros_out(q))
         return !is_padded || g->group_in * g->input_plane * g->element_size < SMALL_BYTES;
     return !is_padded && p->pad_before[0] + p->pad_after[0] == 0;

@@ -129,10 +129,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     direct_fused_arguments a = describe(q, &tile, &layout, &slices);
     step s = kernel_step("direct_fused", "direct_fused.cl", "direct_fused", problem->dtype);
     product_define(&s, &tile, problem->kernel, problem->stride, problem->dilation, &layout);
-    kernel_add_buffer(&s, BUFFER_INPUT, 0);
-    kernel_add_buffer(&s, BUFFER_PACKED, 0);
-    kernel_add_buffer(&s, a.has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
-    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
+    kernel_add_tensors(&s, problem, BUFFER_PACKED);
     double bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
     if (!slices_finish(&slices, p->values[SLICES], &tile, r->packed_bytes / a.groups, bytes, r, &s, why))
         return;

@@ -69,10 +69,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     kernel_define(&s, "OUT_CHANNELS", p->values[OUT_CHANNELS]);
     kernel_define(&s, "VECTOR_WIDTH", p->values[VECTOR_WIDTH]);
     kernel_define(&s, "LOCAL_SIZE", p->values[LOCAL_SIZE]);
-    kernel_add_buffer(&s, BUFFER_INPUT, 0);
-    kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
-    kernel_add_buffer(&s, q->problem->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
-    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
+    kernel_add_tensors(&s, q->problem, BUFFER_WEIGHT);
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, q->problem, 0);
     kernel_set_range(&s, (const int64_t[]){a.blocks, a.segments, a.rows},

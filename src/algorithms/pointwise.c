@@ -7,6 +7,7 @@
 #include "steps/kernel.h"
 #include "steps/pack.h"
 #include "steps/panels.h"
+#include "steps/slices.h"
 
 typedef struct pointwise_arguments {
     POINTWISE_ARGUMENTS(ARGUMENT_MEMBER)
@@ -122,15 +123,10 @@ static void estimate(const request *q, const product_tile *tile, const pointwise
 
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
-    int64_t bytes;
     product_tile tile;
     pointwise_arguments a;
     if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, &tile, why)) return;
-    bool fits = describe(q, p, &tile, &a);
-    int64_t slices = fits ? min_i64(a.units, p->values[SLICES]) : 0;
-    if (!fits ||
-        !size_product((const int64_t[]){slices, a.slice_size, q->geometry->element_size}, 3, &bytes) ||
-        bytes > INT64_MAX / 4) {
+    if (!describe(q, p, &tile, &a)) {
         text_append(why, "its slices would overflow");
         return;
     }
@@ -139,14 +135,10 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         return;
     }
     step s = program(q, &tile);
-    kernel_add_buffer(&s, BUFFER_INPUT, 0);
-    kernel_add_buffer(&s, BUFFER_PACKED, 0);
-    kernel_add_buffer(&s, a.has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
-    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
-    kernel_add_buffer(&s, BUFFER_WORKSPACE, recipe_reserve(r, bytes));
+    kernel_add_tensors(&s, q->problem, BUFFER_PACKED);
+    if (!slices_bind(min_i64(a.units, p->values[SLICES]), a.slice_size, r, &s, why)) return;
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, q->problem, 0);
-    kernel_set_range(&s, (const int64_t[]){slices, 1, 1}, (const int64_t[]){1, 1, 1});
     estimate(q, &tile, &a, &s);
     recipe_append_run(r, &s);
 }

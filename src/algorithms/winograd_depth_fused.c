@@ -7,6 +7,7 @@
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/panels.h"
+#include "steps/slices.h"
 #include "steps/winograd.h"
 
 typedef struct winograd_depth_fused_arguments {
@@ -130,32 +131,23 @@ static void estimate(const request *q, const parameter_set *p, const product_til
 
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
-    const geometry *g = q->geometry;
-    int64_t bytes;
     product_tile tile;
     winograd_depth_fused_arguments a;
     if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, &tile, why)) return;
-    if (!winograd_append_depth_weight(r, q->problem, g, p->values[OUTPUT_TILE], tile.out_channels,
+    if (!winograd_append_depth_weight(r, q->problem, q->geometry, p->values[OUTPUT_TILE], tile.out_channels,
                                       q->traits->local_size)) {
         text_append(why, "the transformed weight is too large");
         return;
     }
-    bool fits = describe(q, p, &tile, &a);
-    int64_t slices = fits ? min_i64(a.units, p->values[SLICES]) : 0;
-    if (!fits || !size_product((const int64_t[]){slices, a.slice_size, g->element_size}, 3, &bytes) ||
-        bytes > INT64_MAX / 4) {
+    if (!describe(q, p, &tile, &a)) {
         text_append(why, "its slices would overflow");
         return;
     }
     step s = program(q, p, &tile);
-    kernel_add_buffer(&s, BUFFER_INPUT, 0);
-    kernel_add_buffer(&s, BUFFER_PACKED, 0);
-    kernel_add_buffer(&s, q->problem->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
-    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
-    kernel_add_buffer(&s, BUFFER_WORKSPACE, recipe_reserve(r, bytes));
+    kernel_add_tensors(&s, q->problem, BUFFER_PACKED);
+    if (!slices_bind(min_i64(a.units, p->values[SLICES]), a.slice_size, r, &s, why)) return;
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, q->problem, 0);
-    kernel_set_range(&s, (const int64_t[]){slices, 1, 1}, (const int64_t[]){1, 1, 1});
     estimate(q, p, &tile, &a, &s);
     recipe_append_run(r, &s);
 }

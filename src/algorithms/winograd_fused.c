@@ -7,6 +7,7 @@
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/panels.h"
+#include "steps/slices.h"
 #include "steps/winograd.h"
 
 typedef struct winograd_fused_arguments {
@@ -130,10 +131,10 @@ static bool choose_block(const request *q, const parameter_set *p, const product
         int64_t phases = count <= a->sets ? dilation : ceil_divide(dilation, count - a->sets + 1);
         bool is_least = sets == 1 && phases == 1;
         if (!lay_out_slice(q, p, tile, sets, phases, a)) return false;
-        if (a->slice_size * q->geometry->element_size <= most || is_least) {
-            int64_t panels = ceil_divide(a->sets, sets) * ceil_divide(dilation, phases) * a->block_panels;
-            if (fewest >= 0 && panels >= fewest) continue;
-            if (fewest < 0) last = 2 * count;
+        bool fits = a->slice_size * q->geometry->element_size <= most || is_least;
+        int64_t panels = ceil_divide(a->sets, sets) * ceil_divide(dilation, phases) * a->block_panels;
+        if (fits && fewest < 0) last = 2 * count;
+        if (fits && (fewest < 0 || panels < fewest)) {
             fewest = panels;
             best_sets = sets;
             best_phases = phases;
@@ -270,8 +271,7 @@ static void estimate(const request *q, const parameter_set *p, const product_til
 
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
-    const geometry *g = q->geometry;
-    int64_t m = p->values[OUTPUT_TILE], bytes;
+    int64_t m = p->values[OUTPUT_TILE];
     bool in_registers = p->values[IN_REGISTERS];
     product_tile tile;
     winograd_fused_arguments a;
@@ -280,26 +280,17 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "its slices would overflow");
         return;
     }
-    if (!winograd_append_weight(r, q->problem, g, m, in_registers ? 1 : tile.out_channels, in_registers,
-                                q->traits->local_size)) {
+    if (!winograd_append_weight(r, q->problem, q->geometry, m, in_registers ? 1 : tile.out_channels,
+                                in_registers, q->traits->local_size)) {
         text_append(why, "the transformed weight is too large");
         return;
     }
-    int64_t slices = ceil_divide(a.units, ceil_divide(a.units, p->values[SLICES]));
-    if (!size_product((const int64_t[]){slices, a.slice_size, g->element_size}, 3, &bytes) ||
-        bytes > INT64_MAX / 4) {
-        text_append(why, "its slices would overflow");
-        return;
-    }
+    int64_t rounds = ceil_divide(a.units, p->values[SLICES]);
     step s = program(q, p, &tile);
-    kernel_add_buffer(&s, BUFFER_INPUT, 0);
-    kernel_add_buffer(&s, BUFFER_PACKED, 0);
-    kernel_add_buffer(&s, q->problem->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
-    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
-    kernel_add_buffer(&s, BUFFER_WORKSPACE, recipe_reserve(r, bytes));
+    kernel_add_tensors(&s, q->problem, BUFFER_PACKED);
+    if (!slices_bind(ceil_divide(a.units, rounds), a.slice_size, r, &s, why)) return;
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, q->problem, 0);
-    kernel_set_range(&s, (const int64_t[]){slices, 1, 1}, (const int64_t[]){1, 1, 1});
     estimate(q, p, &tile, &a, &s);
     recipe_append_run(r, &s);
 }

@@ -26,6 +26,14 @@ void kernel_add_buffer(step *s, buffer_role role, int64_t offset)
     s->buffers[s->buffer_count++] = (step_buffer){role, offset};
 }
 
+void kernel_add_tensors(step *s, const clconv_problem *problem, buffer_role weight)
+{
+    kernel_add_buffer(s, BUFFER_INPUT, 0);
+    kernel_add_buffer(s, weight, 0);
+    kernel_add_buffer(s, problem->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
+    kernel_add_buffer(s, BUFFER_OUTPUT, 0);
+}
+
 void kernel_define(step *s, const char *name, int64_t value)
 {
     size_t length = strlen(s->launch.options);

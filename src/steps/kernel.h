@@ -24,6 +24,9 @@ step kernel_step(const char *name, const char *source, const char *kernel, clcon
 
 void kernel_add_buffer(step *s, buffer_role role, int64_t offset);
 
+/* The input, the weight as it is or packed, the bias if the problem has one, and the output. */
+void kernel_add_tensors(step *s, const clconv_problem *problem, buffer_role weight);
+
 /* Appends "-DNAME=value" to the compile options. */
 void kernel_define(step *s, const char *name, int64_t value);
 

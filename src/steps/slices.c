@@ -72,18 +72,24 @@ bool slices_choose(slice_plan *s, int64_t most)
     return true;
 }
 
-bool slices_finish(const slice_plan *s, int64_t most, const product_tile *tile, int64_t weight_bytes,
-                   double tensor_bytes, recipe *r, step *to, text *why)
+bool slices_bind(int64_t slices, int64_t slice_size, recipe *r, step *to, text *why)
 {
-    enum { CACHED = 1 << 20 }; /* what is larger comes from further away than a core's own cache */
-    int64_t slices = min_i64(s->units, most), bytes;
-    if (!size_product((const int64_t[]){slices, s->slice_size, to->element_size}, 3, &bytes) ||
+    int64_t bytes;
+    if (!size_product((const int64_t[]){slices, slice_size, to->element_size}, 3, &bytes) ||
         bytes > INT64_MAX / 4) {
         text_append(why, "its slices would overflow");
         return false;
     }
     kernel_add_buffer(to, BUFFER_WORKSPACE, recipe_reserve(r, bytes));
     kernel_set_range(to, (const int64_t[]){slices, 1, 1}, (const int64_t[]){1, 1, 1});
+    return true;
+}
+
+bool slices_finish(const slice_plan *s, int64_t most, const product_tile *tile, int64_t weight_bytes,
+                   double tensor_bytes, recipe *r, step *to, text *why)
+{
+    enum { CACHED = 1 << 20 }; /* what is larger comes from further away than a core's own cache */
+    if (!slices_bind(min_i64(s->units, most), s->slice_size, r, to, why)) return false;
     to->flops = 2 * s->work * (double)s->channels;
     double reached = (s->phases > 1 ? 0.85 : 0.92) * (weight_bytes > CACHED ? 0.75 : 1);
     to->efficiency = reached * product_efficiency(tile->out_channels, tile->vectors);

@@ -30,9 +30,12 @@ typedef struct slice_plan {
  * overflow or a plane is too large for 32 bits. */
 bool slices_choose(slice_plan *s, int64_t most);
 
-/* Appends the step's slices, of one work-group each and at most so many, to its buffers and sets its range and
- * what it costs with that tile, weights of `weight_bytes` for each group and `tensor_bytes` that must move.
- * False, with the reason, if they overflow. */
+/* Appends `slices` slices of `slice_size` elements to the step's buffers and sets its range, a work-group for
+ * each. False, with the reason, if they overflow. */
+bool slices_bind(int64_t slices, int64_t slice_size, recipe *r, step *to, text *why);
+
+/* The same for at most so many slices of a plan; and sets what the step costs with that tile, weights of
+ * `weight_bytes` for each group and `tensor_bytes` that must move. */
 bool slices_finish(const slice_plan *s, int64_t most, const product_tile *tile, int64_t weight_bytes,
                    double tensor_bytes, recipe *r, step *to, text *why);
 

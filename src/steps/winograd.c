@@ -111,6 +111,22 @@ int64_t winograd_choose_output_tile(const clconv_problem *problem, const geometr
     return has_terms && is_large ? 4 : 2;
 }
 
+/* The transform of the weight as a step: tiles of m outputs, `blocks` blocks of output channels. */
+static step weight_step(const char *source, const char *kernel, const recipe *r,
+                        const clconv_problem *problem, const geometry *g, int64_t m, int64_t taps,
+                        int64_t out_channels, int64_t blocks, int local_size)
+{
+    step s = kernel_step("winograd_weight", source, kernel, problem->dtype);
+    kernel_define(&s, "OUTPUT_TILE", m);
+    kernel_define(&s, "TAPS", taps);
+    kernel_define(&s, "OUT_CHANNELS", out_channels);
+    kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
+    kernel_add_buffer(&s, BUFFER_PACKED, 0);
+    kernel_set_range(&s, (const int64_t[]){1, g->group_in, blocks}, (const int64_t[]){local_size, 1, 1});
+    s.bytes = (double)r->packed_bytes + (double)g->elements.weight * (double)g->element_size;
+    return s;
+}
+
 bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
                             int64_t out_channels, bool frequencies_last, int local_size)
 {
@@ -137,15 +153,9 @@ bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geom
                                 g->element_size};
     r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
 
-    step s = kernel_step("winograd_weight", "winograd_weight.cl", "winograd_weight", problem->dtype);
-    kernel_define(&s, "OUTPUT_TILE", m);
-    kernel_define(&s, "TAPS", problem->kernel[2]);
-    kernel_define(&s, "OUT_CHANNELS", out_channels);
-    kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
-    kernel_add_buffer(&s, BUFFER_PACKED, 0);
+    step s = weight_step("winograd_weight.cl", "winograd_weight", r, problem, g, m, problem->kernel[2],
+                         out_channels, a.blocks, local_size);
     kernel_set_scalars(&s, &a, sizeof a);
-    kernel_set_range(&s, (const int64_t[]){1, a.group_in, a.blocks}, (const int64_t[]){local_size, 1, 1});
-    s.bytes = (double)r->packed_bytes + (double)g->elements.weight * (double)g->element_size;
     s.flops = 8 * (double)r->packed_bytes / (double)g->element_size;
     s.efficiency = 0.02;
     recipe_append_pack(r, &s);
@@ -167,15 +177,9 @@ bool winograd_append_depth_weight(recipe *r, const clconv_problem *problem, cons
         4, m, out_channels, problem->groups, g->group_in, g->group_out, g->element_size};
     r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
 
-    step s = kernel_step("winograd_weight", "winograd_depth.cl", "winograd_depth_weight", problem->dtype);
-    kernel_define(&s, "OUTPUT_TILE", m);
-    kernel_define(&s, "TAPS", WINOGRAD_TAPS);
-    kernel_define(&s, "OUT_CHANNELS", out_channels);
-    kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
-    kernel_add_buffer(&s, BUFFER_PACKED, 0);
+    step s = weight_step("winograd_depth.cl", "winograd_depth_weight", r, problem, g, m, WINOGRAD_TAPS,
+                         out_channels, a.blocks, local_size);
     kernel_set_scalars(&s, &a, sizeof a);
-    kernel_set_range(&s, (const int64_t[]){1, a.group_in, a.blocks}, (const int64_t[]){local_size, 1, 1});
-    s.bytes = (double)r->packed_bytes + (double)g->elements.weight * (double)g->element_size;
     recipe_append_pack(r, &s);
     return true;
 }

@@ -119,8 +119,8 @@ static void test_reals(void)
 }
 
 /* Kernels like strides, strides that share a divisor with the dilation, strides beyond the kernel, borders
- * wider than the kernel, sums over many planes, kernels of one element whose outputs are as
- * many as the inputs but not theirs, or fewer by an output_padding. */
+ * wider than the kernel, sums over many planes, kernels of one element whose outputs are as many as the inputs
+ * but not theirs, or fewer by an output_padding. */
 static const struct {
     const char *text;
     clconv_padding_mode mode;
