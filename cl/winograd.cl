@@ -9,8 +9,7 @@
  *     input -> slice [y % m][j][tile y][tile x]      the tile's inputs in column j as vectors over tiles
  *           -> panels [frequency][g][z][panel][c][lane] -> product [frequency][g][o][z][tile] -> output
  *
- *   OUTPUT_TILE     2 or 4: m
- *   TAPS            3, or 5 with m = 2: r
+ *   OUTPUT_TILE, TAPS   m and r, as in common/winograd.clh
  *   VECTOR_WIDTH    1 to 16   tiles that a work-item transforms at once; 1 where a work-item is a lane
  *   LOCAL_SIZE      1 to 256  work-items side by side along tiles
  *   SLICE_CHANNELS  1 to 64   channels that a work-group transforms at once

@@ -13,18 +13,22 @@
  * Rows of tiles of a dilated kernel interlace in sets of dilation_h; a block is some sets, or a part of one.
  * Planes of a kernel that is dilated along the depth are independent unless they are dilation_d apart.
  *
- *   OUTPUT_TILE   2 or 4: m
- *   TAPS          3, or 5 with m = 2: r
- *   OUT_CHANNELS  1 to 16   output channels of the product's register tile
- *   VECTORS       1 to 4    panels of the register tile at most
- *   VECTOR_WIDTH  2 to 16   tiles of a panel
- *   DILATION_W    1 and more
- *   KERNEL_D      1 and more: depth of the kernel
- *   CHANNELS_IN   0; or the input channels of a group: products are summed in registers, weights are
- *                 [o][kd][c][frequency]
+ * With strides a kernel is a sum of dense ones, one for each phase of the input: row y * STRIDE_H + phase_h and
+ * column x * STRIDE_W + phase_w meet taps of the same phase alone. Phases are then so many more channels, each of
+ * which the filter of its own taps covers, r the larger half of kernel_size where the stride is 2.
+ *
+ *   OUTPUT_TILE, TAPS   m and r, as in common/winograd.clh
+ *   STRIDE_H, STRIDE_W  1 and more; with any other than 1 no dilation on H and W
+ *   OUT_CHANNELS        1 to 16   output channels of the product's register tile
+ *   VECTORS             1 to 4    panels of the register tile at most
+ *   VECTOR_WIDTH        2 to 16   tiles of a panel
+ *   DILATION_W          1 and more
+ *   KERNEL_D            1 and more: depth of the kernel
+ *   CHANNELS_IN         0; or the input channels of a group times their phases: products are summed in registers,
+ *                       weights are [o][kd][c][phase][frequency]
  *
  * Index space: work-groups of one work-item (slices), each taking every so many units. Cost: n^2 / m^2
- * * 2 * group_in * KERNEL_D FLOPs an output and some 10 for each input and output; reads the input once for
+ * * 2 * channels_in * KERNEL_D FLOPs an output and some 10 for each input and output; reads the input once for
  * each block of output channels' group, the rows that blocks share twice; writes the output once.
  */
 #define LOCAL_SIZE 1
@@ -36,6 +40,7 @@
 #include "common/winograd_tiles.clh"
 
 #define FREQUENCIES (INPUT_TILE * INPUT_TILE)
+#define PHASES (STRIDE_H * STRIDE_W)
 #include "common/winograd_sums.clh"
 
 /* A block of a plane: `sets` sets from `first_set` on, of each the rows of tiles [first_phase, first_phase +
@@ -44,8 +49,8 @@ typedef struct tile_block {
     long first_set, sets, first_phase, phases, tiles, panels;
 } tile_block;
 
-/* Pads the input rows under a block: its tiles then read rows `phases` apart. Zeros that are there already
- * stay; `next` is the plane that will be wanted next. */
+/* Pads the input rows under a block: its tiles then read rows `phases` apart. With strides each phase of the input
+ * has its own. Zeros that are there already stay; `next` is the plane that will be wanted next. */
 static inline void pad_block(global const real *plane, global real *padded, const bool has_zeros,
                              const tile_block *b, const long dilation_h, const long pitch,
                              const long pad_height, const long pad_width, const long height, const long width,
@@ -53,16 +58,16 @@ static inline void pad_block(global const real *plane, global real *padded, cons
 {
     const long runs = b->sets * OUTPUT_TILE + TAPS - 1, first = b->first_set * OUTPUT_TILE * dilation_h;
     const long count = b->phases == dilation_h ? runs : 1, rows = b->phases * count;
+    pad_shape s = {STRIDE_H, STRIDE_W,  STRIDE_H, STRIDE_W, (int)rows, (int)pitch, (int)(rows * pitch),
+                   0,        pad_width, height,   width,    mode,      AHEAD};
+    if (has_zeros) s.ahead = next - plane;
     for (long run = 0; run < runs; run += count) {
         global real *to = padded + run * b->phases * pitch;
-        const long above = pad_height - first - run * dilation_h - b->first_phase;
-        pad_shape plain = PAD_PLAIN(rows, pitch, above, pad_width, height, width, mode);
-        if (has_zeros) {
-            plain.ahead = next - plane;
-            refill_plane(&plain, plane, to);
-        } else {
-            pad_plane(&plain, plane, to, true);
-        }
+        s.pad_height = pad_height - (first + run * dilation_h + b->first_phase) * STRIDE_H;
+        if (has_zeros)
+            refill_plane(&s, plane, to);
+        else
+            pad_plane(&s, plane, to, true);
     }
 }
 
@@ -161,14 +166,15 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
 {
     global real *padded = TENSOR_START(slices) + get_group_id(0) * slice_size, *parts = padded + padded_size,
                 *product = parts + parts_size, *frequencies = product + FREQUENCIES * product_size;
+    const long channels_in = group_in * PHASES;
 #if CHANNELS_IN > 0
     const long frequency_step = CHANNELS_IN * PANEL, panel_step = FREQUENCIES * frequency_step;
 #else
-    const long frequency_step = frequency_size, panel_step = group_in * PANEL;
+    const long frequency_step = frequency_size, panel_step = channels_in * PANEL;
 #endif
     const long plane_size = FREQUENCIES * frequency_size,
-               matrix = group_blocks * KERNEL_D * group_in * OUT_CHANNELS,
-               group_weight = CHANNELS_IN > 0 ? FREQUENCIES * group_out * KERNEL_D * group_in : matrix;
+               matrix = group_blocks * KERNEL_D * channels_in * OUT_CHANNELS,
+               group_weight = CHANNELS_IN > 0 ? FREQUENCIES * group_out * KERNEL_D * channels_in : matrix;
     for (long unit = get_group_id(0); unit < units; unit += get_num_groups(0)) {
         long rest = unit;
         const long phase_block = rest % phase_blocks;
@@ -188,7 +194,8 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
         const long last_k = min(first_k + chunk_depth, planes);
         global const real *ring[KERNEL_D];
         bool has_zeros = false;
-        for (long k = first_k; k < last_k + KERNEL_D - 1 && first_k < last_k; k++) {
+        for (long k = first_k * stride_d; k < (last_k - 1) * stride_d + KERNEL_D && first_k < last_k; k++) {
+            if (k % stride_d >= KERNEL_D) continue;
             /* Plane k of the residue joins the ring. */
             const long source = padding_source(mode, residue + k * dilation_d - pad_depth, depth);
             const bool is_inside = source >= 0 && source < depth;
@@ -203,14 +210,17 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
                 pad_block(plane, padded, has_zeros, &b, dilation_h, pitch, pad_height, pad_width, height,
                           width, mode, plane + step * height * width);
                 has_zeros = mode == PADDING_ZEROS;
-                split_plane(padded, parts, (b.sets * OUTPUT_TILE + TAPS - 1) * b.phases, part, columns, pitch,
-                            b.phases);
-                for (long p = 0; p < b.panels; p++)
-                    transform_tiles(parts + p * PANEL, part, columns * b.phases,
-                                    to + p * panel_step + c * PANEL, frequency_step);
+                const long rows = (b.sets * OUTPUT_TILE + TAPS - 1) * b.phases;
+                for (long phase = 0; phase < PHASES; phase++) {
+                    split_plane(padded + phase * rows * pitch, parts, rows, part, columns, pitch, b.phases);
+                    for (long p = 0; p < b.panels; p++)
+                        transform_tiles(parts + p * PANEL, part, columns * b.phases,
+                                        to + p * panel_step + (c * PHASES + phase) * PANEL, frequency_step);
+                }
             }
-            const long z = residue + (k - KERNEL_D + 1) * dilation_d;
-            if (k < first_k + KERNEL_D - 1) continue;
+            const long first_read = k - KERNEL_D + 1;
+            if (first_read < first_k * stride_d || first_read % stride_d != 0) continue;
+            const long z = residue + first_read / stride_d * dilation_d;
             const long at = (volume * group_out * out_depth + z) * out_height * out_width;
             const frequency_product product_of = {ring,
                                                   TENSOR_START(weight) + group * group_weight,
@@ -218,7 +228,7 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
                                                   frequency_size,
                                                   groups * matrix,
                                                   product_size,
-                                                  group_in,
+                                                  channels_in,
                                                   group_out};
             const output_planes outputs = {TENSOR_START(output) + at,
                                            has_bias ? TENSOR_START(bias) + group * group_out : 0,

@@ -262,8 +262,14 @@ static void append_span(const request *q, const winograd_plan *w, int64_t sample
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     winograd_plan w = {.m = p->values[OUTPUT_TILE]};
-    if (!winograd_is_applicable(q->problem, q->geometry, q->strict, why) ||
-        !winograd_has_tile(q->problem, w.m, why) || !tile_from_parameters(p, &w.tile, why))
+    const int64_t *stride = q->problem->stride;
+    if (stride[1] != 1 || stride[2] != 1) {
+        text_append(why, "on H and W stride is %lld,%lld; it needs 1", (long long)stride[1],
+                    (long long)stride[2]);
+        return;
+    }
+    if (!winograd_is_applicable(q->problem, q->geometry, w.m, q->strict, why) ||
+        !tile_from_parameters(p, &w.tile, why))
         return;
     if (!lay_out(q, p, &w)) {
         text_append(why, "its transformed volumes would overflow");

@@ -1,4 +1,4 @@
-/* winograd_fused: F(2x2, 3x3), F(4x4, 3x3) or F(2x2, 5x5) over H and W in one kernel, for few channels
+/* winograd_fused: Winograd's filtering over H and W in one kernel, for few channels or for strides
  * (cl/winograd_fused.cl). Each work-group goes through the depth of a block of tiles in a slice of the
  * workspace of its own, which stays in cache. */
 #include "arguments/winograd_fused.clh"
@@ -19,23 +19,31 @@ enum { OUTPUT_TILE = TILE_PARAMETERS, SLICE_KIB, SLICES, IN_REGISTERS };
 static const parameter_range ranges[] = {
     TILE_PARAMETER_RANGES(PANEL_VECTORS),
     [OUTPUT_TILE] = {"output_tile", 2, 4, true},
-    [SLICE_KIB] = {"slice_kib", 1, 1 << 20,
-                   false},                  /* a slice's size at most, unless a row of tiles needs more */
-    [SLICES] = {"slices", 1, 65536, false}, /* at most; work-groups that run */
+    [SLICE_KIB] = {"slice_kib", 1, 1 << 20, false}, /* a slice's size, unless a larger one has fewer panels */
+    [SLICES] = {"slices", 1, 65536, false},         /* at most; work-groups that run */
     [IN_REGISTERS] = {"in_registers", 0, 1, false}, /* whether products are summed and transformed there */
     {NULL, 0, 0, false},
 };
 
-enum { MAX_KERNEL_D = 16, LINE_ELEMENTS = 16, CHUNK_BYTES = 256 << 10, FEW_UNITS = 4 };
+enum { MAX_KERNEL_D = 16, MAX_PHASES = 16, LINE_ELEMENTS = 16, CHUNK_BYTES = 256 << 10, FEW_UNITS = 4 };
+
+/* Inputs along an axis of the only scheme that is summed in registers by default. */
+enum { SMALL_TILE = 4 };
 
 /* Sums in registers load a vector of the input for a product or two. As measured on a CPU that costs less than
  * storing the products of a frequency where these are 15 or fewer. Two channels at a time take more than 16
  * registers. */
 enum { MAX_SHORT_SUM = 15, MAX_SUM_IN_REGISTERS = 32, REGISTERS_OF_TWO = 32 };
 
+/* Channels whose products a frequency of a plane sums. */
+static int64_t channels_in(const request *q)
+{
+    return q->geometry->group_in * winograd_phases(q->problem);
+}
+
 static int64_t summed_planes(const request *q)
 {
-    return q->geometry->group_in * q->problem->kernel[0];
+    return channels_in(q) * q->problem->kernel[0];
 }
 
 static void choose(const request *q, parameter_set *p)
@@ -43,7 +51,8 @@ static void choose(const request *q, parameter_set *p)
     const geometry *g = q->geometry;
     product_tile tile = panels_choose_tile(q->traits, g->element_size, g->group_out);
     int64_t m = winograd_choose_output_tile(q->problem, g, panel_width(&tile));
-    p->values[IN_REGISTERS] = m + q->problem->kernel[2] == 5 && summed_planes(q) <= MAX_SHORT_SUM;
+    p->values[IN_REGISTERS] =
+        winograd_input_tile(q->problem, m) == SMALL_TILE && summed_planes(q) <= MAX_SHORT_SUM;
     if (p->values[IN_REGISTERS]) {
         tile.out_channels = q->traits->registers >= REGISTERS_OF_TWO ? 2 : 1;
         tile.vectors = 1;
@@ -54,6 +63,25 @@ static void choose(const request *q, parameter_set *p)
     p->values[SLICES] = 16;
 }
 
+/* Whether strides and dilations are such that the kernel can walk phases; if not, why. */
+static bool combines_strides(const clconv_problem *p, text *why)
+{
+    bool has_stride = p->stride[1] > 1 || p->stride[2] > 1,
+         is_dilated = p->dilation[1] > 1 || p->dilation[2] > 1;
+    if ((p->stride[0] > 1 && p->dilation[0] > 1) || (has_stride && is_dilated)) {
+        text_append(
+            why, "stride is %lld,%lld,%lld and dilation %lld,%lld,%lld; on D, or on H and W, one must be 1",
+            (long long)p->stride[0], (long long)p->stride[1], (long long)p->stride[2],
+            (long long)p->dilation[0], (long long)p->dilation[1], (long long)p->dilation[2]);
+        return false;
+    }
+    if (p->stride[1] <= MAX_PHASES && p->stride[2] <= MAX_PHASES && winograd_phases(p) <= MAX_PHASES)
+        return true;
+    text_append(why, "on H and W stride is %lld,%lld; their product must be at most %d",
+                (long long)p->stride[1], (long long)p->stride[2], MAX_PHASES);
+    return false;
+}
+
 static bool is_applicable(const request *q, const product_tile *tile, int64_t m, bool in_registers, text *why)
 {
     const clconv_problem *p = q->problem;
@@ -61,17 +89,18 @@ static bool is_applicable(const request *q, const product_tile *tile, int64_t m,
         text_append(why, "vector_width is 1; it is for devices with vector registers");
         return false;
     }
-    if (p->stride[0] != 1 || p->kernel[0] > MAX_KERNEL_D) {
-        text_append(why, "on D kernel_size is %lld and stride %lld; it needs at most %d and 1",
-                    (long long)p->kernel[0], (long long)p->stride[0], MAX_KERNEL_D);
+    if (p->kernel[0] > MAX_KERNEL_D) {
+        text_append(why, "on D kernel_size is %lld; it needs at most %d", (long long)p->kernel[0],
+                    MAX_KERNEL_D);
         return false;
     }
+    if (!combines_strides(p, why)) return false;
     if (in_registers && summed_planes(q) > MAX_SUM_IN_REGISTERS) {
         text_append(why, "in_registers is 1 and a frequency sums %lld planes; it needs at most %d",
                     (long long)summed_planes(q), MAX_SUM_IN_REGISTERS);
         return false;
     }
-    return winograd_is_applicable(p, q->geometry, q->strict, why) && winograd_has_tile(p, m, why);
+    return winograd_is_applicable(p, q->geometry, m, q->strict, why);
 }
 
 /* A chunk of the product: within CHUNK_BYTES as many panels as a register tile has or more, and if these are
@@ -103,12 +132,12 @@ static bool lay_out_slice(const request *q, const parameter_set *p, const produc
     a->block_panels = ceil_divide(tiles, width);
     rows = (sets * m + taps_after) * phases;
     /* Lines between them, so that frequencies do not fall on one cache set. */
-    if (!size_product((const int64_t[]){a->block_panels, width, a->group_in}, 3, &frequency) ||
+    if (!size_product((const int64_t[]){a->block_panels, width, channels_in(q)}, 3, &frequency) ||
         (!p->values[IN_REGISTERS] && !choose_chunk(q, n * n, tile, a)))
         return false;
     a->frequency_size = frequency + LINE_ELEMENTS;
     a->part = ceil_divide(sets * m + taps_after, m) * phases * a->columns + width;
-    a->padded_size = round_up(rows * a->pitch + (m + 1) * width, LINE_ELEMENTS);
+    a->padded_size = round_up(winograd_phases(q->problem) * rows * a->pitch + (m + 1) * width, LINE_ELEMENTS);
     a->parts_size = round_up(m * n * a->part + width, LINE_ELEMENTS);
     int64_t volumes;
     if (!size_product((const int64_t[]){n * n, kernel_d + 1, max_i64(a->frequency_size, a->product_size)}, 3,
@@ -119,26 +148,30 @@ static bool lay_out_slice(const request *q, const parameter_set *p, const produc
     return true;
 }
 
-/* Blocks of rows of tiles, shared out evenly: some sets, else a part of one, at least a row. Of the counts from the
- * fewest blocks that a slice holds to twice as many, the one with the fewest panels. */
+/* Blocks of rows of tiles, shared out evenly: some sets, else a part of one, at least a row. Of the counts up to
+ * twice the fewest blocks that a slice holds, the one with the fewest panels; a slice that is larger than planned,
+ * which the next cache holds, takes longer, as measured on a CPU. */
 static bool choose_block(const request *q, const parameter_set *p, const product_tile *tile,
                          winograd_fused_arguments *a)
 {
-    int64_t most = p->values[SLICE_KIB] << 10, dilation = a->dilation_h, fewest = -1, last = INT64_MAX;
-    int64_t best_sets = 1, best_phases = 1;
+    enum { MOST_OVER = 4, OVER_COST = 8 };
+    double most = (double)(p->values[SLICE_KIB] << 10), least = -1;
+    int64_t dilation = a->dilation_h, last = INT64_MAX, best_sets = 1, best_phases = 1;
     for (int64_t count = 1; count <= last; count++) {
         int64_t sets = max_i64(ceil_divide(a->sets, count), 1);
         int64_t phases = count <= a->sets ? dilation : ceil_divide(dilation, count - a->sets + 1);
         bool is_least = sets == 1 && phases == 1;
         if (!lay_out_slice(q, p, tile, sets, phases, a)) return false;
-        bool fits = a->slice_size * q->geometry->element_size <= most || is_least;
-        int64_t panels = ceil_divide(a->sets, sets) * ceil_divide(dilation, phases) * a->block_panels;
-        if (fits && fewest < 0) last = 2 * count;
-        if (fits && (fewest < 0 || panels < fewest)) {
-            fewest = panels;
+        double over = (double)(a->slice_size * q->geometry->element_size) / most;
+        double panels =
+            (double)(ceil_divide(a->sets, sets) * ceil_divide(dilation, phases) * a->block_panels);
+        double cost = over > 1 ? panels * (1 + (over - 1) / OVER_COST) : panels;
+        if ((over <= MOST_OVER || is_least) && (least < 0 || cost < least)) {
+            least = cost;
             best_sets = sets;
             best_phases = phases;
         }
+        if (over <= 1) last = min_i64(last, 2 * count);
         if (is_least) break;
     }
     if (!lay_out_slice(q, p, tile, best_sets, best_phases, a)) return false;
@@ -152,6 +185,13 @@ enum { INPUT_WORK = 16 };
 #define TRANSFORM_RATE 0.3
 #define PRODUCT_RATE 0.85
 
+/* Planes that `count` output planes read. */
+static int64_t planes_read(const request *q, int64_t count)
+{
+    int64_t kernel_d = q->problem->kernel[0];
+    return (count - 1) * min_i64(q->problem->stride[0], kernel_d) + kernel_d;
+}
+
 /* Splits the depth so that units can be shared out evenly, whatever shares them, though each chunk transforms the
  * planes before it again. */
 static void split_depth(const request *q, winograd_fused_arguments *a)
@@ -159,13 +199,13 @@ static void split_depth(const request *q, winograd_fused_arguments *a)
     enum { WORKERS = 8, MAX_CHUNKS = 64 };
     int64_t planes = ceil_divide(a->out_depth, a->dilation_d), kernel_d = q->problem->kernel[0];
     int64_t units = q->problem->batch * a->groups * a->set_blocks * a->phase_blocks * a->dilation_d;
-    double channels_in = (double)a->group_in, channels_out = (double)a->group_out, least = -1;
-    double in = INPUT_WORK / TRANSFORM_RATE * channels_in;
+    double rows = (double)channels_in(q), least = -1;
+    double in = INPUT_WORK / TRANSFORM_RATE * rows;
     double out =
-        channels_out * (INPUT_WORK / TRANSFORM_RATE + 2 / PRODUCT_RATE * channels_in * (double)kernel_d);
+        (double)a->group_out * (INPUT_WORK / TRANSFORM_RATE + 2 / PRODUCT_RATE * rows * (double)kernel_d);
     for (int64_t count = 1; count <= min_i64(planes, MAX_CHUNKS); count++) {
         int64_t depth = ceil_divide(planes, count), chunks = ceil_divide(planes, depth);
-        double work = in * (double)(depth + kernel_d - 1) + out * (double)depth;
+        double work = in * (double)planes_read(q, depth) + out * (double)depth;
         work *= (double)round_up(units * chunks, WORKERS);
         if (least >= 0 && work >= least) continue;
         least = work;
@@ -197,13 +237,14 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .out_depth = g->output[0],
         .out_height = g->output[1],
         .out_width = g->output[2],
+        .stride_d = problem->stride[0],
         .dilation_d = problem->dilation[0],
         .dilation_h = problem->dilation[1],
         .columns = winograd_tiles(problem, g, 2, m),
         .streams = kernel_output_streams(g->elements.output * g->element_size),
         .has_bias = problem->has_bias,
     };
-    a->pitch = a->columns * m + (problem->kernel[2] - 1) * dilation_w;
+    a->pitch = a->columns * m + (winograd_taps(problem, 2) - 1) * dilation_w;
     if (!choose_block(q, p, tile, a)) return false;
     split_depth(q, a);
     return true;
@@ -213,13 +254,15 @@ static step program(const request *q, const parameter_set *p, const product_tile
 {
     step s = kernel_step("winograd_fused", "winograd_fused.cl", "winograd_fused", q->problem->dtype);
     kernel_define(&s, "OUTPUT_TILE", p->values[OUTPUT_TILE]);
-    kernel_define(&s, "TAPS", q->problem->kernel[2]);
+    kernel_define(&s, "TAPS", winograd_taps(q->problem, 2));
+    kernel_define(&s, "STRIDE_H", q->problem->stride[1]);
+    kernel_define(&s, "STRIDE_W", q->problem->stride[2]);
     kernel_define(&s, "OUT_CHANNELS", tile->out_channels);
     kernel_define(&s, "VECTORS", tile->vectors);
     kernel_define(&s, "VECTOR_WIDTH", tile->vector_width);
     kernel_define(&s, "DILATION_W", q->problem->dilation[2]);
     kernel_define(&s, "KERNEL_D", q->problem->kernel[0]);
-    if (p->values[IN_REGISTERS]) kernel_define(&s, "CHANNELS_IN", q->geometry->group_in);
+    if (p->values[IN_REGISTERS]) kernel_define(&s, "CHANNELS_IN", channels_in(q));
     return s;
 }
 
@@ -235,27 +278,30 @@ static double output_work(const product_tile *tile, int64_t m, int64_t n, bool i
 }
 
 /* The product runs at most of the tile's rate and the transforms, additions mostly, at a third of it; a slice
- * that is larger than planned, or than caches are, runs at that of memory. */
+ * that is larger than planned, or than caches are, runs at that of memory, and so do weights that no cache holds
+ * from one plane to the next. */
+enum { CORE_CACHE = 1 << 20, SHARED_CACHE = 16 << 20 };
+
 static void estimate(const request *q, const parameter_set *p, const product_tile *tile,
                      const winograd_fused_arguments *a, step *s)
 {
     const geometry *g = q->geometry;
     const clconv_problem *problem = q->problem;
-    int64_t kernel_d = problem->kernel[0], planes_in = a->chunk_depth + kernel_d - 1;
+    int64_t kernel_d = problem->kernel[0], planes_in = planes_read(q, a->chunk_depth);
     double planes_summed = (double)kernel_d;
     if (problem->padding_mode == CLCONV_PADDING_ZEROS) { /* those outside are left out */
         planes_in = min_i64(planes_in, ceil_divide(problem->input[0], problem->dilation[0]));
-        planes_summed = product_planes_summed(kernel_d, 1, problem->dilation[0], problem->pad_before[0],
-                                              problem->input[0], g->output[0]) /
+        planes_summed = product_planes_summed(kernel_d, problem->stride[0], problem->dilation[0],
+                                              problem->pad_before[0], problem->input[0], g->output[0]) /
                         (double)g->output[0];
     }
     int64_t m = p->values[OUTPUT_TILE], n = winograd_input_tile(problem, m);
     bool in_registers = p->values[IN_REGISTERS];
     double frequencies = (double)(n * n);
     double lanes = (double)a->units * (double)(a->block_panels * panel_width(tile));
-    double in_planes = lanes * (double)planes_in * (double)g->group_in;
+    double in_planes = lanes * (double)planes_in * (double)channels_in(q);
     double out_planes = lanes * (double)a->chunk_depth * (double)(a->group_blocks * tile->out_channels);
-    double product = 2 * frequencies * out_planes * (double)g->group_in * planes_summed;
+    double product = 2 * frequencies * out_planes * (double)channels_in(q) * planes_summed;
     double input_work = n - m > 2 ? 8 : in_registers ? 11 : INPUT_WORK;
     double transforms = frequencies * (input_work * in_planes +
                                        output_work(tile, m, n, in_registers, a->columns) * out_planes);
@@ -266,7 +312,10 @@ static void estimate(const request *q, const parameter_set *p, const product_til
     s->bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
     double slices =
         (double)g->element_size * frequencies * (in_planes * (double)(kernel_d + 1) + 2 * out_planes);
-    if (a->slice_size * g->element_size > 1 << 20) s->bytes += slices;
+    if (a->slice_size * g->element_size > CORE_CACHE) s->bytes += slices;
+    double weights = (double)g->element_size * frequencies * (double)channels_in(q) * (double)kernel_d *
+                     (double)(a->group_blocks * tile->out_channels);
+    if (weights * (double)a->groups > SHARED_CACHE) s->bytes += weights * (double)(a->units * a->chunk_depth);
 }
 
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)

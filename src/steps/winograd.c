@@ -23,9 +23,34 @@ static const char axis_name[] = "DHW";
  * promised bound (docs/numerics.md). */
 enum { MIN_TERMS = 16 };
 
+/* What there are transforms for, with the products that an output must sum at least so that its own bound covers the
+ * roundings of its tile (docs/numerics.md). */
+typedef struct scheme {
+    int64_t taps, m, fewest_products;
+} scheme;
+
+static const scheme schemes[] = {{2, 4, 128}, {3, 2, 8}, {3, 4, 32}, {4, 2, 32}, {5, 2, 32}};
+
+static const scheme *find_scheme(int64_t taps, int64_t m)
+{
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
+        if (schemes[i].taps == taps && schemes[i].m == m) return &schemes[i];
+    return NULL;
+}
+
+int64_t winograd_taps(const clconv_problem *problem, int axis)
+{
+    return ceil_divide(problem->kernel[axis], problem->stride[axis]);
+}
+
+int64_t winograd_phases(const clconv_problem *problem)
+{
+    return min_i64(problem->stride[1], problem->kernel[1]) * min_i64(problem->stride[2], problem->kernel[2]);
+}
+
 int64_t winograd_input_tile(const clconv_problem *problem, int64_t m)
 {
-    return m + problem->kernel[2] - 1;
+    return m + winograd_taps(problem, 2) - 1;
 }
 
 int64_t winograd_tiles(const clconv_problem *problem, const geometry *g, int axis, int64_t m)
@@ -44,30 +69,31 @@ bool winograd_is_accurate(const clconv_problem *problem, const geometry *g, int6
     return false;
 }
 
-bool winograd_is_applicable(const clconv_problem *problem, const geometry *g, bool strict, text *why)
+bool winograd_is_applicable(const clconv_problem *problem, const geometry *g, int64_t m, bool strict,
+                            text *why)
 {
     const clconv_problem *p = problem;
     if (strict) {
         text_append(why, STRICT_EXCLUDES);
         return false;
     }
-    for (int axis = 1; axis < 3; axis++) {
-        bool has_taps = p->kernel[axis] == WINOGRAD_TAPS || p->kernel[axis] == WINOGRAD_MORE_TAPS;
-        if (has_taps && p->kernel[axis] == p->kernel[1] && p->stride[axis] == 1) continue;
-        text_append(why,
-                    "on %c kernel_size is %lld and stride %lld; it needs 3 or 5, the same on H and W, and 1",
-                    axis_name[axis], (long long)p->kernel[axis], (long long)p->stride[axis]);
+    int64_t taps = winograd_taps(p, 2);
+    const scheme *tile = find_scheme(taps, m);
+    if (taps != winograd_taps(p, 1) || taps < 2 || taps > 5) {
+        text_append(
+            why,
+            "on H,W kernel_size is %lld,%lld and stride %lld,%lld; their ratio, rounded up, must be 2 to 5, "
+            "the same for both",
+            (long long)p->kernel[1], (long long)p->kernel[2], (long long)p->stride[1],
+            (long long)p->stride[2]);
         return false;
     }
-    bool is_large = p->kernel[2] == WINOGRAD_MORE_TAPS;
-    return winograd_is_accurate(p, g, is_large ? WINOGRAD_MORE_PRODUCTS : WINOGRAD_PRODUCTS, why);
-}
-
-bool winograd_has_tile(const clconv_problem *problem, int64_t m, text *why)
-{
-    if (problem->kernel[2] == WINOGRAD_TAPS || m == 2) return true;
-    text_append(why, "output_tile is %lld; a kernel of 5 x 5 needs 2", (long long)m);
-    return false;
+    if (tile == NULL) {
+        text_append(why, "output_tile is %lld; there is no scheme for %lld taps with it", (long long)m,
+                    (long long)taps);
+        return false;
+    }
+    return winograd_is_accurate(p, g, tile->fewest_products, why);
 }
 
 bool winograd_depth_is_applicable(const clconv_problem *p, const geometry *g, bool strict, text *why)
@@ -88,7 +114,7 @@ bool winograd_depth_is_applicable(const clconv_problem *p, const geometry *g, bo
             (long long)p->dilation[axis], (long long)padding, (long long)kernel, axis > 0 ? " and 0" : "");
         return false;
     }
-    return winograd_is_accurate(p, g, WINOGRAD_PRODUCTS, why);
+    return winograd_is_accurate(p, g, find_scheme(WINOGRAD_TAPS, 2)->fewest_products, why);
 }
 
 int64_t winograd_choose_depth_tile(const geometry *g)
@@ -103,18 +129,22 @@ static int64_t plane_panels(const clconv_problem *problem, const geometry *g, in
 
 int64_t winograd_choose_output_tile(const clconv_problem *problem, const geometry *g, int64_t width)
 {
-    if (problem->kernel[2] == WINOGRAD_MORE_TAPS) return 2;
+    int64_t taps = winograd_taps(problem, 2), n = winograd_input_tile(problem, 4);
+    const scheme *large = find_scheme(taps, 4);
+    if (large == NULL || find_scheme(taps, 2) == NULL) return large == NULL ? 2 : 4;
     bool has_terms = g->group_in * problem->kernel[0] >= MIN_TERMS &&
-                     geometry_fewest_products(problem, g) >= WINOGRAD_MORE_PRODUCTS;
+                     geometry_fewest_products(problem, g) >= large->fewest_products;
     /* Small images fill panels with small tiles, and large ones do not. */
-    bool is_large = 36 * plane_panels(problem, g, 4, width) < 16 * plane_panels(problem, g, 2, width);
+    bool is_large =
+        n * n * plane_panels(problem, g, 4, width) < (n - 2) * (n - 2) * plane_panels(problem, g, 2, width);
     return has_terms && is_large ? 4 : 2;
 }
 
-/* The transform of the weight as a step: tiles of m outputs, `blocks` blocks of output channels. */
+/* The transform of the weight as a step: tiles of m outputs, `blocks` blocks of output channels, `rows` channels
+ * and phases. */
 static step weight_step(const char *source, const char *kernel, const recipe *r,
                         const clconv_problem *problem, const geometry *g, int64_t m, int64_t taps,
-                        int64_t out_channels, int64_t blocks, int local_size)
+                        int64_t out_channels, int64_t blocks, int64_t rows, int local_size)
 {
     step s = kernel_step("winograd_weight", source, kernel, problem->dtype);
     kernel_define(&s, "OUTPUT_TILE", m);
@@ -122,7 +152,7 @@ static step weight_step(const char *source, const char *kernel, const recipe *r,
     kernel_define(&s, "OUT_CHANNELS", out_channels);
     kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
     kernel_add_buffer(&s, BUFFER_PACKED, 0);
-    kernel_set_range(&s, (const int64_t[]){1, g->group_in, blocks}, (const int64_t[]){local_size, 1, 1});
+    kernel_set_range(&s, (const int64_t[]){1, rows, blocks}, (const int64_t[]){local_size, 1, 1});
     s.bytes = (double)r->packed_bytes + (double)g->elements.weight * (double)g->element_size;
     return s;
 }
@@ -130,21 +160,27 @@ static step weight_step(const char *source, const char *kernel, const recipe *r,
 bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
                             int64_t out_channels, bool frequencies_last, int local_size)
 {
-    int64_t n = winograd_input_tile(problem, m), frequencies = n * n;
+    int64_t n = winograd_input_tile(problem, m), frequencies = n * n, rows;
     winograd_weight_arguments a = {
         .group_blocks = ceil_divide(g->group_out, out_channels),
         .group_out = g->group_out,
         .group_in = g->group_in,
         .kernel_d = problem->kernel[0],
+        .kernel_h = problem->kernel[1],
+        .kernel_w = problem->kernel[2],
     };
     a.blocks = a.group_blocks * problem->groups;
-    const int64_t extents[] = {frequencies, a.blocks, out_channels, a.group_in, a.kernel_d, g->element_size};
+    if (!size_multiply(a.group_in, winograd_phases(problem), &rows)) return false;
+    const int64_t extents[] = {frequencies, a.blocks, out_channels, rows, a.kernel_d, g->element_size};
     if (!size_product(extents, 6, &r->packed_bytes) || r->packed_bytes > INT64_MAX / 64) return false;
     a.row_step = frequencies_last ? frequencies : out_channels;
-    a.frequency_step = frequencies_last ? 1 : a.blocks * a.kernel_d * a.group_in * out_channels;
+    a.frequency_step = frequencies_last ? 1 : a.blocks * a.kernel_d * rows * out_channels;
     const int64_t identity[] = {frequencies_last ? 5 : 2,
                                 m,
+                                problem->kernel[1],
                                 problem->kernel[2],
+                                problem->stride[1],
+                                problem->stride[2],
                                 out_channels,
                                 problem->groups,
                                 g->group_out,
@@ -153,8 +189,10 @@ bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geom
                                 g->element_size};
     r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
 
-    step s = weight_step("winograd_weight.cl", "winograd_weight", r, problem, g, m, problem->kernel[2],
-                         out_channels, a.blocks, local_size);
+    step s = weight_step("winograd_weight.cl", "winograd_weight", r, problem, g, m, winograd_taps(problem, 2),
+                         out_channels, a.blocks, rows, local_size);
+    kernel_define(&s, "STRIDE_H", problem->stride[1]);
+    kernel_define(&s, "STRIDE_W", problem->stride[2]);
     kernel_set_scalars(&s, &a, sizeof a);
     s.flops = 8 * (double)r->packed_bytes / (double)g->element_size;
     s.efficiency = 0.02;
@@ -178,7 +216,7 @@ bool winograd_append_depth_weight(recipe *r, const clconv_problem *problem, cons
     r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
 
     step s = weight_step("winograd_depth.cl", "winograd_depth_weight", r, problem, g, m, WINOGRAD_TAPS,
-                         out_channels, a.blocks, local_size);
+                         out_channels, a.blocks, g->group_in, local_size);
     kernel_set_scalars(&s, &a, sizeof a);
     recipe_append_pack(r, &s);
     return true;

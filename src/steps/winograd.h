@@ -7,12 +7,14 @@
 #include "problem/geometry.h"
 #include "steps/step.h"
 
-/* Extents of the kernels over H and W that have transforms: 3 with m = 2 or 4, 5 with m = 2. */
-enum { WINOGRAD_TAPS = 3, WINOGRAD_MORE_TAPS = 5 };
+/* Taps of Winograd's filtering along depth. */
+enum { WINOGRAD_TAPS = 3 };
 
-/* Products that an output must sum at least, so that its own bound covers the roundings of its tile; more for
- * tiles of 6 x 6 inputs. */
-enum { WINOGRAD_PRODUCTS = 8, WINOGRAD_MORE_PRODUCTS = 32 };
+/* Taps of a phase of the kernel along H or W: of the elements that lie a stride apart. */
+int64_t winograd_taps(const clconv_problem *problem, int axis);
+
+/* Phases of the input over H and W that some tap meets: each is one more channel to sum. */
+int64_t winograd_phases(const clconv_problem *problem);
 
 /* Inputs along an axis that a tile of m outputs reads. */
 int64_t winograd_input_tile(const clconv_problem *problem, int64_t m);
@@ -24,17 +26,16 @@ int64_t winograd_tiles(const clconv_problem *problem, const geometry *g, int axi
 /* Whether every output sums `fewest` products at least, beside the padding's zeros; if not, why. */
 bool winograd_is_accurate(const clconv_problem *problem, const geometry *g, int64_t fewest, text *why);
 
-/* Whether the kernel has transforms and stride 1 over H and W, is accurate, and numerics are not strict; if
- * not, why. */
-bool winograd_is_applicable(const clconv_problem *problem, const geometry *g, bool strict, text *why);
+/* Whether there is a scheme for tiles of m x m outputs of the kernel over H and W, which is accurate, and numerics
+ * are not strict; if not, why. */
+bool winograd_is_applicable(const clconv_problem *problem, const geometry *g, int64_t m, bool strict,
+                            text *why);
 
-/* Whether there is a transform for tiles of m x m outputs of this kernel; if not, why. */
-bool winograd_has_tile(const clconv_problem *problem, int64_t m, text *why);
-
-/* 4 where sums are long enough for its accuracy and its tiles fill vectors of `width` better, else 2. */
+/* Of the output tiles that the kernel has schemes for, 4 where sums are long enough for its accuracy and its tiles
+ * fill vectors of `width` better, else 2. */
 int64_t winograd_choose_output_tile(const clconv_problem *problem, const geometry *g, int64_t width);
 
-/* Appends the transform of the weight for tiles of m x m outputs, in blocks of output channels, and sets the
+/* Appends the transform of the weight and of its phases for tiles of m x m outputs, in blocks of output channels, and sets the
  * recipe's packed size and layout. With `frequencies_last` a block must be one channel. False if the packed
  * size overflows. */
 bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
