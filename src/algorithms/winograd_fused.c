@@ -215,6 +215,20 @@ static void split_depth(const request *q, winograd_fused_arguments *a)
     a->units = units * a->depth_chunks;
 }
 
+/* Tiles of a row of tiles, with some more where that costs few panels: a vector then begins with a row, and
+ * stores nothing that lies across two vectors. Those of a dilated kernel interlace and are stored otherwise. */
+static int64_t choose_columns(const request *q, const product_tile *tile, int64_t m)
+{
+    enum { MOST_MORE = 10 }; /* a part in so many */
+    int64_t columns = winograd_tiles(q->problem, q->geometry, 2, m), even = 1, width = panel_width(tile);
+    int64_t rows = winograd_tiles(q->problem, q->geometry, 1, m);
+    while (even < columns && even < width)
+        even *= 2;
+    if (q->problem->dilation[2] > 1 || even < columns) return columns;
+    int64_t panels = ceil_divide(rows * columns, width), more = ceil_divide(rows * even, width) - panels;
+    return more <= panels / MOST_MORE ? even : columns;
+}
+
 static bool describe(const request *q, const parameter_set *p, const product_tile *tile,
                      winograd_fused_arguments *a)
 {
@@ -240,7 +254,7 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .stride_d = problem->stride[0],
         .dilation_d = problem->dilation[0],
         .dilation_h = problem->dilation[1],
-        .columns = winograd_tiles(problem, g, 2, m),
+        .columns = choose_columns(q, tile, m),
         .streams = kernel_output_streams(g->elements.output * g->element_size),
         .has_bias = problem->has_bias,
     };
