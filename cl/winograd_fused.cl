@@ -122,7 +122,8 @@ static inline void store_block(const frequency_product *f, const tile_block *b, 
                         store_sums(1, 1, f, b, to, o + i / VECTORS, p + i % VECTORS, columns, dilation_h);
 }
 #else
-/* Transforms a chunk of a block's product and stores it. */
+/* Transforms a chunk of a block's product and stores it. While one channel is transformed, the lines of the next
+ * are fetched, unless stores do without. */
 static inline void store_chunk(const frequency_product *f, const product_chunk *c, const tile_block *b,
                                const output_planes *to, const long columns, const long dilation_h)
 {
@@ -133,6 +134,10 @@ static inline void store_chunk(const frequency_product *f, const product_chunk *
         const real bias = to->bias != 0 ? to->bias[o] : 0;
         for (long p = 0; p < c->panels; p++) {
             realv rows[OUTPUT_TILE][OUTPUT_TILE];
+            if (o + 1 < last && !to->streams)
+                prefetch_tiles(to->out + (o + 1) * to->channel_size, (c->first_panel + p) * PANEL,
+                               b->first_set * OUTPUT_TILE * dilation_h + b->first_phase, b->tiles, columns,
+                               b->phases, dilation_h, to->width);
             transform_products(f->product + ((o - first) * c->panels + p) * PANEL, f->product_frequency, bias,
                                e, rows);
             store_tiles(rows, to->out + o * to->channel_size, e, (c->first_panel + p) * PANEL,

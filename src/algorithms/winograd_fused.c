@@ -27,6 +27,9 @@ static const parameter_range ranges[] = {
 
 enum { MAX_KERNEL_D = 16, MAX_PHASES = 16, LINE_ELEMENTS = 16, CHUNK_BYTES = 256 << 10, FEW_UNITS = 4 };
 
+/* Rows of outputs that are no whole lines are stored through the caches, of which parts cannot go past. */
+enum { LINE_BYTES = 64 };
+
 /* Inputs along an axis of the only scheme that is summed in registers by default. */
 enum { SMALL_TILE = 4 };
 
@@ -255,7 +258,8 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .dilation_d = problem->dilation[0],
         .dilation_h = problem->dilation[1],
         .columns = choose_columns(q, tile, m),
-        .streams = kernel_output_streams(g->elements.output * g->element_size),
+        .streams = kernel_output_streams(g->elements.output * g->element_size) &&
+                   g->output[2] * g->element_size % LINE_BYTES == 0,
         .has_bias = problem->has_bias,
     };
     a->pitch = a->columns * m + (winograd_taps(problem, 2) - 1) * dilation_w;
