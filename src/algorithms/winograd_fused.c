@@ -127,20 +127,24 @@ static bool lay_out_slice(const request *q, const parameter_set *p, const produc
 {
     int64_t width = panel_width(tile), kernel_d = q->problem->kernel[0], m = p->values[OUTPUT_TILE];
     int64_t n = winograd_input_tile(q->problem, m), taps_after = n - m;
-    int64_t tiles, frequency, rows;
+    int64_t tiles, frequency, rows, cells;
     a->block_sets = sets;
     a->block_phases = phases;
     if (!size_product((const int64_t[]){sets, phases, a->columns}, 3, &tiles) || tiles > INT32_MAX / 64)
         return false;
     a->block_panels = ceil_divide(tiles, width);
     rows = (sets * m + taps_after) * phases;
+    /* Kernels count the cells of all phases in 32 bits. */
+    if (!size_product((const int64_t[]){winograd_phases(q->problem), rows, a->pitch}, 3, &cells) ||
+        cells > INT32_MAX)
+        return false;
     /* Lines between them, so that frequencies do not fall on one cache set. */
     if (!size_product((const int64_t[]){a->block_panels, width, channels_in(q)}, 3, &frequency) ||
         (!p->values[IN_REGISTERS] && !choose_chunk(q, n * n, tile, a)))
         return false;
     a->frequency_size = frequency + LINE_ELEMENTS;
     a->part = ceil_divide(sets * m + taps_after, m) * phases * a->columns + width;
-    a->padded_size = round_up(winograd_phases(q->problem) * rows * a->pitch + (m + 1) * width, LINE_ELEMENTS);
+    a->padded_size = round_up(cells + (m + 1) * width, LINE_ELEMENTS);
     a->parts_size = round_up(m * n * a->part + width, LINE_ELEMENTS);
     int64_t volumes;
     if (!size_product((const int64_t[]){n * n, kernel_d + 1, max_i64(a->frequency_size, a->product_size)}, 3,

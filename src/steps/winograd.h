@@ -35,9 +35,9 @@ bool winograd_is_applicable(const clconv_problem *problem, const geometry *g, in
  * fill vectors of `width` better, else 2. */
 int64_t winograd_choose_output_tile(const clconv_problem *problem, const geometry *g, int64_t width);
 
-/* Appends the transform of the weight and of its phases for tiles of m x m outputs, in blocks of output channels, and sets the
- * recipe's packed size and layout. With `frequencies_last` a block must be one channel. False if the packed
- * size overflows. */
+/* Appends the transform of the weight and of its phases for tiles of m x m outputs, in blocks of output channels,
+ * and sets the recipe's packed size and layout. With `frequencies_last` a block must be one channel. False if the
+ * packed size overflows. */
 bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
                             int64_t out_channels, bool frequencies_last, int local_size);
 

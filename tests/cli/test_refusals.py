@@ -308,6 +308,10 @@ class Suites(Refusals):
             self.refused(2, "--problem: ", "plan", "--problem", text)
         self.refused(2, "kernel size can't be greater", "plan", "--problem", "ic1id4oc1kd5")
 
+    def test_planes_beyond_32_bits(self):
+        self.refused(1, "'winograd_fused' cannot do this problem: its slices would overflow", "plan", "--algorithm",
+                     "winograd_fused", "--problem", "ic1id1ih13iw134000000oc1kd1kh13kw13sh4sw4")
+
 
 if __name__ == "__main__":
     unittest.main()
