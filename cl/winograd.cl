@@ -22,7 +22,10 @@
 #include "common/epilogue.clh"
 #include "common/pad_rows.clh"
 #include "common/types.clh"
-#include "common/winograd_tiles.clh"
+#include "common/winograd_inputs.clh"
+#include "common/winograd_outputs.clh"
+
+#define PANEL (LOCAL_SIZE * VECTOR_WIDTH)
 
 /* A slice is shared by a work-group's lanes: between writing it and reading it all of them must come here. */
 static inline void finish_slice(void)
@@ -52,14 +55,14 @@ winograd_input(TENSOR(const real, input), TENSOR(real, panels),
             pad_plane(&plain, TENSOR_START(input) + (c * depth + (is_inside ? source : 0)) * height * width,
                       padded, is_inside);
             finish_slice();
-            split_plane(padded, parts + (c - first) * parts_size, rows, part, columns, pitch, dilation_h);
+            transform_rows(padded, parts + (c - first) * parts_size, rows, part, columns, pitch, dilation_h);
         }
         finish_slice();
         for (long p = 0; p < plane_panels; p++) {
             for (long c = first; c < last; c++) {
                 global real *to = TENSOR_START(panels) + c / group_in * volume_size +
                                   ((z * plane_panels + p) * group_in + c % group_in) * PANEL + lane;
-                transform_tiles(parts + (c - first) * parts_size + p * PANEL + lane, part,
+                transform_columns(parts + (c - first) * parts_size + p * PANEL + lane, part,
                                 columns * dilation_h, to, channels / group_in * volume_size);
             }
         }

@@ -37,7 +37,8 @@
 #endif
 #include "arguments/winograd_fused.clh"
 #include "common/pad_rows.clh"
-#include "common/winograd_tiles.clh"
+#include "common/winograd_inputs.clh"
+#include "common/winograd_outputs.clh"
 
 #define FREQUENCIES (INPUT_TILE * INPUT_TILE)
 #define PHASES (STRIDE_H * STRIDE_W)
@@ -49,25 +50,78 @@ typedef struct tile_block {
     long first_set, sets, first_phase, phases, tiles, panels;
 } tile_block;
 
+/* What is transformed, and where in a slice. */
+typedef struct input_planes {
+    global const real *input;
+    long input_size, depth, height, width, pad_height, pad_width, mode;
+    bool reads_input, has_zeros; /* the latter once the padding of the padded rows is there */
+    global real *padded, *parts;
+    long pitch, part, columns, dilation_h, frequency_step, panel_step;
+} input_planes;
+
 /* Pads the input rows under a block: its tiles then read rows `phases` apart. With strides each phase of the input
- * has its own. Zeros that are there already stay; `next` is the plane that will be wanted next. */
-static inline void pad_block(global const real *plane, global real *padded, const bool has_zeros,
-                             const tile_block *b, const long dilation_h, const long pitch,
-                             const long pad_height, const long pad_width, const long height, const long width,
-                             const long mode, global const real *next)
+ * has its own. Zeros that are there already stay. */
+static inline void pad_block(input_planes *in, const tile_block *b, const long plane, const long ahead)
 {
-    const long runs = b->sets * OUTPUT_TILE + TAPS - 1, first = b->first_set * OUTPUT_TILE * dilation_h;
-    const long count = b->phases == dilation_h ? runs : 1, rows = b->phases * count;
-    pad_shape s = {STRIDE_H, STRIDE_W,  STRIDE_H, STRIDE_W, (int)rows, (int)pitch, (int)(rows * pitch),
-                   0,        pad_width, height,   width,    mode,      AHEAD};
-    if (has_zeros) s.ahead = next - plane;
+    const long runs = b->sets * OUTPUT_TILE + TAPS - 1,
+               first = b->first_set * OUTPUT_TILE * in->dilation_h + b->first_phase;
+    const long count = b->phases == in->dilation_h ? runs : 1, rows = b->phases * count;
+    pad_shape s = {STRIDE_H,
+                   STRIDE_W,
+                   STRIDE_H,
+                   STRIDE_W,
+                   (int)rows,
+                   (int)in->pitch,
+                   (int)(rows * in->pitch),
+                   0,
+                   in->pad_width,
+                   in->height,
+                   in->width,
+                   in->mode,
+                   in->has_zeros ? ahead : AHEAD};
     for (long run = 0; run < runs; run += count) {
-        global real *to = padded + run * b->phases * pitch;
-        s.pad_height = pad_height - (first + run * dilation_h + b->first_phase) * STRIDE_H;
-        if (has_zeros)
-            refill_plane(&s, plane, to);
+        global real *to = in->padded + run * b->phases * in->pitch;
+        s.pad_height = in->pad_height - (first + run * in->dilation_h) * STRIDE_H;
+        if (in->has_zeros)
+            refill_plane(&s, in->input + plane, to);
         else
-            pad_plane(&s, plane, to, true);
+            pad_plane(&s, in->input + plane, to, true);
+    }
+    in->has_zeros = in->mode == PADDING_ZEROS;
+}
+
+/* The rows under a block, of a phase of a plane that is padded already unless it is read where it is. */
+static inline void transform_block_rows(const input_planes *in, const tile_block *b, const long plane,
+                                        const long ahead, const long phase)
+{
+    const long rows = (b->sets * OUTPUT_TILE + TAPS - 1) * b->phases;
+#if DILATION_W == 1
+    if (in->reads_input) {
+        const tensor_plane from = {in->input, in->input_size, plane, in->height, in->width, ahead};
+        transform_input_rows(&from, in->parts, b->first_set * OUTPUT_TILE - in->pad_height, -in->pad_width,
+                             rows, in->part, in->columns);
+        return;
+    }
+#endif
+    transform_rows(in->padded + phase * rows * in->pitch, in->parts, rows, in->part, in->columns, in->pitch,
+                   b->phases);
+}
+
+/* The frequencies of a block of so many channels, the first of which starts at `plane` of the input; the plane
+ * `next` further on will be wanted after them. */
+static inline void transform_channels(input_planes *in, const tile_block *b, long plane, const long channels,
+                                      const long next, global real *to)
+{
+    const long plane_size = in->height * in->width;
+    for (long c = 0; c < channels; c++, plane += in->depth * plane_size) {
+        const long ahead = (c + 1 < channels ? in->depth : next - (channels - 1) * in->depth) * plane_size;
+        if (!in->reads_input) pad_block(in, b, plane, ahead);
+        for (long phase = 0; phase < PHASES; phase++) {
+            transform_block_rows(in, b, plane, ahead, phase);
+            for (long p = 0; p < b->panels; p++)
+                transform_columns(in->parts + p * PANEL, in->part, in->columns * b->phases,
+                                  to + p * in->panel_step + (c * PHASES + phase) * PANEL, in->frequency_step);
+        }
     }
 }
 
@@ -177,6 +231,10 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
 #else
     const long frequency_step = frequency_size, panel_step = channels_in * PANEL;
 #endif
+    input_planes in = {
+        TENSOR_START(input), input_size, depth,  height, width, pad_height, pad_width, mode,
+        reads_input != 0,    false,      padded, parts,  pitch, part,       columns,   dilation_h,
+        frequency_step,      panel_step};
     const long plane_size = FREQUENCIES * frequency_size,
                matrix = group_blocks * KERNEL_D * channels_in * OUT_CHANNELS,
                group_weight = CHANNELS_IN > 0 ? FREQUENCIES * group_out * KERNEL_D * channels_in : matrix;
@@ -198,7 +256,7 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
         const long planes = (out_depth - residue + dilation_d - 1) / dilation_d;
         const long last_k = min(first_k + chunk_depth, planes);
         global const real *ring[KERNEL_D];
-        bool has_zeros = false;
+        in.has_zeros = false;
         for (long k = first_k * stride_d; k < (last_k - 1) * stride_d + KERNEL_D && first_k < last_k; k++) {
             if (k % stride_d >= KERNEL_D) continue;
             /* Plane k of the residue joins the ring. */
@@ -208,21 +266,9 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
             for (long kd = 1; kd < KERNEL_D; kd++)
                 ring[kd - 1] = ring[kd];
             ring[KERNEL_D - 1] = is_inside ? to : 0;
-            for (long c = 0; c < group_in && is_inside; c++) {
-                global const real *plane =
-                    TENSOR_START(input) + ((volume * group_in + c) * depth + source) * height * width;
-                const long step = c + 1 < group_in ? depth : dilation_d - (group_in - 1) * depth;
-                pad_block(plane, padded, has_zeros, &b, dilation_h, pitch, pad_height, pad_width, height,
-                          width, mode, plane + step * height * width);
-                has_zeros = mode == PADDING_ZEROS;
-                const long rows = (b.sets * OUTPUT_TILE + TAPS - 1) * b.phases;
-                for (long phase = 0; phase < PHASES; phase++) {
-                    split_plane(padded + phase * rows * pitch, parts, rows, part, columns, pitch, b.phases);
-                    for (long p = 0; p < b.panels; p++)
-                        transform_tiles(parts + p * PANEL, part, columns * b.phases,
-                                        to + p * panel_step + (c * PHASES + phase) * PANEL, frequency_step);
-                }
-            }
+            if (is_inside)
+                transform_channels(&in, &b, (volume * group_in * depth + source) * height * width, group_in,
+                                   dilation_d, to);
             const long first_read = k - KERNEL_D + 1;
             if (first_read < first_k * stride_d || first_read % stride_d != 0) continue;
             const long z = residue + first_read / stride_d * dilation_d;
