@@ -53,8 +53,8 @@ typedef struct tile_block {
 /* What is transformed, and where in a slice. */
 typedef struct input_planes {
     global const real *input;
-    long input_size, depth, height, width, pad_height, pad_width, mode;
-    bool reads_input, has_zeros; /* the latter once the padding of the padded rows is there */
+    long depth, height, width, pad_height, pad_width, mode;
+    bool has_zeros; /* the padding of the padded rows is there */
     global real *padded, *parts;
     long pitch, part, columns, dilation_h, frequency_step, panel_step;
 } input_planes;
@@ -66,19 +66,10 @@ static inline void pad_block(input_planes *in, const tile_block *b, const long p
     const long runs = b->sets * OUTPUT_TILE + TAPS - 1,
                first = b->first_set * OUTPUT_TILE * in->dilation_h + b->first_phase;
     const long count = b->phases == in->dilation_h ? runs : 1, rows = b->phases * count;
-    pad_shape s = {STRIDE_H,
-                   STRIDE_W,
-                   STRIDE_H,
-                   STRIDE_W,
-                   (int)rows,
-                   (int)in->pitch,
-                   (int)(rows * in->pitch),
-                   0,
-                   in->pad_width,
-                   in->height,
-                   in->width,
-                   in->mode,
-                   in->has_zeros ? ahead : AHEAD};
+    pad_shape s = {
+        STRIDE_H, STRIDE_W,      STRIDE_H,   STRIDE_W,  (int)rows, (int)in->pitch, (int)(rows * in->pitch),
+        0,        in->pad_width, in->height, in->width, in->mode,  AHEAD};
+    if (in->has_zeros) s.ahead = ahead;
     for (long run = 0; run < runs; run += count) {
         global real *to = in->padded + run * b->phases * in->pitch;
         s.pad_height = in->pad_height - (first + run * in->dilation_h) * STRIDE_H;
@@ -90,34 +81,18 @@ static inline void pad_block(input_planes *in, const tile_block *b, const long p
     in->has_zeros = in->mode == PADDING_ZEROS;
 }
 
-/* The rows under a block, of a phase of a plane that is padded already unless it is read where it is. */
-static inline void transform_block_rows(const input_planes *in, const tile_block *b, const long plane,
-                                        const long ahead, const long phase)
-{
-    const long rows = (b->sets * OUTPUT_TILE + TAPS - 1) * b->phases;
-#if DILATION_W == 1
-    if (in->reads_input) {
-        const tensor_plane from = {in->input, in->input_size, plane, in->height, in->width, ahead};
-        transform_input_rows(&from, in->parts, b->first_set * OUTPUT_TILE - in->pad_height, -in->pad_width,
-                             rows, in->part, in->columns);
-        return;
-    }
-#endif
-    transform_rows(in->padded + phase * rows * in->pitch, in->parts, rows, in->part, in->columns, in->pitch,
-                   b->phases);
-}
-
 /* The frequencies of a block of so many channels, the first of which starts at `plane` of the input; the plane
  * `next` further on will be wanted after them. */
 static inline void transform_channels(input_planes *in, const tile_block *b, long plane, const long channels,
                                       const long next, global real *to)
 {
-    const long plane_size = in->height * in->width;
+    const long plane_size = in->height * in->width, rows = (b->sets * OUTPUT_TILE + TAPS - 1) * b->phases;
     for (long c = 0; c < channels; c++, plane += in->depth * plane_size) {
         const long ahead = (c + 1 < channels ? in->depth : next - (channels - 1) * in->depth) * plane_size;
-        if (!in->reads_input) pad_block(in, b, plane, ahead);
+        pad_block(in, b, plane, ahead);
         for (long phase = 0; phase < PHASES; phase++) {
-            transform_block_rows(in, b, plane, ahead, phase);
+            transform_rows(in->padded + phase * rows * in->pitch, in->parts, rows, in->part, in->columns,
+                           in->pitch, b->phases);
             for (long p = 0; p < b->panels; p++)
                 transform_columns(in->parts + p * PANEL, in->part, in->columns * b->phases,
                                   to + p * in->panel_step + (c * PHASES + phase) * PANEL, in->frequency_step);
@@ -226,15 +201,24 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
     global real *padded = TENSOR_START(slices) + get_group_id(0) * slice_size, *parts = padded + padded_size,
                 *product = parts + parts_size, *frequencies = product + FREQUENCIES * product_size;
     const long channels_in = group_in * PHASES;
-#if CHANNELS_IN > 0
-    const long frequency_step = CHANNELS_IN * PANEL, panel_step = FREQUENCIES * frequency_step;
-#else
-    const long frequency_step = frequency_size, panel_step = channels_in * PANEL;
-#endif
-    input_planes in = {
-        TENSOR_START(input), input_size, depth,  height, width, pad_height, pad_width, mode,
-        reads_input != 0,    false,      padded, parts,  pitch, part,       columns,   dilation_h,
-        frequency_step,      panel_step};
+    input_planes in = {TENSOR_START(input),
+                       depth,
+                       height,
+                       width,
+                       pad_height,
+                       pad_width,
+                       mode,
+                       false,
+                       padded,
+                       parts,
+                       pitch,
+                       part,
+                       columns,
+                       dilation_h,
+                       0,
+                       0};
+    in.frequency_step = CHANNELS_IN > 0 ? CHANNELS_IN * PANEL : frequency_size;
+    in.panel_step = CHANNELS_IN > 0 ? FREQUENCIES * in.frequency_step : channels_in * PANEL;
     const long plane_size = FREQUENCIES * frequency_size,
                matrix = group_blocks * KERNEL_D * channels_in * OUT_CHANNELS,
                group_weight = CHANNELS_IN > 0 ? FREQUENCIES * group_out * KERNEL_D * channels_in : matrix;

@@ -247,7 +247,6 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .group_in = g->group_in,
         .group_out = g->group_out,
         .group_blocks = ceil_divide(g->group_out, tile->out_channels),
-        .input_size = g->elements.input,
         .depth = problem->input[0],
         .height = problem->input[1],
         .width = problem->input[2],
@@ -267,8 +266,6 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .has_bias = problem->has_bias,
     };
     a->pitch = a->columns * m + (winograd_taps(problem, 2) - 1) * dilation_w;
-    a->reads_input = problem->padding_mode == CLCONV_PADDING_ZEROS && winograd_phases(problem) == 1 &&
-                     problem->dilation[1] == 1 && dilation_w == 1 && a->columns * m % panel_width(tile) == 0;
     if (!choose_block(q, p, tile, a)) return false;
     split_depth(q, a);
     return true;
