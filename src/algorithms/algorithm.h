@@ -3,6 +3,7 @@
 #ifndef CLCONV_ALGORITHMS_ALGORITHM_H
 #define CLCONV_ALGORITHMS_ALGORITHM_H
 
+#include "base/arith.h"
 #include "base/text.h"
 #include "opencl/traits.h"
 #include "parameters/parameters.h"
@@ -20,6 +21,13 @@ typedef struct request {
     bool packed_weights;     /* the packed weight is the caller's and takes no workspace */
     bool strict;
 } request;
+
+/* Bytes of workspace that the recipe may still reserve. */
+static inline int64_t workspace_room(const request *q, const recipe *r)
+{
+    int64_t packed = q->packed_weights ? 0 : r->packed_bytes + WORKSPACE_ALIGNMENT;
+    return max_i64(q->workspace_limit - r->workspace_bytes - packed - WORKSPACE_ALIGNMENT, 0);
+}
 
 typedef struct algorithm {
     const char *name;

@@ -6,6 +6,7 @@
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/scratch.h"
+#include "steps/slices.h"
 
 typedef struct depthwise_arguments {
     DEPTHWISE_ARGUMENTS(ARGUMENT_MEMBER)
@@ -35,7 +36,7 @@ static void choose(const request *q, parameter_set *p)
         min_i64(MAX_VECTORS, max_i64((q->traits->registers - 2 * kernel_d - 1) / p->values[DEPTHS], 1));
     p->values[VECTOR_WIDTH] = traits_vector_width(q->traits, q->geometry->element_size);
     p->values[LOCAL_SIZE] = q->traits->local_size;
-    p->values[SLICES] = q->traits->is_cpu ? 16 : 1024;
+    p->values[SLICES] = q->traits->slices;
     p->values[SLICE_KIB] = 128;
 }
 
@@ -71,7 +72,8 @@ static int64_t block_depth(const request *q, const parameter_set *p, int64_t pla
     return round_up(ceil_divide(all, ceil_divide(all, block)), depths);
 }
 
-static depthwise_arguments describe(const request *q, const parameter_set *p, const scratch_layout *l)
+static depthwise_arguments describe(const request *q, const parameter_set *p, const product_tile *tile,
+                                    const scratch_layout *l)
 {
     const clconv_problem *problem = q->problem;
     const geometry *g = q->geometry;
@@ -104,7 +106,7 @@ static depthwise_arguments describe(const request *q, const parameter_set *p, co
     a.depth_blocks = ceil_divide(g->output[0], a.block_depth);
     a.units = problem->batch * problem->in_channels * a.depth_blocks;
     a.slice_depth = planes_under(problem, a.block_depth);
-    a.slice_size = round_up(a.slice_depth * l->plane_size, 16);
+    a.slice_size = round_up(a.slice_depth * l->plane_size + product_slack(tile), 16);
     a.store_pitch = has_gutter ? l->pitch : a.positions;
     a.store_width = has_gutter ? g->output[2] : a.positions;
     return a;
@@ -139,20 +141,14 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "a padded plane or a stride is too large for 32 bits");
         return;
     }
-    depthwise_arguments a = describe(q, p, &l);
-    int64_t rounds = ceil_divide(a.units, p->values[SLICES]), slices = ceil_divide(a.units, rounds), bytes;
-    if (!size_product((const int64_t[]){slices, a.slice_size, g->element_size}, 3, &bytes) ||
-        bytes > INT64_MAX / 4) {
-        text_append(why, "its slices would overflow");
-        return;
-    }
+    depthwise_arguments a = describe(q, p, &tile, &l);
     step s = program(q, p, &l);
     kernel_add_tensors(&s, q->problem, BUFFER_WEIGHT);
-    kernel_add_buffer(&s, BUFFER_WORKSPACE,
-                      recipe_reserve(r, bytes + product_slack(&tile) * g->element_size));
+    if (!slices_bind(a.units, p->values[SLICES], workspace_room(q, r), a.slice_size, r, &s, why)) return;
+    kernel_set_range(&s, (const int64_t[]){(int64_t)s.launch.global[0], 1, 1},
+                     (const int64_t[]){tile.local_size, 1, 1});
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, q->problem, 0);
-    kernel_set_range(&s, (const int64_t[]){slices, 1, 1}, (const int64_t[]){tile.local_size, 1, 1});
     double lanes = (double)round_up(a.positions, product_slack(&tile) / tile.vectors);
     s.flops = 2 * (double)g->taps * (double)a.units * (double)a.block_depth * (double)a.multiplier * lanes;
     /* As measured on a CPU: rows are sorted by phase under strides. */

@@ -27,7 +27,7 @@ static void choose(const request *q, parameter_set *p)
         product_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_out, PRODUCT_VECTORS),
         p);
     p->values[SLICE_KIB] = 1024;
-    p->values[SLICES] = 16;
+    p->values[SLICES] = q->traits->slices;
 }
 
 static slice_plan plan_slices(const request *q, const product_tile *tile, const scratch_layout *l)
@@ -126,13 +126,14 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "the packed weight is too large");
         return;
     }
+    slices.most = p->values[SLICES];
+    slices.room = workspace_room(q, r);
     direct_fused_arguments a = describe(q, &tile, &layout, &slices);
     step s = kernel_step("direct_fused", "direct_fused.cl", "direct_fused", problem->dtype);
     product_define(&s, &tile, problem->kernel, problem->stride, problem->dilation, &layout);
     kernel_add_tensors(&s, problem, BUFFER_PACKED);
     double bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
-    if (!slices_finish(&slices, p->values[SLICES], &tile, r->packed_bytes / a.groups, bytes, r, &s, why))
-        return;
+    if (!slices_finish(&slices, &tile, r->packed_bytes / a.groups, bytes, r, &s, why)) return;
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, problem, 0);
     recipe_append_run(r, &s);

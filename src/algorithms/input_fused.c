@@ -34,7 +34,7 @@ static void choose(const request *q, parameter_set *p)
     tile_to_parameters(
         product_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_in, PRODUCT_VECTORS), p);
     p->values[SLICE_KIB] = 1024;
-    p->values[SLICES] = 16;
+    p->values[SLICES] = q->traits->slices;
 }
 
 static bool is_applicable(const request *q, const product_tile *tile, text *why)
@@ -147,6 +147,8 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "the packed weight is too large");
         return;
     }
+    slices.most = p->values[SLICES];
+    slices.room = workspace_room(q, r);
     w.a.units = slices.units;
     w.a.depth_blocks = slices.plane_blocks;
     w.a.row_blocks = slices.row_blocks;
@@ -163,7 +165,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
     kernel_set_scalars(&s, &w.a, sizeof w.a);
     double bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
-    if (slices_finish(&slices, p->values[SLICES], &w.tile, r->packed_bytes / w.a.groups, bytes, r, &s, why))
+    if (slices_finish(&slices, &w.tile, r->packed_bytes / w.a.groups, bytes, r, &s, why))
         recipe_append_run(r, &s);
 }
 

@@ -32,7 +32,7 @@ static void choose(const request *q, parameter_set *p)
     tile_to_parameters(panels_choose_tile(q->traits, g->element_size, g->group_out), p);
     p->values[OUTPUT_TILE] = winograd_choose_depth_tile(g);
     p->values[SLICE_KIB] = 384;
-    p->values[SLICES] = 16;
+    p->values[SLICES] = q->traits->slices;
 }
 
 static bool is_applicable(const request *q, const product_tile *tile, text *why)
@@ -145,7 +145,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     }
     step s = program(q, p, &tile);
     kernel_add_tensors(&s, q->problem, BUFFER_PACKED);
-    if (!slices_bind(min_i64(a.units, p->values[SLICES]), a.slice_size, r, &s, why)) return;
+    if (!slices_bind(a.units, p->values[SLICES], workspace_room(q, r), a.slice_size, r, &s, why)) return;
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, q->problem, 0);
     estimate(q, p, &tile, &a, &s);

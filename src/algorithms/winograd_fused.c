@@ -63,7 +63,7 @@ static void choose(const request *q, parameter_set *p)
     tile_to_parameters(tile, p);
     p->values[OUTPUT_TILE] = m;
     p->values[SLICE_KIB] = 768;
-    p->values[SLICES] = 16;
+    p->values[SLICES] = q->traits->slices;
 }
 
 /* Whether strides and dilations are such that the kernel can walk phases; if not, why. */
@@ -355,10 +355,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "the transformed weight is too large");
         return;
     }
-    int64_t rounds = ceil_divide(a.units, p->values[SLICES]);
     step s = program(q, p, &tile);
     kernel_add_tensors(&s, q->problem, BUFFER_PACKED);
-    if (!slices_bind(ceil_divide(a.units, rounds), a.slice_size, r, &s, why)) return;
+    if (!slices_bind(a.units, p->values[SLICES], workspace_room(q, r), a.slice_size, r, &s, why)) return;
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, q->problem, 0);
     estimate(q, p, &tile, &a, &s);

@@ -4,6 +4,10 @@
 
 #include "base/arith.h"
 
+/* More slices than twice the units would share work out better still, but each starts in memory that no cache of
+ * its unit holds. */
+enum { FEWEST_SLICES = 4, MOST_SLICES = 1024 };
+
 static void derive_cpu(const clconv_device_info *info, device_traits *t)
 {
     t->vector_bits = info->vector_bits < 128 ? 128 : info->vector_bits;
@@ -12,6 +16,7 @@ static void derive_cpu(const clconv_device_info *info, device_traits *t)
     t->flops_per_second = 0.5e9 * t->vector_bits;
     t->bytes_per_second = 20e9;
     t->launch_seconds = 5e-6;
+    t->slices = max_i64(FEWEST_SLICES, min_i64(2 * info->compute_units, MOST_SLICES));
 }
 
 static void derive_gpu(const clconv_device_info *info, device_traits *t)
@@ -22,6 +27,7 @@ static void derive_gpu(const clconv_device_info *info, device_traits *t)
     t->flops_per_second = 10e12;
     t->bytes_per_second = 400e9;
     t->launch_seconds = 8e-6;
+    t->slices = MOST_SLICES;
 }
 
 void traits_derive(const clconv_device_info *info, device_traits *traits)

@@ -1,6 +1,6 @@
 /* What the shape of a kernel and its cost depend on, gathered once for a device. Derived from its kind and
- * its vector width alone, never from how many compute units it has or from a measurement, so that a choice is
- * reproducible. */
+ * its vector width alone, never from a measurement, so that a choice is reproducible. `slices` alone depends on how
+ * many compute units there are, and with it how much workspace is used: neither the choice nor any result. */
 #ifndef CLCONV_OPENCL_TRAITS_H
 #define CLCONV_OPENCL_TRAITS_H
 
@@ -14,6 +14,7 @@ typedef struct device_traits {
     int vector_bits; /* of the registers that a kernel should use explicitly; 32 where lanes are work-items */
     int registers;   /* vector registers a work-item may count on */
     int local_size;  /* work-items of a work-group along positions */
+    int64_t slices;  /* work-groups that keep all units busy where each has a part of the workspace */
     int64_t max_allocation;    /* bytes */
     int64_t address_alignment; /* bytes: of a sub-buffer's origin */
     double flops_per_second;   /* nominal fp32 rates that turn work into time; only their ratios matter */

@@ -72,11 +72,26 @@ bool slices_choose(slice_plan *s, int64_t most)
     return true;
 }
 
-bool slices_bind(int64_t slices, int64_t slice_size, recipe *r, step *to, text *why)
+/* Work-groups take as many units each, but for the last: of two counts the one of less idle time. */
+static int64_t share(int64_t units, int64_t most)
 {
-    int64_t bytes;
-    if (!size_product((const int64_t[]){slices, slice_size, to->element_size}, 3, &bytes) ||
-        bytes > INT64_MAX / 4) {
+    int64_t half = max_i64(most / 2, 1);
+    int64_t slices = round_up(units, half) < round_up(units, most) ? half : most;
+    return ceil_divide(units, ceil_divide(units, slices));
+}
+
+bool slices_bind(int64_t units, int64_t most, int64_t room, int64_t slice_size, recipe *r, step *to,
+                 text *why)
+{
+    /* However many compute units there are: that must not decide whether the slices fit. */
+    enum { FEWEST = 4 };
+    int64_t slice, bytes;
+    if (!size_multiply(slice_size, to->element_size, &slice) || slice > INT64_MAX / 4) {
+        text_append(why, "its slices would overflow");
+        return false;
+    }
+    int64_t slices = share(units, min_i64(most, max_i64(room / slice, FEWEST)));
+    if (!size_multiply(slices, slice, &bytes) || bytes > INT64_MAX / 4) {
         text_append(why, "its slices would overflow");
         return false;
     }
@@ -85,11 +100,11 @@ bool slices_bind(int64_t slices, int64_t slice_size, recipe *r, step *to, text *
     return true;
 }
 
-bool slices_finish(const slice_plan *s, int64_t most, const product_tile *tile, int64_t weight_bytes,
-                   double tensor_bytes, recipe *r, step *to, text *why)
+bool slices_finish(const slice_plan *s, const product_tile *tile, int64_t weight_bytes, double tensor_bytes,
+                   recipe *r, step *to, text *why)
 {
     enum { CACHED = 1 << 20 }; /* what is larger comes from further away than a core's own cache */
-    if (!slices_bind(min_i64(s->units, most), s->slice_size, r, to, why)) return false;
+    if (!slices_bind(s->units, s->most, s->room, s->slice_size, r, to, why)) return false;
     to->flops = 2 * s->work * (double)s->channels;
     double reached = (s->phases > 1 ? 0.85 : 0.92) * (weight_bytes > CACHED ? 0.75 : 1);
     to->efficiency = reached * product_efficiency(tile->out_channels, tile->vectors);

@@ -18,6 +18,7 @@ typedef struct slice_plan {
     double fixed;         /* and of a channel of a block, whatever its size */
     int64_t slack;        /* elements that may be read or written past an end */
     int64_t lanes;        /* positions are computed in multiples of so many */
+    int64_t most, room;   /* slices at most, and bytes that there are for them */
     double work;          /* multiply-adds of all units for each channel, padding counted as some */
 
     int64_t block_planes, block_rows, plane_blocks, row_blocks, units;
@@ -30,13 +31,15 @@ typedef struct slice_plan {
  * overflow or a plane is too large for 32 bits. */
 bool slices_choose(slice_plan *s, int64_t most);
 
-/* Appends `slices` slices of `slice_size` elements to the step's buffers and sets its range, a work-group for
- * each. False, with the reason, if they overflow. */
-bool slices_bind(int64_t slices, int64_t slice_size, recipe *r, step *to, text *why);
+/* Appends slices of `slice_size` elements to the step's buffers and sets its range, a work-group for each: at most
+ * `most`, as many as share `units` out evenly, and no more than there is `room` for in bytes, but for a few. False,
+ * with the reason, if they overflow. */
+bool slices_bind(int64_t units, int64_t most, int64_t room, int64_t slice_size, recipe *r, step *to,
+                 text *why);
 
-/* The same for at most so many slices of a plan; and sets what the step costs with that tile, weights of
- * `weight_bytes` for each group and `tensor_bytes` that must move. */
-bool slices_finish(const slice_plan *s, int64_t most, const product_tile *tile, int64_t weight_bytes,
-                   double tensor_bytes, recipe *r, step *to, text *why);
+/* The same for the units of a plan; and sets what the step costs with that tile, weights of `weight_bytes` for
+ * each group and `tensor_bytes` that must move. */
+bool slices_finish(const slice_plan *s, const product_tile *tile, int64_t weight_bytes, double tensor_bytes,
+                   recipe *r, step *to, text *why);
 
 #endif
