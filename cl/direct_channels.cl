@@ -22,9 +22,8 @@
  * each product inside the volume; reads the volume once for each block of channels, where it is not in cache.
  */
 #include "arguments/direct_channels.clh"
-#include "common/epilogue.clh"
+#include "common/channel_sums.clh"
 #include "common/padding.clh"
-#include "common/transpose.clh"
 
 #define VECTORS (OUT_CHANNELS / VECTOR_WIDTH)
 
@@ -121,34 +120,6 @@ static inline void sum_rectangle(global real *sums, const int rows, const int co
         CASE(3, 4)
 #endif
     }
-}
-
-/* Stores the sums of positions [0, count) for so many channels, out_stride elements apart; `out` is the first
- * position of the first. */
-static inline void store_sums(global const real *sums, const long count, global real *out, const epilogue e,
-                              const long out_stride, const long channels)
-{
-    for (long p = 0; p < count; p += VECTOR_WIDTH)
-        for (int first = 0; first < channels; first += VECTOR_WIDTH) {
-            realv turned[VECTOR_WIDTH];
-#pragma unroll
-            for (int i = 0; i < VECTOR_WIDTH; i++)
-                turned[i] = epilogue_early(vector_load(sums + (p + i) * OUT_CHANNELS + first), e);
-            transpose(turned);
-            const int present = (int)min((long)VECTOR_WIDTH, count - p);
-#pragma unroll
-            for (int o = 0; o < VECTOR_WIDTH; o++) {
-                if (first + o >= channels) continue;
-                const long at = (first + o) * out_stride + p;
-                if (present == VECTOR_WIDTH) {
-                    vector_store(epilogue_late(turned[o], e, at), out + at);
-                } else {
-                    real lanes[VECTOR_WIDTH];
-                    lanes_store(turned[o], lanes);
-                    epilogue_store(lanes, out, e, at, present, false);
-                }
-            }
-        }
 }
 
 /* The window of a convolution over a volume with zeros around it, whose first plane is plane clip_depth of the

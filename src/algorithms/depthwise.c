@@ -24,14 +24,14 @@ static const parameter_range ranges[] = {
     {NULL, 0, 0, false},
 };
 
-enum { MAX_UNROLLED = 16, MAX_VECTORS = 4 };
+enum { MAX_UNROLLED = 16, MAX_VECTORS = 4, DEEP_KERNEL = 5 };
 
 static void choose(const request *q, parameter_set *p)
 {
     const int64_t kernel_d = q->problem->kernel[0], *stride = q->problem->stride;
     /* Strided planes are large, and the fewer blocks the fewer of them are padded twice; a deep kernel sums a
      * plane that is loaded once into many. */
-    p->values[DEPTHS] = kernel_d == 1 ? 1 : stride[1] * stride[2] > 1 || kernel_d >= 5 ? 8 : 4;
+    p->values[DEPTHS] = kernel_d == 1 ? 1 : stride[1] * stride[2] > 1 || kernel_d >= DEEP_KERNEL ? 8 : 4;
     p->values[VECTORS] =
         min_i64(MAX_VECTORS, max_i64((q->traits->registers - 2 * kernel_d - 1) / p->values[DEPTHS], 1));
     p->values[VECTOR_WIDTH] = traits_vector_width(q->traits, q->geometry->element_size);
@@ -151,8 +151,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     epilogue_fuse(&s, q->problem, 0);
     double lanes = (double)round_up(a.positions, product_slack(&tile) / tile.vectors);
     s.flops = 2 * (double)g->taps * (double)a.units * (double)a.block_depth * (double)a.multiplier * lanes;
-    /* As measured on a CPU: rows are sorted by phase under strides. */
+    /* As measured on a CPU: rows are sorted by phase under strides, and deep kernels use a loaded vector more often. */
     s.efficiency = l.phases[1] * l.phases[2] > 1 ? 0.25 : 0.5;
+    if (q->problem->kernel[0] >= DEEP_KERNEL) s.efficiency *= 1.5;
     s.bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
     recipe_append_run(r, &s);
 }

@@ -10,6 +10,7 @@
     X(algorithm_direct_fused)         \
     X(algorithm_direct_channels)      \
     X(algorithm_direct_indexed)       \
+    X(algorithm_depthwise_channels)   \
     X(algorithm_depthwise)            \
     X(algorithm_pointwise)            \
     X(algorithm_winograd)             \

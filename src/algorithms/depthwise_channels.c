@@ -1,0 +1,185 @@
+/* depthwise_channels: depthwise convolution whose vectors are of channels (cl/depthwise_channels.cl), for images whose
+ * rows would leave many lanes of vectors of positions unused, and for larger kernels. */
+#include "arguments/depthwise_channels.clh"
+#include "algorithms/algorithm.h"
+#include "base/arith.h"
+#include "steps/epilogue.h"
+#include "steps/kernel.h"
+#include "steps/product.h"
+#include "steps/slices.h"
+
+typedef struct depthwise_channels_arguments {
+    DEPTHWISE_CHANNELS_ARGUMENTS(ARGUMENT_MEMBER)
+} depthwise_channels_arguments;
+
+enum { POSITIONS, VECTOR_WIDTH, SLICE_KIB, SLICES };
+enum { MAX_POSITIONS = 14, MAX_KERNEL_W = 8, MAX_REACH_W = 16, MAX_STRIDE_W = 2 };
+
+static const parameter_range ranges[] = {
+    [POSITIONS] = {"positions", 1, MAX_POSITIONS, false}, /* of a tile, which lies in a row */
+    [VECTOR_WIDTH] = {"vector_width", 1, 16, true},
+    [SLICE_KIB] = {"slice_kib", 1, 1 << 20,
+                   false},                  /* a slice's volume at most, unless one plane needs more */
+    [SLICES] = {"slices", 1, 65536, false}, /* at most; work-groups that run */
+    {NULL, 0, 0, false},
+};
+
+static void choose(const request *q, parameter_set *p)
+{
+    p->values[VECTOR_WIDTH] = traits_vector_width(q->traits, q->geometry->element_size);
+    int64_t free = q->traits->registers - min_i64(q->problem->kernel[2], MAX_KERNEL_W) - 2;
+    p->values[POSITIONS] = max_i64(min_i64(free, MAX_POSITIONS), 1);
+    p->values[SLICE_KIB] = 256;
+    p->values[SLICES] = q->traits->slices;
+}
+
+static bool is_applicable(const request *q, const parameter_set *p, text *why)
+{
+    const clconv_problem *problem = q->problem;
+    int64_t reach = (problem->kernel[2] - 1) * problem->dilation[2];
+    if (p->values[VECTOR_WIDTH] == 1)
+        text_append(why, "vector_width is 1; it is for devices with vector registers");
+    else if (q->geometry->group_in != 1 || q->geometry->group_out != 1)
+        text_append(why, "a group has %lld input channels and %lld output channels; it needs 1 of each",
+                    (long long)q->geometry->group_in, (long long)q->geometry->group_out);
+    else if (problem->kernel[2] > MAX_KERNEL_W || reach > MAX_REACH_W || problem->stride[2] > MAX_STRIDE_W)
+        text_append(
+            why,
+            "on W kernel_size is %lld, dilation %lld and stride %lld; it needs a kernel_size of %d at most "
+            "that reaches over %d elements at most, and a stride of 1 or 2",
+            (long long)problem->kernel[2], (long long)problem->dilation[2], (long long)problem->stride[2],
+            MAX_KERNEL_W, MAX_REACH_W + 1);
+    else
+        return true;
+    return false;
+}
+
+/* Planes of the padded input under `depths` output planes. */
+static int64_t planes_under(const clconv_problem *p, int64_t depths)
+{
+    return (depths - 1) * p->stride[0] + (p->kernel[0] - 1) * p->dilation[0] + 1;
+}
+
+/* Output planes of a block, shared out evenly: as many as keep a slice within its size. */
+static int64_t block_depth(const request *q, const parameter_set *p, int64_t plane_bytes)
+{
+    int64_t spare = (p->values[SLICE_KIB] << 10) / max_i64(plane_bytes, 1) - planes_under(q->problem, 1);
+    int64_t all = q->geometry->output[0], most = max_i64(spare, 0) / q->problem->stride[0] + 1;
+    return ceil_divide(all, ceil_divide(all, min_i64(most, all)));
+}
+
+/* Sizes of a slice; false if they overflow. */
+static bool lay_out(const request *q, const parameter_set *p, depthwise_channels_arguments *a)
+{
+    const clconv_problem *problem = q->problem;
+    const geometry *g = q->geometry;
+    int64_t lanes = p->values[VECTOR_WIDTH], plane, sums;
+    a->rows = a->clips ? problem->input[1] : g->padded[1];
+    a->pitch = g->padded[2];
+    if (!size_product((const int64_t[]){a->rows, a->pitch, lanes}, 3, &plane) || plane > INT64_MAX / 64)
+        return false;
+    a->block_depth = block_depth(q, p, plane * g->element_size);
+    a->depth_blocks = ceil_divide(g->output[0], a->block_depth);
+    a->slice_depth = planes_under(problem, a->block_depth);
+    if (!size_multiply(a->slice_depth, plane, &a->volume_size) ||
+        !size_multiply(g->taps, lanes, &a->filter_size) ||
+        !size_product((const int64_t[]){g->output[1], g->output[2], lanes}, 3, &sums) ||
+        !size_product((const int64_t[]){problem->batch, a->blocks, a->depth_blocks}, 3, &a->units))
+        return false;
+    if (a->volume_size > INT64_MAX / 64 || a->filter_size > INT64_MAX / 64 || sums > INT64_MAX / 64)
+        return false;
+    enum { LINE_ELEMENTS = 16 };
+    /* The last sums are read as whole vectors of positions. */
+    a->slice_size = round_up(a->volume_size + a->filter_size + sums + lanes * lanes, LINE_ELEMENTS);
+    return true;
+}
+
+static bool describe(const request *q, const parameter_set *p, depthwise_channels_arguments *a)
+{
+    const clconv_problem *problem = q->problem;
+    const geometry *g = q->geometry;
+    *a = (depthwise_channels_arguments){
+        .blocks = ceil_divide(problem->in_channels, p->values[VECTOR_WIDTH]),
+        .channels = problem->in_channels,
+        .input_size = g->elements.input,
+        .weight_size = g->elements.weight,
+        .depth = problem->input[0],
+        .height = problem->input[1],
+        .width = problem->input[2],
+        .pad_depth = problem->pad_before[0],
+        .pad_height = problem->pad_before[1],
+        .pad_width = problem->pad_before[2],
+        .mode = problem->padding_mode,
+        .clips = problem->padding_mode == CLCONV_PADDING_ZEROS && !q->strict,
+        .out_depth = g->output[0],
+        .out_height = g->output[1],
+        .out_width = g->output[2],
+        .row_tiles = ceil_divide(g->output[2], p->values[POSITIONS]),
+        .kernel_d = problem->kernel[0],
+        .kernel_h = problem->kernel[1],
+        .stride_d = problem->stride[0],
+        .stride_h = problem->stride[1],
+        .dilation_d = problem->dilation[0],
+        .dilation_h = problem->dilation[1],
+        .has_bias = problem->has_bias,
+    };
+    return lay_out(q, p, a);
+}
+
+static step program(const request *q, const parameter_set *p)
+{
+    step s =
+        kernel_step("depthwise_channels", "depthwise_channels.cl", "depthwise_channels", q->problem->dtype);
+    kernel_define(&s, "POSITIONS", p->values[POSITIONS]);
+    kernel_define(&s, "VECTOR_WIDTH", p->values[VECTOR_WIDTH]);
+    kernel_define(&s, "KERNEL_W", q->problem->kernel[2]);
+    kernel_define(&s, "STRIDE_W", q->problem->stride[2]);
+    kernel_define(&s, "DILATION_W", q->problem->kernel[2] > 1 ? q->problem->dilation[2] : 1);
+    return s;
+}
+
+/* Rows or planes that all outputs along an axis read. */
+static double products(const request *q, int axis, bool clips)
+{
+    const clconv_problem *p = q->problem;
+    int64_t outputs = q->geometry->output[axis];
+    if (!clips) return (double)outputs * (double)p->kernel[axis];
+    return product_planes_summed(p->kernel[axis], p->stride[axis], p->dilation[axis], p->pad_before[axis],
+                                 p->input[axis], outputs);
+}
+
+/* As measured on a CPU: to turn an element takes as long as some multiply-adds, more on the way in, where lines come
+ * from further away; and so do a row's taps. */
+static void estimate(const request *q, const parameter_set *p, const depthwise_channels_arguments *a, step *s)
+{
+    enum { TURN_IN_WORK = 16, TURN_OUT_WORK = 6, ROW_WORK = 6 };
+    const geometry *g = q->geometry;
+    double lanes = (double)(q->problem->batch * a->blocks * p->values[VECTOR_WIDTH]);
+    double rows = products(q, 0, a->clips) * products(q, 1, a->clips);
+    double row = (double)(a->out_width * q->problem->kernel[2]) + ROW_WORK * (double)a->row_tiles;
+    double in = (double)(a->depth_blocks * a->slice_depth) * (double)(a->height * a->width);
+    double turned = TURN_IN_WORK * in + TURN_OUT_WORK * (double)(g->output_plane + g->taps);
+    s->flops = 2 * lanes * (rows * row + turned);
+    s->efficiency = 0.95;
+    s->bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
+}
+
+static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
+{
+    depthwise_channels_arguments a;
+    if (!is_applicable(q, p, why)) return;
+    if (!describe(q, p, &a)) {
+        text_append(why, "its slices would overflow");
+        return;
+    }
+    step s = program(q, p);
+    kernel_add_tensors(&s, q->problem, BUFFER_WEIGHT);
+    if (!slices_bind(a.units, p->values[SLICES], workspace_room(q, r), a.slice_size, r, &s, why)) return;
+    kernel_set_scalars(&s, &a, sizeof a);
+    epilogue_fuse(&s, q->problem, 0);
+    estimate(q, p, &a, &s);
+    recipe_append_run(r, &s);
+}
+
+const algorithm algorithm_depthwise_channels = {"depthwise_channels", true, ranges, choose, emit,
+                                                CLCONV_FORWARD};
