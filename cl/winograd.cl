@@ -63,7 +63,7 @@ winograd_input(TENSOR(const real, input), TENSOR(real, panels),
                 global real *to = TENSOR_START(panels) + c / group_in * volume_size +
                                   ((z * plane_panels + p) * group_in + c % group_in) * PANEL + lane;
                 transform_columns(parts + (c - first) * parts_size + p * PANEL + lane, part,
-                                columns * dilation_h, to, channels / group_in * volume_size);
+                                  columns * dilation_h, to, channels / group_in * volume_size);
             }
         }
     }
