@@ -72,11 +72,12 @@ bool slices_choose(slice_plan *s, int64_t most)
     return true;
 }
 
-/* Work-groups take as many units each, but for the last: of two counts the one of less idle time. */
-static int64_t share(int64_t units, int64_t most)
+/* Work-groups take as many units each, but for the last. Half of the slices are still one for each compute unit, and
+ * taken where fewer of them idle at the end. */
+static int64_t share(int64_t units, int64_t most, bool may_halve)
 {
-    int64_t half = max_i64(most / 2, 1);
-    int64_t slices = round_up(units, half) < round_up(units, most) ? half : most;
+    int64_t half = most / 2;
+    int64_t slices = may_halve && round_up(units, half) < round_up(units, most) ? half : most;
     return ceil_divide(units, ceil_divide(units, slices));
 }
 
@@ -90,7 +91,8 @@ bool slices_bind(int64_t units, int64_t most, int64_t room, int64_t slice_size, 
         text_append(why, "its slices would overflow");
         return false;
     }
-    int64_t slices = share(units, min_i64(most, max_i64(room / slice, FEWEST)));
+    int64_t fitting = min_i64(most, max_i64(room / slice, FEWEST));
+    int64_t slices = share(units, fitting, fitting == most && most >= FEWEST);
     if (!size_multiply(slices, slice, &bytes) || bytes > INT64_MAX / 4) {
         text_append(why, "its slices would overflow");
         return false;

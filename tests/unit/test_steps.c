@@ -7,6 +7,7 @@
 #include "steps/kernel.h"
 #include "steps/pack.h"
 #include "steps/product.h"
+#include "steps/slices.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -350,6 +351,49 @@ static void test_tiles(void)
         }
 }
 
+/* Binds slices of `elements` floats and returns how many there are. */
+static int64_t slices_bound(int64_t units, int64_t most, int64_t room, int64_t elements)
+{
+    recipe r = {0};
+    step s = {.element_size = 4};
+    text why = {0};
+    CU_ASSERT(slices_bind(units, most, room, elements, &r, &s, &why));
+    CU_ASSERT_EQUAL(why.length, 0);
+    int64_t slices = (int64_t)s.launch.global[0];
+    CU_ASSERT(r.workspace_bytes >= slices * elements * 4);
+    recipe_release(&r);
+    return slices;
+}
+
+/* Slices keep every compute unit busy (the default is two for each), and share units out evenly. */
+static void test_slices(void)
+{
+    enum { ELEMENTS = 1000, PLENTY = 1 << 30 };
+    for (int64_t units = 1; units <= 200; units++)
+        for (int64_t most = 1; most <= 128; most++) {
+            int64_t slices = slices_bound(units, most, PLENTY, ELEMENTS);
+            int64_t rounds = ceil_divide(units, slices);
+            CU_ASSERT(slices >= 1 && slices <= most && slices <= units);
+            /* One less would make somebody's share larger. */
+            CU_ASSERT(slices == 1 || ceil_divide(units, slices - 1) > rounds);
+            int64_t compute_units = most >= 4 ? most / 2 : most;
+            int64_t turns = ceil_divide(slices, compute_units) * rounds;
+            CU_ASSERT(turns <= ceil_divide(most, compute_units) * ceil_divide(units, most));
+        }
+    CU_ASSERT_EQUAL(slices_bound(33, 2, PLENTY, ELEMENTS), 2);
+    CU_ASSERT_EQUAL(slices_bound(1000, 64, 9 * 4 * ELEMENTS, ELEMENTS), 9);
+    CU_ASSERT_EQUAL(slices_bound(1000, 64, 0, ELEMENTS), 4);
+    CU_ASSERT_EQUAL(slices_bound(1000, 64, 4 * 4 * ELEMENTS, ELEMENTS), 4);
+    recipe r = {0};
+    step s = {.element_size = 4};
+    text why = {0};
+    CU_ASSERT_FALSE(slices_bind(1000, 4, PLENTY, INT64_MAX / 4, &r, &s, &why));
+    CU_ASSERT_FALSE(slices_bind(1000, 64, INT64_MAX, INT64_MAX / 256, &r, &s, &why));
+    CU_ASSERT(why.length > 0);
+    text_release(&why);
+    recipe_release(&r);
+}
+
 const char test_suite_name[] = "steps";
 const test_entry test_suite[] = {
     {"lists", test_lists},
@@ -363,5 +407,6 @@ const test_entry test_suite[] = {
     {"packed weights", test_pack},
     {"packed weights that overflow", test_pack_overflow},
     {"register tiles", test_tiles},
+    {"slices", test_slices},
     {NULL, NULL},
 };
