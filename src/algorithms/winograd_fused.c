@@ -160,7 +160,7 @@ static bool lay_out_slice(const request *q, const parameter_set *p, const produc
 static bool choose_block(const request *q, const parameter_set *p, const product_tile *tile,
                          winograd_fused_arguments *a)
 {
-    enum { MOST_OVER = 4, OVER_COST = 8 };
+    enum { MOST_OVER = 5, OVER_COST = 16 };
     double most = (double)(p->values[SLICE_KIB] << 10), least = -1;
     int64_t dilation = a->dilation_h, last = INT64_MAX, best_sets = 1, best_phases = 1;
     for (int64_t count = 1; count <= last; count++) {
