@@ -299,9 +299,9 @@ static double output_work(const product_tile *tile, int64_t m, int64_t n, bool i
 }
 
 /* The product runs at most of the tile's rate and the transforms, additions mostly, at a third of it; a slice
- * that is larger than planned, or than caches are, runs at that of memory, and so do weights that no cache holds
- * from one plane to the next. */
-enum { CORE_CACHE = 1 << 20, SHARED_CACHE = 16 << 20 };
+ * that is larger than a core's cache runs at that of the next, and weights that none holds from one plane to the
+ * next at that of memory. */
+enum { CORE_CACHE = 1 << 20, SHARED_CACHE = 16 << 20, SHARED_CACHE_SPEED = 3 };
 
 static void estimate(const request *q, const parameter_set *p, const product_tile *tile,
                      const winograd_fused_arguments *a, step *s)
@@ -333,7 +333,7 @@ static void estimate(const request *q, const parameter_set *p, const product_til
     s->bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
     double slices =
         (double)g->element_size * frequencies * (in_planes * (double)(kernel_d + 1) + 2 * out_planes);
-    if (a->slice_size * g->element_size > CORE_CACHE) s->bytes += slices;
+    if (a->slice_size * g->element_size > CORE_CACHE) s->bytes += slices / SHARED_CACHE_SPEED;
     double weights = (double)g->element_size * frequencies * (double)channels_in(q) * (double)kernel_d *
                      (double)(a->group_blocks * tile->out_channels);
     if (weights * (double)a->groups > SHARED_CACHE) s->bytes += weights * (double)(a->units * a->chunk_depth);
