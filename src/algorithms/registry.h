@@ -6,6 +6,7 @@
 #include "algorithms/algorithm.h"
 
 #define ALGORITHM_LIST(X)             \
+    X(algorithm_pointwise_streamed)   \
     X(algorithm_direct)               \
     X(algorithm_direct_fused)         \
     X(algorithm_direct_channels)      \
