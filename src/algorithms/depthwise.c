@@ -55,18 +55,12 @@ static bool is_applicable(const request *q, text *why)
     return true;
 }
 
-/* Planes of the padded input under `depths` output planes. */
-static int64_t planes_under(const clconv_problem *p, int64_t depths)
-{
-    return (depths - 1) * p->stride[0] + (p->kernel[0] - 1) * p->dilation[0] + 1;
-}
-
 /* Output planes of a block: as many tiles as keep a slice within its size, shared out evenly. */
 static int64_t block_depth(const request *q, const parameter_set *p, int64_t plane_bytes)
 {
     const clconv_problem *problem = q->problem;
     int64_t depths = max_i64(p->values[DEPTHS], 1), all = round_up(q->geometry->output[0], depths);
-    int64_t planes = (p->values[SLICE_KIB] << 10) / plane_bytes - planes_under(problem, 1);
+    int64_t planes = (p->values[SLICE_KIB] << 10) / plane_bytes - geometry_planes_read(problem, 1, false);
     int64_t block = planes < 0 ? 0 : (planes / problem->stride[0] + 1) / depths * depths;
     block = max_i64(min_i64(all, block), depths);
     return round_up(ceil_divide(all, ceil_divide(all, block)), depths);
@@ -105,7 +99,7 @@ static depthwise_arguments describe(const request *q, const parameter_set *p, co
     };
     a.depth_blocks = ceil_divide(g->output[0], a.block_depth);
     a.units = problem->batch * problem->in_channels * a.depth_blocks;
-    a.slice_depth = planes_under(problem, a.block_depth);
+    a.slice_depth = geometry_planes_read(problem, a.block_depth, false);
     a.slice_size = round_up(a.slice_depth * l->plane_size + product_slack(tile), 16);
     a.store_pitch = has_gutter ? l->pitch : a.positions;
     a.store_width = has_gutter ? g->output[2] : a.positions;

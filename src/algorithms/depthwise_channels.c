@@ -54,16 +54,11 @@ static bool is_applicable(const request *q, const parameter_set *p, text *why)
     return false;
 }
 
-/* Planes of the padded input under `depths` output planes. */
-static int64_t planes_under(const clconv_problem *p, int64_t depths)
-{
-    return (depths - 1) * p->stride[0] + (p->kernel[0] - 1) * p->dilation[0] + 1;
-}
-
 /* Output planes of a block, shared out evenly: as many as keep a slice within its size. */
 static int64_t block_depth(const request *q, const parameter_set *p, int64_t plane_bytes)
 {
-    int64_t spare = (p->values[SLICE_KIB] << 10) / max_i64(plane_bytes, 1) - planes_under(q->problem, 1);
+    int64_t spare =
+        (p->values[SLICE_KIB] << 10) / max_i64(plane_bytes, 1) - geometry_planes_read(q->problem, 1, false);
     int64_t all = q->geometry->output[0], most = max_i64(spare, 0) / q->problem->stride[0] + 1;
     return ceil_divide(all, ceil_divide(all, min_i64(most, all)));
 }
@@ -80,7 +75,7 @@ static bool lay_out(const request *q, const parameter_set *p, depthwise_channels
         return false;
     a->block_depth = block_depth(q, p, plane * g->element_size);
     a->depth_blocks = ceil_divide(g->output[0], a->block_depth);
-    a->slice_depth = planes_under(problem, a->block_depth);
+    a->slice_depth = geometry_planes_read(problem, a->block_depth, false);
     if (!size_multiply(a->slice_depth, plane, &a->volume_size) ||
         !size_multiply(g->taps, lanes, &a->filter_size) ||
         !size_product((const int64_t[]){g->output[1], g->output[2], lanes}, 3, &sums) ||
@@ -138,16 +133,6 @@ static step program(const request *q, const parameter_set *p)
     return s;
 }
 
-/* Rows or planes that all outputs along an axis read. */
-static double products(const request *q, int axis, bool clips)
-{
-    const clconv_problem *p = q->problem;
-    int64_t outputs = q->geometry->output[axis];
-    if (!clips) return (double)outputs * (double)p->kernel[axis];
-    return product_planes_summed(p->kernel[axis], p->stride[axis], p->dilation[axis], p->pad_before[axis],
-                                 p->input[axis], outputs);
-}
-
 /* As measured on a CPU: to turn an element takes as long as some multiply-adds, more on the way in, where lines come
  * from further away; and so do a row's taps. */
 static void estimate(const request *q, const parameter_set *p, const depthwise_channels_arguments *a, step *s)
@@ -155,7 +140,8 @@ static void estimate(const request *q, const parameter_set *p, const depthwise_c
     enum { TURN_IN_WORK = 16, TURN_OUT_WORK = 6, ROW_WORK = 6 };
     const geometry *g = q->geometry;
     double lanes = (double)(q->problem->batch * a->blocks * p->values[VECTOR_WIDTH]);
-    double rows = products(q, 0, a->clips) * products(q, 1, a->clips);
+    double rows =
+        product_axis_summed(q->problem, g, 0, a->clips) * product_axis_summed(q->problem, g, 1, a->clips);
     double row = (double)(a->out_width * q->problem->kernel[2]) + ROW_WORK * (double)a->row_tiles;
     double in = (double)(a->depth_blocks * a->slice_depth) * (double)(a->height * a->width);
     double turned = TURN_IN_WORK * in + TURN_OUT_WORK * (double)(g->output_plane + g->taps);

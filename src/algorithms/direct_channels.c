@@ -184,17 +184,6 @@ static step program(const request *q, const parameter_set *p)
     return s;
 }
 
-/* Products of an axis whose input exists, for all of its outputs. */
-static double products(const request *q, int axis)
-{
-    const clconv_problem *p = q->problem;
-    int64_t outputs = q->geometry->output[axis];
-    if (q->strict || p->padding_mode != CLCONV_PADDING_ZEROS)
-        return (double)outputs * (double)p->kernel[axis];
-    return product_planes_summed(p->kernel[axis], p->stride[axis], p->dilation[axis], p->pad_before[axis],
-                                 p->input[axis], outputs);
-}
-
 /* As measured on a CPU: a tap takes as long as its multiply-adds, or as its loads, and a little more; so do a
  * tile's sums, which are loaded and stored for each block of input channels. */
 static void estimate(const request *q, const parameter_set *p, const direct_channels_arguments *a,
@@ -207,7 +196,9 @@ static void estimate(const request *q, const parameter_set *p, const direct_chan
     double positions = (double)g->output_plane / (double)a->tiles, vectors = (double)p->values[VECTORS];
     double fmas = positions * vectors, loads = positions + vectors, busy = fmas > loads ? fmas : loads;
     double lanes = (double)q->problem->batch * (double)(a->groups * a->blocks * lanes_of(p));
-    double taps = products(q, 0) * products(q, 1) * products(q, 2);
+    bool clips = leaves_zeros_out(q);
+    double taps = product_axis_summed(q->problem, g, 0, clips) *
+                  product_axis_summed(q->problem, g, 1, clips) * product_axis_summed(q->problem, g, 2, clips);
     double rectangles = a->pad_height + a->pad_width > 0 ? 3 : 1;
     double sums = 12 * rectangles * (double)ceil_divide(a->group_in, a->block_in) * (double)g->output_plane;
     s->flops = 2 * lanes * (taps * (double)a->group_in + sums);

@@ -180,6 +180,15 @@ double product_planes_summed(int64_t kernel_d, int64_t stride_d, int64_t dilatio
     return planes;
 }
 
+double product_axis_summed(const clconv_problem *problem, const geometry *g, int axis, bool clips)
+{
+    const clconv_problem *p = problem;
+    int64_t outputs = g->output[axis];
+    if (!clips) return (double)outputs * (double)p->kernel[axis];
+    return product_planes_summed(p->kernel[axis], p->stride[axis], p->dilation[axis], p->pad_before[axis],
+                                 p->input[axis], outputs);
+}
+
 /* Whether the channels of the input lie a multiple of a cache's ways apart, so that blocks do not find them where
  * the blocks before have left them. As measured on a CPU. */
 static bool shares_cache_sets(const product *w, const direct_arguments *a, int64_t element_size)

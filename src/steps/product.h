@@ -41,6 +41,9 @@ void product_define(step *s, const product_tile *tile, const int64_t kernel[3], 
 double product_planes_summed(int64_t kernel_d, int64_t stride_d, int64_t dilation_d, int64_t clip_depth,
                              int64_t padded_depth, int64_t output_depth);
 
+/* The taps along an axis that all outputs together sum; with `clips` only those inside the input. */
+double product_axis_summed(const clconv_problem *problem, const geometry *g, int axis, bool clips);
+
 typedef struct product {
     const char *name;
     clconv_dtype dtype;

@@ -76,9 +76,9 @@ bool slices_choose(slice_plan *s, int64_t most)
  * taken where fewer of them idle at the end. */
 static int64_t share(int64_t units, int64_t most, bool may_halve)
 {
-    int64_t half = most / 2;
+    int64_t half = max_i64(most / 2, 1);
     int64_t slices = may_halve && round_up(units, half) < round_up(units, most) ? half : most;
-    return ceil_divide(units, ceil_divide(units, slices));
+    return ceil_divide(units, max_i64(ceil_divide(units, slices), 1));
 }
 
 bool slices_bind(int64_t units, int64_t most, int64_t room, int64_t slice_size, recipe *r, step *to,
@@ -91,7 +91,7 @@ bool slices_bind(int64_t units, int64_t most, int64_t room, int64_t slice_size, 
         text_append(why, "its slices would overflow");
         return false;
     }
-    int64_t fitting = min_i64(most, max_i64(room / slice, FEWEST));
+    int64_t fitting = min_i64(most, max_i64(room / max_i64(slice, 1), FEWEST));
     int64_t slices = share(units, fitting, fitting == most && most >= FEWEST);
     if (!size_multiply(slices, slice, &bytes) || bytes > INT64_MAX / 4) {
         text_append(why, "its slices would overflow");
