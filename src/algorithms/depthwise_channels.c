@@ -57,10 +57,9 @@ static bool is_applicable(const request *q, const parameter_set *p, text *why)
 /* Output planes of a block, shared out evenly: as many as keep a slice within its size. */
 static int64_t block_depth(const request *q, const parameter_set *p, int64_t plane_bytes)
 {
-    int64_t spare =
-        (p->values[SLICE_KIB] << 10) / max_i64(plane_bytes, 1) - geometry_planes_read(q->problem, 1, false);
-    int64_t all = q->geometry->output[0], most = max_i64(spare, 0) / q->problem->stride[0] + 1;
-    return ceil_divide(all, ceil_divide(all, min_i64(most, all)));
+    int64_t planes = (p->values[SLICE_KIB] << 10) / max_i64(plane_bytes, 1), all = q->geometry->output[0];
+    int64_t most = geometry_planes_made(q->problem, q->geometry, planes, false);
+    return ceil_divide(all, ceil_divide(all, most));
 }
 
 /* Sizes of a slice; false if they overflow. */
