@@ -183,6 +183,18 @@ static inline void sum_tile(global real *sums, const int count, const row_taps *
     }
 }
 
+/* A row of outputs, shared out evenly; t.x is under its first. */
+static inline void sum_tiles(global real *sums, const long width, const long tiles, row_taps t,
+                             const realv bias)
+{
+    global const real *row = t.x;
+    for (long i = 0; i < tiles; i++) {
+        const long x = i * width / tiles, count = (i + 1) * width / tiles - x;
+        t.x = row + x * STRIDE_W * VECTOR_WIDTH;
+        sum_tile(sums + x * VECTOR_WIDTH, (int)count, &t, bias);
+    }
+}
+
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void depthwise_channels(
     TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const real, bias), TENSOR(real, output),
     TENSOR(real, slices) EPILOGUE_TENSOR DEPTHWISE_CHANNELS_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
@@ -202,9 +214,6 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void depthwise_channels(
         const long block = unit / depth_blocks % blocks, sample = unit / depth_blocks / blocks;
         const long first_channel = block * VECTOR_WIDTH, first = sample * channels + first_channel,
                    present = min((long)VECTOR_WIDTH, channels - first_channel);
-        const channel_rows filter = {TENSOR_START(weight) + first_channel * taps, taps, present,
-                                     weight_size - first_channel * taps};
-        turn_rows(&filter, taps, filters, taps, taps);
         /* Planes of the slice; those before `origin` are not there. */
         const long origin = first_z * stride_d - pad_depth;
         const long planes = (last_z - 1 - first_z) * stride_d + (kernel_d - 1) * dilation_d + 1;
@@ -220,31 +229,32 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void depthwise_channels(
             turn_rows(&from, in_plane, plane + (shape.top * pitch + pad_width) * VECTOR_WIDTH, width, pitch);
             if (!clips) pad_cells(&shape, plane);
         }
-        real start[VECTOR_WIDTH];
-        for (int l = 0; l < VECTOR_WIDTH; l++)
-            start[l] = has_bias && l < present ? TENSOR_START(bias)[first_channel + l] : 0;
-        const realv start_sums = lanes_load(start);
-        for (long z = first_z; z < last_z; z++) {
-            const long start_d = z * stride_d - pad_depth;
-            row_taps t = {.w = filters,
-                          .plane_step = dilation_d * plane_size,
-                          .row_step = dilation_h * row_size,
-                          .kernel_h = kernel_h,
-                          .d = taps_inside(start_d, kernel_d, dilation_d, depth, clips != 0)};
-            for (long y = 0; y < out_height; y++) {
-                const long start_h = y * stride_h - pad_height;
-                t.h = taps_inside(start_h, kernel_h, dilation_h, height, clips != 0);
-                global const real *row =
-                    cells + (start_d - origin) * plane_size + (start_h + shape.top) * row_size;
-                for (long i = 0; i < row_tiles; i++) {
-                    const long x = i * out_width / row_tiles, count = (i + 1) * out_width / row_tiles - x;
-                    t.x = row + x * STRIDE_W * VECTOR_WIDTH;
-                    sum_tile(sums + (y * out_width + x) * VECTOR_WIDTH, (int)count, &t, start_sums);
+        for (long m = 0; m < multiplier; m++) {
+            const long filter = first_channel * multiplier + m;
+            const channel_rows weights = {TENSOR_START(weight) + filter * taps, multiplier * taps, present,
+                                          weight_size - filter * taps};
+            turn_rows(&weights, taps, filters, taps, taps);
+            real start[VECTOR_WIDTH];
+            for (int l = 0; l < VECTOR_WIDTH; l++)
+                start[l] = has_bias && l < present ? TENSOR_START(bias)[filter + l * multiplier] : 0;
+            for (long z = first_z; z < last_z; z++) {
+                const long start_d = z * stride_d - pad_depth;
+                row_taps t = {.w = filters,
+                              .plane_step = dilation_d * plane_size,
+                              .row_step = dilation_h * row_size,
+                              .kernel_h = kernel_h,
+                              .d = taps_inside(start_d, kernel_d, dilation_d, depth, clips != 0)};
+                for (long y = 0; y < out_height; y++) {
+                    const long start_h = y * stride_h - pad_height;
+                    t.h = taps_inside(start_h, kernel_h, dilation_h, height, clips != 0);
+                    t.x = cells + (start_d - origin) * plane_size + (start_h + shape.top) * row_size;
+                    sum_tiles(sums + y * out_width * VECTOR_WIDTH, out_width, row_tiles, t,
+                              lanes_load(start));
                 }
+                const long at = ((first * multiplier + m) * out_depth + z) * out_plane;
+                store_sums(sums, out_plane, TENSOR_START(output) + at, EPILOGUE_AT(at),
+                           multiplier * out_depth * out_plane, present);
             }
-            const long at = (first * out_depth + z) * out_plane;
-            store_sums(sums, out_plane, TENSOR_START(output) + at, EPILOGUE_AT(at), out_depth * out_plane,
-                       present);
         }
     }
 }

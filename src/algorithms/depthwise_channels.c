@@ -39,9 +39,8 @@ static bool is_applicable(const request *q, const parameter_set *p, text *why)
     int64_t reach = (problem->kernel[2] - 1) * problem->dilation[2];
     if (p->values[VECTOR_WIDTH] == 1)
         text_append(why, "vector_width is 1; it is for devices with vector registers");
-    else if (q->geometry->group_in != 1 || q->geometry->group_out != 1)
-        text_append(why, "a group has %lld input channels and %lld output channels; it needs 1 of each",
-                    (long long)q->geometry->group_in, (long long)q->geometry->group_out);
+    else if (q->geometry->group_in != 1)
+        text_append(why, "a group has %lld input channels; it needs 1", (long long)q->geometry->group_in);
     else if (problem->kernel[2] > MAX_KERNEL_W || reach > MAX_REACH_W || problem->stride[2] > MAX_STRIDE_W)
         text_append(
             why,
@@ -94,6 +93,7 @@ static bool describe(const request *q, const parameter_set *p, depthwise_channel
     const geometry *g = q->geometry;
     *a = (depthwise_channels_arguments){
         .blocks = ceil_divide(problem->in_channels, p->values[VECTOR_WIDTH]),
+        .multiplier = g->group_out,
         .channels = problem->in_channels,
         .input_size = g->elements.input,
         .weight_size = g->elements.weight,
@@ -143,8 +143,8 @@ static void estimate(const request *q, const parameter_set *p, const depthwise_c
         product_axis_summed(q->problem, g, 0, a->clips) * product_axis_summed(q->problem, g, 1, a->clips);
     double row = (double)(a->out_width * q->problem->kernel[2]) + ROW_WORK * (double)a->row_tiles;
     double in = (double)(a->depth_blocks * a->slice_depth) * (double)(a->height * a->width);
-    double turned = TURN_IN_WORK * in + TURN_OUT_WORK * (double)(g->output_plane + g->taps);
-    s->flops = 2 * lanes * (rows * row + turned);
+    double out = rows * row + TURN_OUT_WORK * (double)(g->output_plane + g->taps);
+    s->flops = 2 * lanes * (TURN_IN_WORK * in + out * (double)a->multiplier);
     s->efficiency = 0.95;
     s->bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
 }

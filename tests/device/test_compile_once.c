@@ -48,7 +48,7 @@ static double seconds_now(void)
 static void problem_of_size(const test_device *device, const char *algorithm, int64_t batch,
                             const int64_t size[3], char text[128])
 {
-    static const char *const classes[] = {"ic12oc10kd3pd1", "ic6oc12kd3pd1g6", "ic12oc10kd1",
+    static const char *const classes[] = {"ic12oc10kd3pd1", "ic6oc12kd3pd1g6", "ic12oc7kd1",
                                           "ic12oc10kd2sd2pd1", "ic12oc10kd3kh1kw1pd1ph0pw0"};
     const long long n = batch, d = size[0], h = size[1], w = size[2];
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
