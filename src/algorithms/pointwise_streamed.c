@@ -66,7 +66,8 @@ static bool describe(const request *q, const parameter_set *p, pointwise_streame
     };
     if (!size_multiply(problem->batch, problem->groups, &volumes)) return false;
     int64_t most = max_i64((p->values[SLICE_KIB] << 10) / (g->group_out * g->element_size) / step, 1);
-    int64_t wanted = ceil_divide(ceil_divide(a->positions, step), ceil_divide(MIN_UNITS, volumes));
+    int64_t wanted =
+        ceil_divide(ceil_divide(a->positions, step), ceil_divide(MIN_UNITS, max_i64(volumes, 1)));
     a->block = min_i64(most, wanted) * step;
     a->position_blocks = ceil_divide(a->positions, a->block);
     a->slice_size = round_up(a->block * g->group_out, LINE_ELEMENTS);
