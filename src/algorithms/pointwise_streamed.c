@@ -56,7 +56,7 @@ static bool describe(const request *q, const parameter_set *p, pointwise_streame
     enum { MIN_UNITS = 32, LINE_ELEMENTS = 16 };
     const clconv_problem *problem = q->problem;
     const geometry *g = q->geometry;
-    int64_t step = p->values[VECTORS] * p->values[VECTOR_WIDTH], volumes, units, size;
+    int64_t step = p->values[VECTORS] * p->values[VECTOR_WIDTH], volumes, size;
     *a = (pointwise_streamed_arguments){
         .positions = g->output_plane,
         .groups = problem->groups,
@@ -72,7 +72,7 @@ static bool describe(const request *q, const parameter_set *p, pointwise_streame
     a->position_blocks = ceil_divide(a->positions, a->block);
     a->slice_size = round_up(a->block * g->group_out, LINE_ELEMENTS);
     return size_multiply(volumes, a->position_blocks, &a->units) &&
-           size_multiply(a->units, a->slice_size, &size) && size_multiply(a->units, a->block, &units);
+           size_multiply(a->units, a->slice_size, &size);
 }
 
 enum { SHARED_CACHE = 16 << 20 };
