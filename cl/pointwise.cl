@@ -19,7 +19,7 @@
 #define LOCAL_SIZE 1
 #include "arguments/pointwise.clh"
 #include "common/pad_rows.clh"
-#include "common/panel_tiles.clh"
+#include "common/panel_units.clh"
 
 /* Positions [first, first + count) of a channel, in a line. */
 static inline void gather_line(global const real *channel, global real *line, const long first,
@@ -57,50 +57,38 @@ pointwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
     global real *slice = TENSOR_START(slices) + get_group_id(0) * slice_size;
     global real *line = slice + slice_size - block;
     const bool is_row = positions == out_width && stride_w == 1;
-    const long last_unit = (get_group_id(0) + 1) * units / get_num_groups(0);
+    const long panel_size = group_in * PANEL, last_unit = (get_group_id(0) + 1) * units / get_num_groups(0);
     for (long unit = get_group_id(0) * units / get_num_groups(0); unit < last_unit; unit++) {
         const long split = unit % splits, volume = unit / splits / position_blocks, group = volume % groups;
-        const long first = unit / splits % position_blocks * block, count = min(block, positions - first);
+        const position_block b = block_at(unit / splits % position_blocks, position_blocks, positions);
         for (long c = 0; c < group_in; c++) {
             global const real *channel = TENSOR_START(input) + (volume * group_in + c) * channel_size;
             if (!is_row)
-                gather_line(channel, line, first, count, out_height, out_width, stride_d, stride_h, stride_w,
-                            plane_size, row_size);
-            split_line(is_row ? channel + first : line, slice + c * PANEL, count, panel_size);
+                gather_line(channel, line, b.first, b.count, out_height, out_width, stride_d, stride_h,
+                            stride_w, plane_size, row_size);
+            split_line(is_row ? channel + b.first : line, slice + c * PANEL, b.count, panel_size);
         }
-        const long unit_panels = (count + PANEL - 1) / PANEL, tiles = (unit_panels + VECTORS - 1) / VECTORS;
-        const long first_block = split * blocks / splits, last_block = (split + 1) * blocks / splits;
-        const long fast_count = blocks_first ? last_block - first_block : tiles;
-        const long runs = tiles * (last_block - first_block), next = (unit + 1) / splits;
+        const long next = (unit + 1) / splits, at = volume * group_out * positions + b.first;
         const bool has_next = is_row && unit + 1 < last_unit && next != unit / splits;
-        global const real *next_input = TENSOR_START(input) +
-                                        next / position_blocks * group_in * channel_size +
-                                        next % position_blocks * block;
-        for (long i = 0; i < runs; i++) {
-            for (long c = i * group_in / runs; has_next && c < (i + 1) * group_in / runs; c++)
-                for (long q = 0; q < block; q += VECTOR_WIDTH)
-                    vector_prefetch(next_input + c * channel_size + q);
-            const long slow = i / fast_count, fast = i - slow * fast_count;
-            const long tile = blocks_first ? slow : fast,
-                       block_of = first_block + (blocks_first ? fast : slow);
-            const long first_panel = tile * unit_panels / tiles, first_out = block_of * OUT_CHANNELS;
-            const long at = (volume * group_out + first_out) * positions + first + first_panel * PANEL;
-            const tile_of_panels t = {
-                .x = slice + first_panel * panel_size,
-                .w = TENSOR_START(weight) + (group * blocks + block_of) * group_in * OUT_CHANNELS,
-                .bias = TENSOR_START(bias) + group * group_out + first_out,
-                .out = TENSOR_START(output) + at,
-                .panel_size = panel_size,
-                .rows = group_in,
-                .kd_count = 1,
-                .channels = group_out - first_out,
-                .out_channel = positions,
-                .count = count - first_panel * PANEL,
-                .has_bias = (int)has_bias,
-                .streams = (int)streams,
-                .e = EPILOGUE_AT(at),
-            };
-            multiply_tile(&t, (int)((tile + 1) * unit_panels / tiles - first_panel));
-        }
+        const panel_unit u = {
+            .slice = slice,
+            .weight = TENSOR_START(weight) + group * blocks * OUT_CHANNELS * group_in,
+            .bias = TENSOR_START(bias) + group * group_out,
+            .out = TENSOR_START(output) + at,
+            .e = EPILOGUE_AT(at),
+            .rows = group_in,
+            .count = b.count,
+            .first_block = split * blocks / splits,
+            .last_block = (split + 1) * blocks / splits,
+            .channels = group_out,
+            .out_channel = positions,
+            .blocks_first = (int)blocks_first,
+            .has_bias = (int)has_bias,
+            .streams = (int)streams,
+            .next = {TENSOR_START(input) + next / position_blocks * group_in * channel_size +
+                         block_at(next % position_blocks, position_blocks, positions).first,
+                     has_next ? group_in : 0, channel_size, block},
+        };
+        multiply_unit(&u);
     }
 }

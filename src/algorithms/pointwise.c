@@ -6,7 +6,7 @@
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/pack.h"
-#include "steps/panels.h"
+#include "steps/panel_slices.h"
 #include "steps/slices.h"
 
 typedef struct pointwise_arguments {
@@ -17,12 +17,10 @@ enum { SLICE_KIB = TILE_PARAMETERS, SLICES };
 
 static const parameter_range ranges[] = {
     TILE_PARAMETER_RANGES(PANEL_VECTORS),
-    [SLICE_KIB] = {"slice_kib", 1, 1 << 20, false}, /* a slice's size at most, unless one tile needs more */
+    [SLICE_KIB] = {"slice_kib", 1, 1 << 20, false}, /* a slice's size at most, or a few panels */
     [SLICES] = {"slices", 1, 65536, false},         /* at most; work-groups that run */
     {NULL, 0, 0, false},
 };
-
-enum { MIN_UNITS = 32, LINE_ELEMENTS = 16 };
 
 static void choose(const request *q, parameter_set *p)
 {
@@ -49,26 +47,6 @@ static bool is_applicable(const request *q, const product_tile *tile, text *why)
     return false;
 }
 
-/* Positions of a block: whole tiles within a slice's size, and few enough for units to share out; where one
- * tile is too much of the work, the output channels are split as well. False if sizes overflow. */
-static bool divide(const request *q, const parameter_set *p, const product_tile *tile, pointwise_arguments *a)
-{
-    int64_t width = panel_width(tile), tile_positions = width * tile->vectors, bytes, all;
-    int64_t volumes = q->problem->batch * a->groups, element = q->geometry->element_size;
-    if (!size_product((const int64_t[]){a->group_in + 1, tile_positions, element}, 3, &bytes)) return false;
-    int64_t most = max_i64((p->values[SLICE_KIB] << 10) / max_i64(bytes, 1), 1) * tile_positions;
-    int64_t wanted = ceil_divide(MIN_UNITS, volumes);
-    int64_t even = round_up(ceil_divide(a->positions, wanted), tile_positions);
-    a->block = min_i64(round_up(a->positions, width), min_i64(most, even));
-    a->position_blocks = ceil_divide(a->positions, a->block);
-    a->block = round_up(ceil_divide(a->positions, a->position_blocks), width);
-    int64_t units = volumes * a->position_blocks;
-    a->splits = min_i64(a->blocks, ceil_divide(MIN_UNITS / 2, units));
-    a->panel_size = a->group_in * width;
-    a->slice_size = round_up(a->block / width * a->panel_size + a->block, LINE_ELEMENTS);
-    return size_multiply(units, a->splits, &a->units) && size_multiply(a->units, a->slice_size, &all);
-}
-
 static bool describe(const request *q, const parameter_set *p, const product_tile *tile,
                      pointwise_arguments *a)
 {
@@ -76,8 +54,23 @@ static bool describe(const request *q, const parameter_set *p, const product_til
     const geometry *g = q->geometry;
     const int64_t *input = problem->input;
     bool is_row = g->output_plane == g->input_plane; /* strides and output_padding leave some out */
+    panel_slices d = {
+        .volumes = problem->batch * problem->groups,
+        .positions = g->output_plane,
+        .out_blocks = ceil_divide(g->group_out, tile->out_channels),
+        .rows = g->group_in,
+        .line = 1,
+    };
+    if (problem->stride[2] > INT32_MAX / 4 ||
+        !panel_slices_divide(&d, tile, p->values[SLICE_KIB] << 10, g->element_size))
+        return false;
     *a = (pointwise_arguments){
-        .blocks = ceil_divide(g->group_out, tile->out_channels),
+        .units = d.units,
+        .position_blocks = d.position_blocks,
+        .splits = d.splits,
+        .block = d.block,
+        .blocks = d.out_blocks,
+        .blocks_first = d.blocks_first,
         .groups = problem->groups,
         .group_in = g->group_in,
         .group_out = g->group_out,
@@ -88,14 +81,11 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .out_height = is_row ? 1 : g->output[1],
         .out_width = is_row ? g->output_plane : g->output[2],
         AXES(stride, problem->stride),
+        .slice_size = d.slice_size,
         .streams = kernel_output_streams(g->elements.output * g->element_size),
         .has_bias = problem->has_bias,
     };
-    if (problem->stride[2] > INT32_MAX / 4 || a->out_width > INT64_MAX / 64) return false;
-    if (!divide(q, p, tile, a)) return false;
-    /* What runs fastest is read again and again: the smaller of the weights and a slice. */
-    a->blocks_first = a->blocks * tile->out_channels <= a->splits * a->block;
-    return true;
+    return a->out_width <= INT64_MAX / 64;
 }
 
 static step program(const request *q, const product_tile *tile)
@@ -112,7 +102,8 @@ static void estimate(const request *q, const product_tile *tile, const pointwise
 {
     const geometry *g = q->geometry;
     enum { PACK_WORK = 16 };
-    double lanes = (double)(q->problem->batch * a->groups * a->position_blocks * a->block);
+    double lanes =
+        (double)(q->problem->batch * a->groups) * (double)round_up(a->positions, panel_width(tile));
     double packed = lanes * (double)(a->splits * a->group_in);
     double products = (double)(a->group_in + PANEL_TILE_ROWS) * lanes;
     s->flops = 2 * products * (double)(a->blocks * tile->out_channels) + 2 * PACK_WORK * packed;

@@ -14,6 +14,7 @@
     X(algorithm_depthwise_channels)   \
     X(algorithm_depthwise)            \
     X(algorithm_pointwise)            \
+    X(algorithm_patch)                \
     X(algorithm_winograd)             \
     X(algorithm_winograd_fused)       \
     X(algorithm_winograd_depth)       \

@@ -1,0 +1,146 @@
+/* patch: windows that do not overlap, as in the patch embedding of a vision transformer, as a product of matrices
+ * in one kernel (cl/patch.cl). Each work-group unfolds a block of positions into a slice of the workspace of its
+ * own, and multiplies it from cache. */
+#include "arguments/patch.clh"
+#include "algorithms/tile.h"
+#include "base/arith.h"
+#include "steps/epilogue.h"
+#include "steps/kernel.h"
+#include "steps/pack.h"
+#include "steps/panel_slices.h"
+#include "steps/slices.h"
+
+typedef struct patch_arguments {
+    PATCH_ARGUMENTS(ARGUMENT_MEMBER)
+} patch_arguments;
+
+enum { SLICE_KIB = TILE_PARAMETERS, SLICES };
+
+static const parameter_range ranges[] = {
+    TILE_PARAMETER_RANGES(PANEL_VECTORS),
+    [SLICE_KIB] = {"slice_kib", 1, 1 << 20, false}, /* a slice's size at most, or a few panels */
+    [SLICES] = {"slices", 1, 65536, false},         /* at most; work-groups that run */
+    {NULL, 0, 0, false},
+};
+
+static void choose(const request *q, parameter_set *p)
+{
+    tile_to_parameters(panels_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_out), p);
+    p->values[SLICE_KIB] = 512;
+    p->values[SLICES] = q->traits->slices;
+}
+
+static const char axis_name[] = "DHW";
+
+static bool is_applicable(const request *q, const product_tile *tile, text *why)
+{
+    const clconv_problem *p = q->problem;
+    if (tile->vector_width == 1) {
+        text_append(why, "vector_width is 1; it is for devices with vector registers");
+        return false;
+    }
+    if (p->kernel[2] == 1) {
+        text_append(why, "kernel_size is 1 on W; it needs 2 or more");
+        return false;
+    }
+    for (int axis = 0; axis < 3; axis++) {
+        int64_t padding = p->pad_before[axis] + p->pad_after[axis];
+        bool is_apart = p->kernel[axis] <= p->stride[axis] || q->geometry->output[axis] == 1;
+        if (padding == 0 && is_apart && (p->dilation[axis] == 1 || p->kernel[axis] == 1)) continue;
+        text_append(
+            why,
+            "on %c kernel_size is %lld, stride %lld, dilation %lld and padding %lld; it needs windows "
+            "side by side, 1 and 0",
+            axis_name[axis], (long long)p->kernel[axis], (long long)p->stride[axis],
+            (long long)p->dilation[axis], (long long)padding);
+        return false;
+    }
+    return true;
+}
+
+static bool describe(const request *q, const parameter_set *p, const product_tile *tile, patch_arguments *a)
+{
+    const clconv_problem *problem = q->problem;
+    const geometry *g = q->geometry;
+    panel_slices d = {
+        .volumes = problem->batch * problem->groups,
+        .positions = g->output_plane,
+        .out_blocks = ceil_divide(g->group_out, tile->out_channels),
+        .rows = g->reduction,
+    };
+    if (!panel_slices_divide(&d, tile, p->values[SLICE_KIB] << 10, g->element_size)) return false;
+    *a = (patch_arguments){
+        .units = d.units,
+        .position_blocks = d.position_blocks,
+        .splits = d.splits,
+        .blocks = d.out_blocks,
+        .blocks_first = d.blocks_first,
+        .groups = problem->groups,
+        .group_in = g->group_in,
+        .group_out = g->group_out,
+        .input_size = g->elements.input,
+        .channel_size = g->input_plane,
+        .plane_size = problem->input[1] * problem->input[2],
+        .row_size = problem->input[2],
+        .positions = g->output_plane,
+        .out_plane = g->output[1] * g->output[2],
+        .out_width = g->output[2],
+        AXES(kernel, problem->kernel),
+        AXES(stride, problem->stride),
+        .slice_size = d.slice_size,
+        .streams = kernel_output_streams(g->elements.output * g->element_size),
+        .has_bias = problem->has_bias,
+    };
+    return true;
+}
+
+static step program(const request *q, const product_tile *tile)
+{
+    step s = kernel_step("patch", "patch.cl", "patch", q->problem->dtype);
+    kernel_define(&s, "OUT_CHANNELS", tile->out_channels);
+    kernel_define(&s, "VECTORS", tile->vectors);
+    kernel_define(&s, "VECTOR_WIDTH", tile->vector_width);
+    return s;
+}
+
+/* As measured on a CPU: turning a vector of patches' rows takes as long as some vectors' multiply-adds, fewer where
+ * a row is short. */
+static void estimate(const request *q, const product_tile *tile, const patch_arguments *a, step *s)
+{
+    enum { QUAD = 4, QUAD_WORK = 120, TURN_WORK = 220 };
+    const geometry *g = q->geometry;
+    int64_t width = panel_width(tile);
+    double vectors = (double)(q->problem->batch * a->groups) * (double)ceil_divide(a->positions, width);
+    double turns = vectors * (double)(a->splits * a->group_in) * (double)(a->kernel_d * a->kernel_h) *
+                   (double)ceil_divide(a->kernel_w, width);
+    double products =
+        vectors * (double)(a->blocks * tile->out_channels) * ((double)g->reduction + PANEL_TILE_ROWS);
+    s->flops = 2 * (double)width * (products + (a->kernel_w <= QUAD ? QUAD_WORK : TURN_WORK) * turns);
+    s->efficiency = 0.9 * product_efficiency(tile->out_channels, tile->vectors);
+    s->bytes = (double)g->element_size *
+               ((double)g->elements.input + (double)g->elements.output + (double)g->elements.weight);
+}
+
+static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
+{
+    product_tile tile;
+    patch_arguments a;
+    if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, &tile, why)) return;
+    if (!describe(q, p, &tile, &a)) {
+        text_append(why, "its slices would overflow");
+        return;
+    }
+    if (!pack_append(r, q->problem, q->geometry, tile.out_channels, false, q->traits->local_size)) {
+        text_append(why, "the packed weight is too large");
+        return;
+    }
+    step s = program(q, &tile);
+    kernel_add_tensors(&s, q->problem, BUFFER_PACKED);
+    if (!slices_bind(a.units, p->values[SLICES], workspace_room(q, r), a.slice_size, r, &s, why)) return;
+    kernel_set_scalars(&s, &a, sizeof a);
+    epilogue_fuse(&s, q->problem, 0);
+    estimate(q, &tile, &a, &s);
+    recipe_append_run(r, &s);
+}
+
+const algorithm algorithm_patch = {"patch", true, ranges, choose, emit, CLCONV_FORWARD};

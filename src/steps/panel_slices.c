@@ -1,0 +1,54 @@
+/* Units of panels in slices: see panel_slices.h. */
+#include "steps/panel_slices.h"
+
+#include "base/arith.h"
+
+/* As measured on a CPU: multiply-adds of a vector that take as long as unfolding a vector, and as a tile's row more
+ * than its multiply-adds. */
+enum { UNFOLD_WORK = 16, ROW_WORK = 2 };
+
+static int64_t unit_count(const panel_slices *s)
+{
+    return s->volumes * s->position_blocks * s->splits;
+}
+
+/* What the busiest of some workers does, however many the device has: in multiply-adds of a row of panels. */
+static double work_of_one(const panel_slices *s, const product_tile *tile, int64_t panels)
+{
+    enum { WORKERS = 8 };
+    int64_t block = ceil_divide(panels, s->position_blocks), blocks = ceil_divide(s->out_blocks, s->splits);
+    int64_t tiles = ceil_divide(block, tile->vectors);
+    double weights = 0.5 * (double)tile->out_channels; /* from a cache further away */
+    double products = (double)blocks * ((double)(tile->out_channels * block + ROW_WORK * tiles) + weights);
+    return (double)ceil_divide(unit_count(s), WORKERS) * (products + UNFOLD_WORK * (double)block);
+}
+
+bool panel_slices_divide(panel_slices *s, const product_tile *tile, int64_t most, int64_t element_size)
+{
+    /* Fewer panels would read the weights too often. */
+    enum { FEW_PANELS = 4, MORE_BLOCKS = 16, MOST_SPLITS = 8 };
+    int64_t width = panel_width(tile), panels = ceil_divide(s->positions, width), bytes, all;
+    if (!size_product((const int64_t[]){s->rows + s->line, width, element_size}, 3, &bytes) ||
+        !size_multiply(s->volumes, panels, &all) || bytes > INT64_MAX / 64 || all > INT64_MAX / 64)
+        return false;
+    int64_t fitting = max_i64(most / bytes, FEW_PANELS);
+    int64_t fewest = ceil_divide(panels, fitting), blocks = fewest, splits = 1;
+    double least = -1;
+    for (s->splits = 1; s->splits <= min_i64(s->out_blocks, MOST_SPLITS); s->splits++)
+        for (s->position_blocks = fewest; s->position_blocks <= min_i64(panels, fewest + MORE_BLOCKS);
+             s->position_blocks++) {
+            double work = work_of_one(s, tile, panels);
+            if (least >= 0 && work >= least) continue;
+            least = work;
+            blocks = s->position_blocks;
+            splits = s->splits;
+        }
+    s->position_blocks = blocks;
+    s->splits = splits;
+    s->units = unit_count(s);
+    s->block = ceil_divide(panels, blocks) * width;
+    /* What runs fastest is read again and again: the smaller of the weights and a slice. */
+    s->blocks_first = s->out_blocks * tile->out_channels <= s->splits * s->block;
+    s->slice_size = round_up(s->block * (s->rows + s->line), 16);
+    return size_multiply(s->units, s->slice_size, &all);
+}
