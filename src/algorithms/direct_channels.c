@@ -112,16 +112,17 @@ static void choose_shape(const parameter_set *p, direct_channels_arguments *a)
     a->row_blocks = ceil_divide(height, a->tile_rows);
 }
 
-/* Runs of tiles: their sums within a limit, and enough of them to share out. False if sizes overflow. */
+/* Runs of tiles: their sums within a limit, and enough of them to share out, but no more, since each reads all
+ * weights. False if sizes overflow. */
 static bool divide(const request *q, const parameter_set *p, direct_channels_arguments *a)
 {
-    enum { MIN_UNITS = 16 };
     int64_t element = q->geometry->element_size, tile_bytes = p->values[POSITIONS] * lanes_of(p) * element;
     if (!size_product((const int64_t[]){a->out_depth, a->row_blocks, a->row_tiles}, 3, &a->tiles))
         return false;
     int64_t most = max_i64((p->values[SUMS_KIB] << 10) / tile_bytes, 1);
     int64_t volumes = q->problem->batch * a->groups * a->blocks;
-    int64_t wanted = max_i64(ceil_divide(a->tiles, most), ceil_divide(MIN_UNITS, max_i64(volumes, 1)));
+    int64_t wanted =
+        max_i64(ceil_divide(a->tiles, most), ceil_divide(q->traits->slices, max_i64(volumes, 1)));
     a->runs = max_i64(min_i64(a->tiles, wanted), 1);
     int64_t run_positions = ceil_divide(a->tiles, a->runs) * p->values[POSITIONS];
     a->slice_size = (run_positions + p->values[VECTOR_WIDTH]) * lanes_of(p);
@@ -185,7 +186,7 @@ static step program(const request *q, const parameter_set *p)
 }
 
 /* As measured on a CPU: a tap takes as long as its multiply-adds, or as its loads, and a little more; so do a
- * tile's sums, which are loaded and stored for each block of input channels. */
+ * tile's sums, which are loaded and stored for each block of input channels and turned into rows at the end. */
 static void estimate(const request *q, const parameter_set *p, const direct_channels_arguments *a,
                      bool in_place, double volume_bytes, step *s)
 {
@@ -200,14 +201,14 @@ static void estimate(const request *q, const parameter_set *p, const direct_chan
     double taps = product_axis_summed(q->problem, g, 0, clips) *
                   product_axis_summed(q->problem, g, 1, clips) * product_axis_summed(q->problem, g, 2, clips);
     double rectangles = a->pad_height + a->pad_width > 0 ? 3 : 1;
-    double sums = 12 * rectangles * (double)ceil_divide(a->group_in, a->block_in) * (double)g->output_plane;
+    double sums =
+        (12 * rectangles * (double)ceil_divide(a->group_in, a->block_in) + 60) * (double)g->output_plane;
     s->flops = 2 * lanes * (taps * (double)a->group_in + sums);
     s->efficiency = fmas / ((busy > 6 ? busy : 6) + 4);
     double input = (double)g->element_size * (double)g->elements.input;
     if (volume_bytes > (in_place ? FAR_BYTES : FAR_COPY_BYTES))
         input = FAR_SLOWNESS * volume_bytes * (double)a->blocks;
-    s->bytes = input + (double)g->element_size *
-                           ((double)g->elements.output + (double)a->runs * (double)g->elements.weight);
+    s->bytes = input + (double)g->element_size * ((double)g->elements.output + (double)g->elements.weight);
 }
 
 static void append_product(const request *q, const parameter_set *p, const direct_channels_arguments *a,

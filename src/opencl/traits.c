@@ -15,7 +15,7 @@ static void derive_cpu(const clconv_device_info *info, device_traits *t)
     t->local_size = 1;
     t->flops_per_second = 0.5e9 * t->vector_bits;
     t->bytes_per_second = 20e9;
-    t->launch_seconds = 5e-6;
+    t->launch_seconds = 15e-6;
     t->slices = max_i64(FEWEST_SLICES, min_i64(2 * info->compute_units, MOST_SLICES));
 }
 
