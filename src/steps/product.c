@@ -61,14 +61,17 @@ static bool blocks_run_first(const product *w, const direct_arguments *a)
     return (double)w->group_out * taps <= (double)w->samples * (double)a->channel_size;
 }
 
-/* A work-group takes several of what runs fastest, as long as there remain plenty of work-groups. */
+/* A work-group takes several of what runs fastest, as long as there remain plenty of work-groups; where sums are
+ * short, starting one takes as long as a part of its work. */
 static void set_range(step *s, const direct_arguments *a, int64_t local_size)
 {
-    enum { SHARE = 8, PLENTY = 512 };
+    enum { SHARE = 8, PLENTY = 512, PLENTY_IF_SHORT = 128, SHORT_SUM = 256 };
+    double summed = (double)a->group_in * (double)a->kernel_d * (double)a->kernel_h * (double)a->kernel_w;
+    int64_t plenty = summed <= SHORT_SUM ? PLENTY_IF_SHORT : PLENTY;
     int64_t counts[] = {a->blocks, a->tiles, a->planes};
     if (!a->blocks_first) counts[0] = a->tiles, counts[1] = a->planes, counts[2] = a->blocks;
     int64_t shared = ceil_divide(counts[0], SHARE);
-    if ((double)shared * (double)counts[1] * (double)counts[2] >= PLENTY) counts[0] = shared;
+    if ((double)shared * (double)counts[1] * (double)counts[2] >= (double)plenty) counts[0] = shared;
     kernel_set_range(s, counts, (const int64_t[]){local_size, 1, 1});
 }
 
