@@ -9,10 +9,11 @@
  *
  * A tile is a part of an output row, shared out evenly to tiles of at most POSITIONS, or two or three short
  * rows. Taps whose positions are all inside the volume are summed together; at its borders those that share a
- * rectangle of positions are, so that zeros around it are neither stored nor multiplied. A work-group takes a block of output channels and a run of tiles; their sums stay in a slice of its own
- * while it goes through the input channels, block_in at a time, so that weights come from its cache; at the end
- * they are turned into rows of positions. Each output is one sum in an order that its place
- * in the volume fixes: blocks of channels, rectangles, channels, taps.
+ * rectangle of positions are, so that zeros around it are neither stored nor multiplied. A work-group takes a
+ * block of output channels and a run of tiles; their sums stay in a slice of its own while it goes through the
+ * input channels, block_in at a time, so that weights come from its cache; at the end they are turned into rows
+ * of positions. Each output is one sum in an order that its place in the volume fixes: blocks of channels,
+ * rectangles, channels, taps.
  *   OUT_CHANNELS  1 or 2 times VECTOR_WIDTH
  *   POSITIONS     1 to 14  of a tile at most
  *   VECTOR_WIDTH  2 to 16
@@ -26,6 +27,9 @@
 #include "common/padding.clh"
 
 #define VECTORS (OUT_CHANNELS / VECTOR_WIDTH)
+
+/* How far ahead a tap's elements are prefetched, which lie in lines that no processor foresees. */
+#define CHANNELS_AHEAD 2
 
 /* The taps of a tile, in their order: where they read, from the tile's first element in the first plane of a
  * channel on, and where a channel's weights for them are. */
@@ -63,6 +67,7 @@ ALWAYS_INLINE void add_to_sums(global real *sums, const int rows, const int colu
             vector_prefetch(weights + t->channels * t->weight_channel + i);
         for (int i = 0; i < t->taps->count; i++) {
             global const real *x = input + t->taps->x[i], *w = weights + t->taps->w[i];
+            vector_prefetch(x + CHANNELS_AHEAD * t->channel_size);
             realv weight[VECTORS];
 #pragma unroll
             for (int v = 0; v < VECTORS; v++)
