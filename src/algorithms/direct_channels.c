@@ -190,9 +190,10 @@ static step program(const request *q, const parameter_set *p)
 static void estimate(const request *q, const parameter_set *p, const direct_channels_arguments *a,
                      bool in_place, double volume_bytes, step *s)
 {
-    /* Elements come from lines far apart: from memory as slowly as without a processor's foresight, but not
-     * from a copy that the last-level cache still has. */
-    enum { FAR_BYTES = 8 << 20, FAR_COPY_BYTES = 24 << 20, FAR_SLOWNESS = 5 };
+    /* Elements come from lines far apart: from memory more slowly than rows, but not from a copy that the last-level
+     * cache still has, nor for the blocks of channels after the first. Weights that no cache holds come anew for each
+     * sample. */
+    enum { FAR_BYTES = 8 << 20, FAR_COPY_BYTES = 24 << 20, FAR_SLOWNESS = 3, CACHED_WEIGHTS = 16 << 20 };
     const geometry *g = q->geometry;
     double positions = (double)g->output_plane / (double)a->tiles, vectors = (double)p->values[VECTORS];
     double fmas = positions * vectors, loads = positions + vectors, busy = fmas > loads ? fmas : loads;
@@ -207,8 +208,10 @@ static void estimate(const request *q, const parameter_set *p, const direct_chan
     s->efficiency = fmas / ((busy > 6 ? busy : 6) + 4);
     double input = (double)g->element_size * (double)g->elements.input;
     if (volume_bytes > (in_place ? FAR_BYTES : FAR_COPY_BYTES))
-        input = FAR_SLOWNESS * volume_bytes * (double)a->blocks;
-    s->bytes = input + (double)g->element_size * ((double)g->elements.output + (double)g->elements.weight);
+        input = volume_bytes * (double)(FAR_SLOWNESS + a->blocks - 1);
+    double weights = (double)g->element_size * (double)g->elements.weight;
+    if (weights > CACHED_WEIGHTS) weights *= (double)q->problem->batch;
+    s->bytes = input + (double)g->element_size * (double)g->elements.output + weights;
 }
 
 static void append_product(const request *q, const parameter_set *p, const direct_channels_arguments *a,

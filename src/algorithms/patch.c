@@ -107,7 +107,7 @@ static step program(const request *q, const product_tile *tile)
  * a row is short. */
 static void estimate(const request *q, const product_tile *tile, const patch_arguments *a, step *s)
 {
-    enum { QUAD = 4, QUAD_WORK = 120, TURN_WORK = 220 };
+    enum { QUAD = 4, QUAD_WORK = 150, TURN_WORK = 220 };
     const geometry *g = q->geometry;
     int64_t width = panel_width(tile);
     double vectors = (double)(q->problem->batch * a->groups) * (double)ceil_divide(a->positions, width);
