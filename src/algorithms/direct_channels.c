@@ -185,8 +185,9 @@ static step program(const request *q, const parameter_set *p)
     return s;
 }
 
-/* As measured on a CPU: a tap takes as long as its multiply-adds, or as its loads, and a little more; so do a
- * tile's sums, which are loaded and stored for each block of input channels and turned into rows at the end. */
+/* As measured on a CPU: a tap takes as long as its multiply-adds, or as its loads, and a little more; a tile's sums
+ * are loaded and stored for each block of input channels, and turned into rows at the end; and each channel of a
+ * rectangle starts a loop. */
 static void estimate(const request *q, const parameter_set *p, const direct_channels_arguments *a,
                      bool in_place, double volume_bytes, step *s)
 {
@@ -194,6 +195,7 @@ static void estimate(const request *q, const parameter_set *p, const direct_chan
      * cache still has, nor for the blocks of channels after the first. Weights that no cache holds come anew for each
      * sample. */
     enum { FAR_BYTES = 8 << 20, FAR_COPY_BYTES = 24 << 20, FAR_SLOWNESS = 3, CACHED_WEIGHTS = 16 << 20 };
+    enum { SUM_WORK = 12, TURN_WORK = 25, LOOP_WORK = 6 }; /* multiply-adds of a vector */
     const geometry *g = q->geometry;
     double positions = (double)g->output_plane / (double)a->tiles, vectors = (double)p->values[VECTORS];
     double fmas = positions * vectors, loads = positions + vectors, busy = fmas > loads ? fmas : loads;
@@ -202,9 +204,10 @@ static void estimate(const request *q, const parameter_set *p, const direct_chan
     double taps = product_axis_summed(q->problem, g, 0, clips) *
                   product_axis_summed(q->problem, g, 1, clips) * product_axis_summed(q->problem, g, 2, clips);
     double rectangles = a->pad_height + a->pad_width > 0 ? 3 : 1;
-    double sums =
-        (12 * rectangles * (double)ceil_divide(a->group_in, a->block_in) + 60) * (double)g->output_plane;
-    s->flops = 2 * lanes * (taps * (double)a->group_in + sums);
+    double blocks_in = (double)ceil_divide(a->group_in, a->block_in);
+    double sums = (SUM_WORK * rectangles * blocks_in + TURN_WORK) * (double)g->output_plane;
+    double loops = LOOP_WORK * rectangles * (double)a->group_in * (double)a->tiles / vectors;
+    s->flops = 2 * lanes * (taps * (double)a->group_in + sums + loops);
     s->efficiency = fmas / ((busy > 6 ? busy : 6) + 4);
     double input = (double)g->element_size * (double)g->elements.input;
     if (volume_bytes > (in_place ? FAR_BYTES : FAR_COPY_BYTES))
