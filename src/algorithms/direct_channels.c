@@ -116,13 +116,13 @@ static void choose_shape(const parameter_set *p, direct_channels_arguments *a)
  * weights. False if sizes overflow. */
 static bool divide(const request *q, const parameter_set *p, direct_channels_arguments *a)
 {
+    enum { MIN_UNITS = 8 }; /* however many compute units there are */
     int64_t element = q->geometry->element_size, tile_bytes = p->values[POSITIONS] * lanes_of(p) * element;
     if (!size_product((const int64_t[]){a->out_depth, a->row_blocks, a->row_tiles}, 3, &a->tiles))
         return false;
     int64_t most = max_i64((p->values[SUMS_KIB] << 10) / tile_bytes, 1);
     int64_t volumes = q->problem->batch * a->groups * a->blocks;
-    int64_t wanted =
-        max_i64(ceil_divide(a->tiles, most), ceil_divide(q->traits->slices, max_i64(volumes, 1)));
+    int64_t wanted = max_i64(ceil_divide(a->tiles, most), ceil_divide(MIN_UNITS, max_i64(volumes, 1)));
     a->runs = max_i64(min_i64(a->tiles, wanted), 1);
     int64_t run_positions = ceil_divide(a->tiles, a->runs) * p->values[POSITIONS];
     a->slice_size = (run_positions + p->values[VECTOR_WIDTH]) * lanes_of(p);

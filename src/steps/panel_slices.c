@@ -31,7 +31,7 @@ bool panel_slices_divide(panel_slices *s, const product_tile *tile, int64_t most
     if (!size_product((const int64_t[]){s->rows + s->line, width, element_size}, 3, &bytes) ||
         !size_multiply(s->volumes, panels, &all) || bytes > INT64_MAX / 64 || all > INT64_MAX / 64)
         return false;
-    int64_t fitting = max_i64(most / bytes, FEW_PANELS);
+    int64_t fitting = max_i64(most / max_i64(bytes, 1), FEW_PANELS);
     int64_t fewest = ceil_divide(panels, fitting), blocks = fewest, splits = 1;
     double least = -1;
     for (s->splits = 1; s->splits <= min_i64(s->out_blocks, MOST_SPLITS); s->splits++)

@@ -6,6 +6,7 @@
 #include "random.h"
 #include "steps/kernel.h"
 #include "steps/pack.h"
+#include "steps/panel_slices.h"
 #include "steps/product.h"
 #include "steps/slices.h"
 
@@ -394,6 +395,36 @@ static void test_slices(void)
     recipe_release(&r);
 }
 
+/* Units hold all of the work, slices what their limit lets them, and of eight workers none has twice its share. */
+static void test_panel_slices(void)
+{
+    const product_tile tile = {.out_channels = 12, .vectors = 2, .vector_width = 16, .local_size = 1};
+    enum { LIMIT = 256 << 10, FEW_PANELS = 4 };
+    static const int64_t positions[] = {1, 16, 17, 196, 392, 6272, 100001}, rows[] = {3, 96, 1024, 100000};
+    static const int64_t volumes[] = {1, 3, 64}, out_blocks[] = {1, 3, 16, 100};
+    for (int i = 0; i < 7 * 4 * 3 * 4; i++) {
+        panel_slices s = {.volumes = volumes[i % 3],
+                          .positions = positions[i / 3 % 7],
+                          .rows = rows[i / 21 % 4],
+                          .out_blocks = out_blocks[i / 84],
+                          .line = i % 2};
+        CU_ASSERT_FATAL(panel_slices_divide(&s, &tile, LIMIT, 4));
+        int64_t panels = ceil_divide(s.positions, 16), block_panels = s.block / 16;
+        CU_ASSERT(s.block % 16 == 0 && s.position_blocks * block_panels >= panels);
+        CU_ASSERT(s.position_blocks <= panels && s.splits >= 1 && s.splits <= s.out_blocks);
+        CU_ASSERT_EQUAL(s.units, s.volumes * s.position_blocks * s.splits);
+        CU_ASSERT(s.slice_size >= s.block * (s.rows + s.line));
+        CU_ASSERT(block_panels <= FEW_PANELS || s.block * (s.rows + s.line) * 4 <= LIMIT);
+        int64_t pieces = s.volumes * panels * s.out_blocks;
+        int64_t busiest = ceil_divide(s.units, 8) * block_panels * ceil_divide(s.out_blocks, s.splits);
+        if (pieces >= 64) CU_ASSERT(8 * busiest < 2 * pieces);
+    }
+    panel_slices s = {.volumes = 1, .positions = 100, .out_blocks = 1, .rows = INT64_MAX / 128};
+    CU_ASSERT_FALSE(panel_slices_divide(&s, &tile, LIMIT, 4));
+    s = (panel_slices){.volumes = INT64_MAX / 64, .positions = 1000, .out_blocks = 1, .rows = 1};
+    CU_ASSERT_FALSE(panel_slices_divide(&s, &tile, LIMIT, 4));
+}
+
 const char test_suite_name[] = "steps";
 const test_entry test_suite[] = {
     {"lists", test_lists},
@@ -408,5 +439,6 @@ const test_entry test_suite[] = {
     {"packed weights that overflow", test_pack_overflow},
     {"register tiles", test_tiles},
     {"slices", test_slices},
+    {"slices of panels", test_panel_slices},
     {NULL, NULL},
 };
