@@ -39,10 +39,6 @@ static bool is_applicable(const request *q, const product_tile *tile, text *why)
         text_append(why, "vector_width is 1; it is for devices with vector registers");
         return false;
     }
-    if (p->kernel[2] == 1) {
-        text_append(why, "kernel_size is 1 on W; it needs 2 or more");
-        return false;
-    }
     for (int axis = 0; axis < 3; axis++) {
         int64_t padding = p->pad_before[axis] + p->pad_after[axis];
         bool is_apart = p->kernel[axis] <= p->stride[axis] || q->geometry->output[axis] == 1;
