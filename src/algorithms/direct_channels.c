@@ -192,9 +192,10 @@ static void estimate(const request *q, const parameter_set *p, const direct_chan
                      bool in_place, double volume_bytes, step *s)
 {
     /* Elements come from lines far apart: from memory more slowly than rows, but not from a copy that the last-level
-     * cache still has, nor for the blocks of channels after the first. Weights that no cache holds come anew for each
-     * sample. */
-    enum { FAR_BYTES = 8 << 20, FAR_COPY_BYTES = 24 << 20, FAR_SLOWNESS = 3, CACHED_WEIGHTS = 16 << 20 };
+     * cache still has, nor, where prefetching has channels enough to look ahead, for the blocks of channels after the
+     * first. Weights that no cache holds come anew for each sample. */
+    enum { FAR_BYTES = 8 << 20, FAR_COPY_BYTES = 24 << 20, FAR_SLOWNESS = 3, FAR_SLOWNESS_IF_FEW = 5 };
+    enum { FEW_CHANNELS = 16, CACHED_WEIGHTS = 16 << 20 };
     enum { SUM_WORK = 12, TURN_WORK = 25, LOOP_WORK = 6 }; /* multiply-adds of a vector */
     const geometry *g = q->geometry;
     double positions = (double)g->output_plane / (double)a->tiles, vectors = (double)p->values[VECTORS];
@@ -211,7 +212,8 @@ static void estimate(const request *q, const parameter_set *p, const direct_chan
     s->efficiency = fmas / ((busy > 6 ? busy : 6) + 4);
     double input = (double)g->element_size * (double)g->elements.input;
     if (volume_bytes > (in_place ? FAR_BYTES : FAR_COPY_BYTES))
-        input = volume_bytes * (double)(FAR_SLOWNESS + a->blocks - 1);
+        input = volume_bytes * (double)(a->group_in > FEW_CHANNELS ? FAR_SLOWNESS + a->blocks - 1
+                                                                   : FAR_SLOWNESS_IF_FEW * a->blocks);
     double weights = (double)g->element_size * (double)g->elements.weight;
     if (weights > CACHED_WEIGHTS) weights *= (double)q->problem->batch;
     s->bytes = input + (double)g->element_size * (double)g->elements.output + weights;
