@@ -118,20 +118,7 @@ patch(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const real, 
         }
         const long at = volume * group_out * positions + b.first;
         const panel_unit u = {
-            .slice = slice,
-            .weight = TENSOR_START(weight) + group * blocks * OUT_CHANNELS * rows,
-            .bias = TENSOR_START(bias) + group * group_out,
-            .out = TENSOR_START(output) + at,
-            .e = EPILOGUE_AT(at),
-            .rows = rows,
-            .count = b.count,
-            .first_block = split * blocks / splits,
-            .last_block = (split + 1) * blocks / splits,
-            .channels = group_out,
-            .out_channel = positions,
-            .blocks_first = (int)blocks_first,
-            .has_bias = (int)has_bias,
-            .streams = (int)streams,
+            PANEL_UNIT(split, group, b.count, rows, at),
         };
         multiply_unit(&u);
     }

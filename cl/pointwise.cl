@@ -71,20 +71,7 @@ pointwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
         const long next = (unit + 1) / splits, at = volume * group_out * positions + b.first;
         const bool has_next = is_row && unit + 1 < last_unit && next != unit / splits;
         const panel_unit u = {
-            .slice = slice,
-            .weight = TENSOR_START(weight) + group * blocks * OUT_CHANNELS * group_in,
-            .bias = TENSOR_START(bias) + group * group_out,
-            .out = TENSOR_START(output) + at,
-            .e = EPILOGUE_AT(at),
-            .rows = group_in,
-            .count = b.count,
-            .first_block = split * blocks / splits,
-            .last_block = (split + 1) * blocks / splits,
-            .channels = group_out,
-            .out_channel = positions,
-            .blocks_first = (int)blocks_first,
-            .has_bias = (int)has_bias,
-            .streams = (int)streams,
+            PANEL_UNIT(split, group, b.count, group_in, at),
             .next = {TENSOR_START(input) + next / position_blocks * group_in * channel_size +
                          block_at(next % position_blocks, position_blocks, positions).first,
                      has_next ? group_in : 0, channel_size, block},

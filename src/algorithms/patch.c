@@ -54,23 +54,24 @@ static bool is_applicable(const request *q, const product_tile *tile, text *why)
     return true;
 }
 
-static bool describe(const request *q, const parameter_set *p, const product_tile *tile, patch_arguments *a)
+static bool describe(const request *q, const parameter_set *p, const product_tile *tile, panel_slices *d,
+                     patch_arguments *a)
 {
     const clconv_problem *problem = q->problem;
     const geometry *g = q->geometry;
-    panel_slices d = {
+    *d = (panel_slices){
         .volumes = problem->batch * problem->groups,
         .positions = g->output_plane,
         .out_blocks = ceil_divide(g->group_out, tile->out_channels),
         .rows = g->reduction,
     };
-    if (!panel_slices_divide(&d, tile, p->values[SLICE_KIB] << 10, g->element_size)) return false;
+    if (!panel_slices_divide(d, tile, p->values[SLICE_KIB] << 10, g->element_size)) return false;
     *a = (patch_arguments){
-        .units = d.units,
-        .position_blocks = d.position_blocks,
-        .splits = d.splits,
-        .blocks = d.out_blocks,
-        .blocks_first = d.blocks_first,
+        .units = d->units,
+        .position_blocks = d->position_blocks,
+        .splits = d->splits,
+        .blocks = d->out_blocks,
+        .blocks_first = d->blocks_first,
         .groups = problem->groups,
         .group_in = g->group_in,
         .group_out = g->group_out,
@@ -83,46 +84,32 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .out_width = g->output[2],
         AXES(kernel, problem->kernel),
         AXES(stride, problem->stride),
-        .slice_size = d.slice_size,
+        .slice_size = d->slice_size,
         .streams = kernel_output_streams(g->elements.output * g->element_size),
         .has_bias = problem->has_bias,
     };
     return true;
 }
 
-static step program(const request *q, const product_tile *tile)
-{
-    step s = kernel_step("patch", "patch.cl", "patch", q->problem->dtype);
-    kernel_define(&s, "OUT_CHANNELS", tile->out_channels);
-    kernel_define(&s, "VECTORS", tile->vectors);
-    kernel_define(&s, "VECTOR_WIDTH", tile->vector_width);
-    return s;
-}
-
 /* As measured on a CPU: turning a vector of patches' rows takes as long as some vectors' multiply-adds, fewer where
  * a row is short. */
-static void estimate(const request *q, const product_tile *tile, const patch_arguments *a, step *s)
+static double turn_work(const clconv_problem *problem, const panel_slices *d, const product_tile *tile)
 {
     enum { QUAD = 4, QUAD_WORK = 150, TURN_WORK = 220 };
-    const geometry *g = q->geometry;
-    int64_t width = panel_width(tile);
-    double vectors = (double)(q->problem->batch * a->groups) * (double)ceil_divide(a->positions, width);
-    double turns = vectors * (double)(a->splits * a->group_in) * (double)(a->kernel_d * a->kernel_h) *
-                   (double)ceil_divide(a->kernel_w, width);
-    double products =
-        vectors * (double)(a->blocks * tile->out_channels) * ((double)g->reduction + PANEL_TILE_ROWS);
-    s->flops = 2 * (double)width * (products + (a->kernel_w <= QUAD ? QUAD_WORK : TURN_WORK) * turns);
-    s->efficiency = 0.9 * product_efficiency(tile->out_channels, tile->vectors);
-    s->bytes = (double)g->element_size *
-               ((double)g->elements.input + (double)g->elements.output + (double)g->elements.weight);
+    int64_t width = panel_width(tile), kernel_w = problem->kernel[2];
+    double vectors = (double)d->volumes * (double)ceil_divide(d->positions, width);
+    double turns =
+        vectors * (double)(d->splits * (d->rows / kernel_w)) * (double)ceil_divide(kernel_w, width);
+    return (double)width * (kernel_w <= QUAD ? QUAD_WORK : TURN_WORK) * turns;
 }
 
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     product_tile tile;
+    panel_slices d;
     patch_arguments a;
     if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, &tile, why)) return;
-    if (!describe(q, p, &tile, &a)) {
+    if (!describe(q, p, &tile, &d, &a)) {
         text_append(why, "its slices would overflow");
         return;
     }
@@ -130,12 +117,11 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "the packed weight is too large");
         return;
     }
-    step s = program(q, &tile);
-    kernel_add_tensors(&s, q->problem, BUFFER_PACKED);
+    step s = panel_slices_step("patch", "patch.cl", q->problem, q->geometry, &d, &tile,
+                               turn_work(q->problem, &d, &tile));
     if (!slices_bind(a.units, p->values[SLICES], workspace_room(q, r), a.slice_size, r, &s, why)) return;
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, q->problem, 0);
-    estimate(q, &tile, &a, &s);
     recipe_append_run(r, &s);
 }
 

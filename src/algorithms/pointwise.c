@@ -47,14 +47,14 @@ static bool is_applicable(const request *q, const product_tile *tile, text *why)
     return false;
 }
 
-static bool describe(const request *q, const parameter_set *p, const product_tile *tile,
+static bool describe(const request *q, const parameter_set *p, const product_tile *tile, panel_slices *d,
                      pointwise_arguments *a)
 {
     const clconv_problem *problem = q->problem;
     const geometry *g = q->geometry;
     const int64_t *input = problem->input;
     bool is_row = g->output_plane == g->input_plane; /* strides and output_padding leave some out */
-    panel_slices d = {
+    *d = (panel_slices){
         .volumes = problem->batch * problem->groups,
         .positions = g->output_plane,
         .out_blocks = ceil_divide(g->group_out, tile->out_channels),
@@ -62,15 +62,15 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .line = 1,
     };
     if (problem->stride[2] > INT32_MAX / 4 ||
-        !panel_slices_divide(&d, tile, p->values[SLICE_KIB] << 10, g->element_size))
+        !panel_slices_divide(d, tile, p->values[SLICE_KIB] << 10, g->element_size))
         return false;
     *a = (pointwise_arguments){
-        .units = d.units,
-        .position_blocks = d.position_blocks,
-        .splits = d.splits,
-        .block = d.block,
-        .blocks = d.out_blocks,
-        .blocks_first = d.blocks_first,
+        .units = d->units,
+        .position_blocks = d->position_blocks,
+        .splits = d->splits,
+        .block = d->block,
+        .blocks = d->out_blocks,
+        .blocks_first = d->blocks_first,
         .groups = problem->groups,
         .group_in = g->group_in,
         .group_out = g->group_out,
@@ -81,43 +81,28 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .out_height = is_row ? 1 : g->output[1],
         .out_width = is_row ? g->output_plane : g->output[2],
         AXES(stride, problem->stride),
-        .slice_size = d.slice_size,
+        .slice_size = d->slice_size,
         .streams = kernel_output_streams(g->elements.output * g->element_size),
         .has_bias = problem->has_bias,
     };
     return a->out_width <= INT64_MAX / 64;
 }
 
-static step program(const request *q, const product_tile *tile)
-{
-    step s = kernel_step("pointwise", "pointwise.cl", "pointwise", q->problem->dtype);
-    kernel_define(&s, "OUT_CHANNELS", tile->out_channels);
-    kernel_define(&s, "VECTORS", tile->vectors);
-    kernel_define(&s, "VECTOR_WIDTH", tile->vector_width);
-    return s;
-}
-
 /* As measured on a CPU: packing an element takes as long as some multiply-adds. */
-static void estimate(const request *q, const product_tile *tile, const pointwise_arguments *a, step *s)
+static double pack_work(const panel_slices *d, const product_tile *tile)
 {
-    const geometry *g = q->geometry;
     enum { PACK_WORK = 16 };
-    double lanes =
-        (double)(q->problem->batch * a->groups) * (double)round_up(a->positions, panel_width(tile));
-    double packed = lanes * (double)(a->splits * a->group_in);
-    double products = (double)(a->group_in + PANEL_TILE_ROWS) * lanes;
-    s->flops = 2 * products * (double)(a->blocks * tile->out_channels) + 2 * PACK_WORK * packed;
-    s->efficiency = 0.9 * product_efficiency(tile->out_channels, tile->vectors);
-    s->bytes = (double)g->element_size *
-               ((double)g->elements.input + (double)g->elements.output + (double)g->elements.weight);
+    double lanes = (double)d->volumes * (double)round_up(d->positions, panel_width(tile));
+    return PACK_WORK * lanes * (double)(d->splits * d->rows);
 }
 
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     product_tile tile;
+    panel_slices d;
     pointwise_arguments a;
     if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, &tile, why)) return;
-    if (!describe(q, p, &tile, &a)) {
+    if (!describe(q, p, &tile, &d, &a)) {
         text_append(why, "its slices would overflow");
         return;
     }
@@ -125,12 +110,11 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "the packed weight is too large");
         return;
     }
-    step s = program(q, &tile);
-    kernel_add_tensors(&s, q->problem, BUFFER_PACKED);
+    step s = panel_slices_step("pointwise", "pointwise.cl", q->problem, q->geometry, &d, &tile,
+                               pack_work(&d, &tile));
     if (!slices_bind(a.units, p->values[SLICES], workspace_room(q, r), a.slice_size, r, &s, why)) return;
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, q->problem, 0);
-    estimate(q, &tile, &a, &s);
     recipe_append_run(r, &s);
 }
 

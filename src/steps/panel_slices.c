@@ -2,6 +2,7 @@
 #include "steps/panel_slices.h"
 
 #include "base/arith.h"
+#include "steps/kernel.h"
 
 /* As measured on a CPU: multiply-adds of a vector that take as long as unfolding a vector, and as a tile's row more
  * than its multiply-adds. */
@@ -51,4 +52,21 @@ bool panel_slices_divide(panel_slices *s, const product_tile *tile, int64_t most
     s->blocks_first = s->out_blocks * tile->out_channels <= s->splits * s->block;
     s->slice_size = round_up(s->block * (s->rows + s->line), 16);
     return size_multiply(s->units, s->slice_size, &all);
+}
+
+step panel_slices_step(const char *name, const char *source, const clconv_problem *problem, const geometry *g,
+                       const panel_slices *s, const product_tile *tile, double unfold_work)
+{
+    step to = kernel_step(name, source, name, problem->dtype);
+    kernel_define(&to, "OUT_CHANNELS", tile->out_channels);
+    kernel_define(&to, "VECTORS", tile->vectors);
+    kernel_define(&to, "VECTOR_WIDTH", tile->vector_width);
+    kernel_add_tensors(&to, problem, BUFFER_PACKED);
+    double lanes = (double)s->volumes * (double)round_up(s->positions, panel_width(tile));
+    double products = (double)(s->rows + PANEL_TILE_ROWS) * lanes;
+    to.flops = 2 * products * (double)(s->out_blocks * tile->out_channels) + 2 * unfold_work;
+    to.efficiency = 0.9 * product_efficiency(tile->out_channels, tile->vectors);
+    to.bytes = (double)g->element_size *
+               ((double)g->elements.input + (double)g->elements.output + (double)g->elements.weight);
+    return to;
 }

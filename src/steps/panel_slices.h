@@ -5,6 +5,8 @@
 
 #include "steps/panels.h"
 
+#include "problem/geometry.h"
+
 typedef struct panel_slices {
     /* What there is: groups of samples, output positions and blocks of output channels of each, and rows of a
      * panel. */
@@ -20,5 +22,10 @@ typedef struct panel_slices {
 /* Divides the work into blocks within `most` bytes, or of a few panels, and output channels too where that
  * shares it out more evenly. False if sizes overflow. */
 bool panel_slices_divide(panel_slices *s, const product_tile *tile, int64_t most, int64_t element_size);
+
+/* The step `name` of these units, the kernel of that name of cl/`source`: its compile options, the problem's tensors, and
+ * what it costs where unfolding takes as long as so many multiply-adds. */
+step panel_slices_step(const char *name, const char *source, const clconv_problem *problem, const geometry *g,
+                       const panel_slices *s, const product_tile *tile, double unfold_work);
 
 #endif
