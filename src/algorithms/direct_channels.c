@@ -215,6 +215,8 @@ static void estimate(const request *q, const parameter_set *p, const direct_chan
         input = volume_bytes * (double)(a->group_in > FEW_CHANNELS ? FAR_SLOWNESS + a->blocks - 1
                                                                    : FAR_SLOWNESS_IF_FEW * a->blocks);
     double weights = (double)g->element_size * (double)g->elements.weight;
+    for (int axis = 0; axis < 3 && clips; axis++)
+        weights *= product_taps_read(q->problem, g, axis);
     if (weights > CACHED_WEIGHTS) weights *= (double)q->problem->batch;
     s->bytes = input + (double)g->element_size * (double)g->elements.output + weights;
 }

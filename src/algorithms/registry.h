@@ -17,6 +17,7 @@
     X(algorithm_patch)                \
     X(algorithm_winograd)             \
     X(algorithm_winograd_fused)       \
+    X(algorithm_winograd_channels)    \
     X(algorithm_winograd_depth)       \
     X(algorithm_winograd_depth_fused) \
     X(algorithm_unfold)               \

@@ -192,6 +192,18 @@ double product_axis_summed(const clconv_problem *problem, const geometry *g, int
                                  p->input[axis], outputs);
 }
 
+double product_taps_read(const clconv_problem *problem, const geometry *g, int axis)
+{
+    const clconv_problem *p = problem;
+    int64_t read = 0;
+    for (int64_t k = 0; k < p->kernel[axis]; k++) {
+        int64_t start = k * p->dilation[axis] - p->pad_before[axis];
+        int64_t first = start < 0 ? ceil_divide(-start, p->stride[axis]) : 0;
+        if (first < g->output[axis] && first * p->stride[axis] + start < p->input[axis]) read++;
+    }
+    return (double)read / (double)p->kernel[axis];
+}
+
 /* Whether the channels of the input lie a multiple of a cache's ways apart, so that blocks do not find them where
  * the blocks before have left them. As measured on a CPU. */
 static bool shares_cache_sets(const product *w, const direct_arguments *a, int64_t element_size)

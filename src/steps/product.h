@@ -44,6 +44,9 @@ double product_planes_summed(int64_t kernel_d, int64_t stride_d, int64_t dilatio
 /* The taps along an axis that all outputs together sum; with `clips` only those inside the input. */
 double product_axis_summed(const clconv_problem *problem, const geometry *g, int axis, bool clips);
 
+/* The share of the taps along an axis that some output reads inside the input. */
+double product_taps_read(const clconv_problem *problem, const geometry *g, int axis);
+
 typedef struct product {
     const char *name;
     clconv_dtype dtype;

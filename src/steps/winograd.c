@@ -1,6 +1,7 @@
 /* Steps of Winograd convolution: see winograd.h. */
 #include "steps/winograd.h"
 
+#include "arguments/winograd_channels.clh"
 #include "arguments/winograd_depth.clh"
 #include "arguments/winograd_weight.clh"
 #include "base/arith.h"
@@ -14,6 +15,10 @@ typedef struct winograd_weight_arguments {
 typedef struct winograd_depth_weight_arguments {
     WINOGRAD_DEPTH_WEIGHT_ARGUMENTS(ARGUMENT_MEMBER)
 } winograd_depth_weight_arguments;
+
+typedef struct winograd_row_weight_arguments {
+    WINOGRAD_ROW_WEIGHT_ARGUMENTS(ARGUMENT_MEMBER)
+} winograd_row_weight_arguments;
 
 static const char axis_name[] = "DHW";
 
@@ -30,6 +35,9 @@ typedef struct scheme {
 } scheme;
 
 static const scheme schemes[] = {{2, 4, 128}, {3, 2, 8}, {3, 4, 32}, {4, 2, 32}, {5, 2, 32}};
+
+/* The same at most of tiles along W alone, whose outputs share the taps of D and H. */
+enum { FEWEST_OF_ROW = 16 };
 
 static const scheme *find_scheme(int64_t taps, int64_t m)
 {
@@ -115,6 +123,33 @@ bool winograd_depth_is_applicable(const clconv_problem *p, const geometry *g, bo
         return false;
     }
     return winograd_is_accurate(p, g, find_scheme(WINOGRAD_TAPS, 2)->fewest_products, why);
+}
+
+bool winograd_row_is_applicable(const clconv_problem *p, const geometry *g, int64_t m, bool strict, text *why)
+{
+    const scheme *tile = find_scheme(p->kernel[2], m);
+    if (strict)
+        text_append(why, STRICT_EXCLUDES);
+    else if (p->stride[1] != 1 || p->stride[2] != 1 || p->dilation[2] != 1)
+        text_append(why, "stride on H,W is %lld,%lld and dilation on W %lld; all must be 1",
+                    (long long)p->stride[1], (long long)p->stride[2], (long long)p->dilation[2]);
+    else if (tile == NULL)
+        text_append(why, "output_tile is %lld; there is no scheme for kernel_size %lld on W with it",
+                    (long long)m, (long long)p->kernel[2]);
+    else
+        return winograd_is_accurate(p, g, min_i64(tile->fewest_products, FEWEST_OF_ROW), why);
+    return false;
+}
+
+int64_t winograd_choose_row_tile(const clconv_problem *problem, const geometry *g)
+{
+    int64_t taps = problem->kernel[2];
+    const scheme *large = find_scheme(taps, 4);
+    if (large == NULL || find_scheme(taps, 2) == NULL) return large == NULL ? 2 : 4;
+    return g->group_in * problem->kernel[0] * problem->kernel[1] >= MIN_TERMS &&
+                   geometry_fewest_products(problem, g) >= FEWEST_OF_ROW
+               ? 4
+               : 2;
 }
 
 int64_t winograd_choose_depth_tile(const geometry *g)
@@ -217,6 +252,39 @@ bool winograd_append_depth_weight(recipe *r, const clconv_problem *problem, cons
 
     step s = weight_step("winograd_depth.cl", "winograd_depth_weight", r, problem, g, m, WINOGRAD_TAPS,
                          out_channels, a.blocks, g->group_in, local_size);
+    kernel_set_scalars(&s, &a, sizeof a);
+    recipe_append_pack(r, &s);
+    return true;
+}
+
+bool winograd_append_row_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
+                                int64_t out_channels, int64_t block_in, int local_size)
+{
+    winograd_row_weight_arguments a = {
+        .group_blocks = ceil_divide(g->group_out, out_channels),
+        .group_out = g->group_out,
+        .group_in = g->group_in,
+        .block_in = block_in,
+        .rows = problem->kernel[0] * problem->kernel[1],
+    };
+    a.blocks = a.group_blocks * problem->groups;
+    const int64_t taps = problem->kernel[2],
+                  extents[] = {m + taps - 1, a.blocks, out_channels, a.group_in, a.rows, g->element_size};
+    if (!size_product(extents, 6, &r->packed_bytes) || r->packed_bytes > INT64_MAX / 64) return false;
+    const int64_t identity[] = {6,
+                                m,
+                                taps,
+                                a.rows,
+                                out_channels,
+                                block_in,
+                                problem->groups,
+                                g->group_in,
+                                g->group_out,
+                                g->element_size};
+    r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
+
+    step s = weight_step("winograd_channels.cl", "winograd_row_weight", r, problem, g, m, taps, out_channels,
+                         a.blocks, g->group_in, local_size);
     kernel_set_scalars(&s, &a, sizeof a);
     recipe_append_pack(r, &s);
     return true;

@@ -47,4 +47,11 @@ int64_t winograd_choose_depth_tile(const geometry *g);
 bool winograd_append_depth_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
                                   int64_t out_channels, int local_size);
 
+/* The same for Winograd's filtering along W alone (cl/winograd_channels.cl): tiles of m columns. */
+bool winograd_row_is_applicable(const clconv_problem *problem, const geometry *g, int64_t m, bool strict,
+                                text *why);
+int64_t winograd_choose_row_tile(const clconv_problem *problem, const geometry *g);
+bool winograd_append_row_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
+                                int64_t out_channels, int64_t block_in, int local_size);
+
 #endif

@@ -21,6 +21,7 @@ static const char *const problems[] = {
     "ic12id9ih5iw9oc8kd3kh1kw1pd1ph0pw0",
     "ic12id6ih4iw8oc6kd3kh1kw1pd1ph0pw0",
     "mb3ic6id3ih4iw5oc7kd3kh4kw5",
+    "ic12id3ih5iw9oc10kd3kh1kw3pd1ph0pw1",
 };
 
 static test_device device;

@@ -1,0 +1,280 @@
+/* winograd_channels: Winograd's filtering along W with vectors of output channels (cl/winograd_channels.cl), for
+ * images whose planes of tiles are no whole vectors. Each work-group transforms what a unit reads, sums its
+ * frequencies and transforms them back in a slice of the workspace of its own. */
+#include "arguments/winograd_channels.clh"
+#include "algorithms/algorithm.h"
+#include "arguments/channel_tiles.clh"
+#include "base/arith.h"
+#include "steps/epilogue.h"
+#include "steps/kernel.h"
+#include "steps/product.h"
+#include "steps/slices.h"
+#include "steps/winograd.h"
+
+typedef struct winograd_channels_arguments {
+    WINOGRAD_CHANNELS_ARGUMENTS(ARGUMENT_MEMBER)
+} winograd_channels_arguments;
+
+enum { VECTORS, POSITIONS, VECTOR_WIDTH, OUTPUT_TILE, SLICE_KIB, WEIGHT_KIB, SLICES };
+
+enum { MAX_VECTORS = 2, MAX_POSITIONS = 14 };
+
+static const parameter_range ranges[] = {
+    [VECTORS] = {"vectors", 1, MAX_VECTORS, false},
+    [POSITIONS] = {"positions", 1, MAX_POSITIONS, false},
+    [VECTOR_WIDTH] = {"vector_width", 1, 16, true},
+    [OUTPUT_TILE] = {"output_tile", 2, 4, true},
+    [SLICE_KIB] = {"slice_kib", 1, 1 << 20, false},   /* a slice's size, or little more */
+    [WEIGHT_KIB] = {"weight_kib", 1, 1 << 20, false}, /* of a frequency's weights that are used at a time */
+    [SLICES] = {"slices", 1, 65536, false},           /* at most; work-groups that run */
+    {NULL, 0, 0, false},
+};
+
+static void choose(const request *q, parameter_set *p)
+{
+    int64_t channels = q->geometry->group_out;
+    int64_t width = traits_vector_width(q->traits, q->geometry->element_size);
+    if (width > 2 && channels <= width / 2) width /= 2;
+    int64_t vectors = round_up(channels, width * MAX_VECTORS) > round_up(channels, width) ? 1 : MAX_VECTORS;
+    p->values[VECTORS] = vectors;
+    p->values[POSITIONS] = min_i64((q->traits->registers - vectors - 1) / vectors, MAX_POSITIONS);
+    p->values[VECTOR_WIDTH] = width;
+    p->values[OUTPUT_TILE] = winograd_choose_row_tile(q->problem, q->geometry);
+    p->values[SLICE_KIB] = 768;
+    p->values[WEIGHT_KIB] = 32;
+    p->values[SLICES] = 64;
+}
+
+static bool is_applicable(const request *q, const parameter_set *p, text *why)
+{
+    int64_t rows = q->problem->kernel[0] * q->problem->kernel[1];
+    if (p->values[VECTOR_WIDTH] == 1)
+        text_append(why, "vector_width is 1; it is for devices with vector registers");
+    else if (rows > MAX_TAPS)
+        text_append(why, "a kernel has %lld rows; it needs at most %d", (long long)rows, MAX_TAPS);
+    else
+        return winograd_row_is_applicable(q->problem, q->geometry, p->values[OUTPUT_TILE], q->strict, why);
+    return false;
+}
+
+static int64_t lanes_of(const parameter_set *p)
+{
+    return p->values[VECTORS] * p->values[VECTOR_WIDTH];
+}
+
+/* Elements along an axis that `count` outputs side by side read, but for zeros around the input. */
+static int64_t axis_read(const request *q, int axis, int64_t count)
+{
+    const clconv_problem *p = q->problem;
+    int64_t read = (count - 1) * p->stride[axis] + (p->kernel[axis] - 1) * p->dilation[axis] + 1;
+    return p->padding_mode == CLCONV_PADDING_ZEROS ? min_i64(read, p->input[axis]) : read;
+}
+
+/* Sizes of a slice for the units of *a; false if they overflow or are too large for 32 bits. */
+static bool lay_out_slice(const request *q, const parameter_set *p, winograd_channels_arguments *a)
+{
+    int64_t m = p->values[OUTPUT_TILE], width = p->values[VECTOR_WIDTH];
+    int64_t n = winograd_input_tile(q->problem, m), shifts = ceil_divide(n, m);
+    int64_t planes = axis_read(q, 0, a->block_depth), rows = axis_read(q, 1, a->block_rows);
+    int64_t tiles, frequency, sums, outputs;
+    if (!size_product((const int64_t[]){planes, rows, a->columns}, 3, &tiles) || tiles > INT32_MAX / 64 ||
+        !size_product((const int64_t[]){tiles, a->block_in}, 2, &frequency) ||
+        !size_product(
+            (const int64_t[]){n, a->chunk_blocks, a->block_depth, a->block_rows, a->columns, lanes_of(p)}, 6,
+            &sums) ||
+        !size_product((const int64_t[]){a->block_depth, a->block_rows, a->out_width, lanes_of(p)}, 4,
+                      &outputs) ||
+        frequency > INT64_MAX / 64 || sums > INT64_MAX / 64 || outputs > INT64_MAX / 64)
+        return false;
+    a->cells_size = round_up((tiles + width) * m, width);
+    a->frequency_size = round_up(frequency + width, width);
+    a->sums_size = sums;
+    a->slice_size = shifts * a->cells_size + n * a->frequency_size + sums + outputs + width * lanes_of(p);
+    return true;
+}
+
+/* As measured on a CPU, in multiply-adds of a vector: a row of cells, and a vector of it for each shift; a frequency of
+ * a vector of inputs; a channel of a rectangle of taps, and a sum of it; a frequency of a tile's outputs, and a position's
+ * turning into rows. */
+enum {
+    ROW_WORK = 4,
+    CELLS_WORK = 4,
+    INPUT_WORK = 7,
+    LOOP_WORK = 8,
+    SUM_WORK = 3,
+    OUTPUT_WORK = 4,
+    TURN_WORK = 14,
+    FAR_TURN_WORK = 40
+};
+
+/* Vectors of work for the inputs of all units. */
+static double input_work(const request *q, const parameter_set *p, const winograd_channels_arguments *a)
+{
+    int64_t m = p->values[OUTPUT_TILE], n = winograd_input_tile(q->problem, m);
+    int64_t planes = axis_read(q, 0, a->block_depth), rows = planes * axis_read(q, 1, a->block_rows);
+    int64_t cells = ceil_divide(n, m) * ceil_divide(a->columns * m, p->values[VECTOR_WIDTH]);
+    double vectors = (double)(n * ceil_divide(rows * a->columns, p->values[VECTOR_WIDTH]));
+    return (double)a->units * (double)a->group_in *
+           ((double)(ROW_WORK + CELLS_WORK * cells) * (double)rows + INPUT_WORK * vectors);
+}
+
+/* The same for the products of all frequencies. */
+static double product_work(const request *q, const parameter_set *p, const winograd_channels_arguments *a)
+{
+    const geometry *g = q->geometry;
+    bool clips = q->problem->padding_mode == CLCONV_PADDING_ZEROS;
+    double n = (double)winograd_input_tile(q->problem, p->values[OUTPUT_TILE]);
+    double volumes = (double)q->problem->batch * (double)(a->groups * a->blocks);
+    double taps = product_axis_summed(q->problem, g, 0, clips) * product_axis_summed(q->problem, g, 1, clips);
+    return n * volumes * (double)p->values[VECTORS] * taps * (double)a->columns * (double)g->group_in;
+}
+
+/* Of the numbers of parts that are tried the one after `count`, up to so many things; 0 after the last. */
+static int64_t next_count(int64_t count, int64_t things)
+{
+    return count >= things ? 0 : min_i64(count + max_i64(count / 2, 1), things);
+}
+
+/* The unit of the least work, where a slice beyond its limit counts as so much more: so many units that they can be
+ * shared out evenly, whatever shares them. Tiles and blocks of input channels, and with them each output's order of
+ * summation, do not depend on it. False if sizes overflow. */
+static bool choose_unit(const request *q, const parameter_set *p, winograd_channels_arguments *a)
+{
+    enum { WORKERS = 8 };
+    winograd_channels_arguments best = *a;
+    double least = -1, products = product_work(q, p, a), most = (double)(p->values[SLICE_KIB] << 10);
+    int64_t row_tiles = ceil_divide(a->out_height, a->tile_rows), volumes = q->problem->batch * a->groups;
+    for (int64_t d = 1; d > 0; d = next_count(d, a->out_depth))
+        for (int64_t h = 1; h > 0; h = next_count(h, row_tiles))
+            for (int64_t c = 1; c > 0; c = next_count(c, a->blocks)) {
+                a->block_depth = ceil_divide(a->out_depth, d);
+                a->block_rows = ceil_divide(row_tiles, h) * a->tile_rows;
+                a->chunk_blocks = ceil_divide(a->blocks, c);
+                a->depth_blocks = ceil_divide(a->out_depth, a->block_depth);
+                a->row_blocks = ceil_divide(a->out_height, a->block_rows);
+                a->chunks = ceil_divide(a->blocks, a->chunk_blocks);
+                const int64_t counts[] = {volumes, a->depth_blocks, a->row_blocks, a->chunks};
+                if (!size_product(counts, 4, &a->units) || !lay_out_slice(q, p, a)) continue;
+                double work = (products + input_work(q, p, a)) * (double)round_up(a->units, WORKERS) /
+                              (double)max_i64(a->units, 1);
+                double over = (double)a->slice_size * (double)q->geometry->element_size / most;
+                if (over > 1) work *= over;
+                if (least >= 0 && work >= least) continue;
+                least = work;
+                best = *a;
+            }
+    *a = best;
+    return least >= 0;
+}
+
+static bool describe(const request *q, const parameter_set *p, winograd_channels_arguments *a)
+{
+    const clconv_problem *problem = q->problem;
+    const geometry *g = q->geometry;
+    int64_t m = p->values[OUTPUT_TILE];
+    *a = (winograd_channels_arguments){
+        .blocks = ceil_divide(g->group_out, lanes_of(p)),
+        .groups = problem->groups,
+        .group_in = g->group_in,
+        .group_out = g->group_out,
+        .depth = problem->input[0],
+        .height = problem->input[1],
+        .width = problem->input[2],
+        .pad_depth = problem->pad_before[0],
+        .pad_height = problem->pad_before[1],
+        .pad_width = problem->pad_before[2],
+        .mode = problem->padding_mode,
+        .out_depth = g->output[0],
+        .out_height = g->output[1],
+        .out_width = g->output[2],
+        .kernel_d = problem->kernel[0],
+        .kernel_h = problem->kernel[1],
+        .stride_d = problem->stride[0],
+        .dilation_d = problem->dilation[0],
+        .dilation_h = problem->dilation[1],
+        .columns = ceil_divide(g->output[2], m),
+        .input_size = g->elements.input,
+        .has_bias = problem->has_bias,
+    };
+    int64_t most_rows = max_i64(p->values[POSITIONS] / a->columns, 1);
+    a->tile_rows = ceil_divide(g->output[1], ceil_divide(g->output[1], most_rows));
+    int64_t weight_bytes = a->kernel_d * a->kernel_h * lanes_of(p) * g->element_size;
+    a->block_in = min_i64(max_i64((p->values[WEIGHT_KIB] << 10) / weight_bytes, 1), g->group_in);
+    return choose_unit(q, p, a);
+}
+
+static step program(const request *q, const parameter_set *p)
+{
+    step s = kernel_step("winograd_channels", "winograd_channels.cl", "winograd_channels", q->problem->dtype);
+    kernel_define(&s, "OUTPUT_TILE", p->values[OUTPUT_TILE]);
+    kernel_define(&s, "TAPS", q->problem->kernel[2]);
+    kernel_define(&s, "OUT_CHANNELS", lanes_of(p));
+    kernel_define(&s, "POSITIONS", p->values[POSITIONS]);
+    kernel_define(&s, "VECTOR_WIDTH", p->values[VECTOR_WIDTH]);
+    return s;
+}
+
+static void estimate(const request *q, const parameter_set *p, const winograd_channels_arguments *a, step *s)
+{
+    enum { FAR_BYTES = 4 << 20, CACHED_WEIGHTS = 16 << 20, FAR_SLOWNESS = 2 };
+    const geometry *g = q->geometry;
+    double n = (double)winograd_input_tile(q->problem, p->values[OUTPUT_TILE]);
+    double line = (double)(a->tile_rows * a->columns);
+    double positions = line / (double)ceil_divide((int64_t)line, p->values[POSITIONS]);
+    double fmas = positions * (double)p->values[VECTORS], loads = positions + (double)p->values[VECTORS];
+    double products = product_work(q, p, a) * ((fmas > loads ? fmas : loads) + 4) / fmas;
+    double volumes = (double)q->problem->batch * (double)(a->groups * a->blocks);
+    double rows = volumes * (double)p->values[VECTORS] * (double)(g->output[0] * g->output[1]);
+    double tiles =
+        volumes * (double)(g->output[0] * ceil_divide(g->output[1], a->tile_rows)) * line / positions;
+    double rectangles = a->pad_height > 0 ? 3 : 1, blocks_in = (double)ceil_divide(a->group_in, a->block_in);
+    double turn = g->elements.output * g->element_size > FAR_BYTES ? FAR_TURN_WORK : TURN_WORK;
+    double sums = rows * ((double)a->columns * n * (SUM_WORK * rectangles * blocks_in + OUTPUT_WORK) +
+                          turn * (double)a->out_width);
+    sums += LOOP_WORK * rectangles * n * tiles * (double)a->group_in;
+    /* Shorter vectors multiply as many elements in a time, but take as long for each of the rest. */
+    double most = (double)traits_vector_width(q->traits, g->element_size);
+    s->flops = 2 * ((double)p->values[VECTOR_WIDTH] * products + most * (input_work(q, p, a) + sums));
+    s->efficiency = 0.95;
+    double weights = (double)g->element_size * n / (double)q->problem->kernel[2] * (double)g->elements.weight;
+    for (int axis = 0; axis < 2 && a->mode == CLCONV_PADDING_ZEROS; axis++)
+        weights *= product_taps_read(q->problem, g, axis);
+    /* Those that no cache holds come anew for all units, and more slowly than tensors. */
+    if (weights > CACHED_WEIGHTS)
+        weights *= FAR_SLOWNESS * (double)a->units / (double)(a->groups * a->chunks);
+    s->bytes = (double)g->element_size * (double)(g->elements.input + g->elements.output) + weights;
+}
+
+/* Slices at most: two for each compute unit, and more where the last-level cache holds them, since a worker that wakes
+ * late leaves less to wait for then. */
+static int64_t most_slices(const request *q, const parameter_set *p, const winograd_channels_arguments *a)
+{
+    enum { CACHED_SLICES = 4 << 20 };
+    int64_t cached = CACHED_SLICES / max_i64(a->slice_size * q->geometry->element_size, 1);
+    return min_i64(p->values[SLICES], max_i64(cached, q->traits->slices));
+}
+
+static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
+{
+    winograd_channels_arguments a;
+    if (!is_applicable(q, p, why)) return;
+    if (!describe(q, p, &a)) {
+        text_append(why, "its slices would overflow");
+        return;
+    }
+    if (!winograd_append_row_weight(r, q->problem, q->geometry, p->values[OUTPUT_TILE], lanes_of(p),
+                                    a.block_in, q->traits->local_size)) {
+        text_append(why, "the transformed weight is too large");
+        return;
+    }
+    step s = program(q, p);
+    kernel_add_tensors(&s, q->problem, BUFFER_PACKED);
+    if (!slices_bind(a.units, most_slices(q, p, &a), workspace_room(q, r), a.slice_size, r, &s, why)) return;
+    kernel_set_scalars(&s, &a, sizeof a);
+    epilogue_fuse(&s, q->problem, 0);
+    estimate(q, p, &a, &s);
+    recipe_append_run(r, &s);
+}
+
+const algorithm algorithm_winograd_channels = {"winograd_channels", false, ranges, choose, emit,
+                                               CLCONV_FORWARD};
