@@ -3,6 +3,7 @@
 #include "arguments/direct_channels.clh"
 #include "algorithms/algorithm.h"
 #include "base/arith.h"
+#include "steps/channel_tiles.h"
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/pack.h"
@@ -14,11 +15,9 @@ typedef struct direct_channels_arguments {
 
 enum { VECTORS, POSITIONS, VECTOR_WIDTH, SUMS_KIB, WEIGHT_KIB, SLICES };
 
-enum { MAX_VECTORS = 2, MAX_POSITIONS = 14 };
-
 static const parameter_range ranges[] = {
-    [VECTORS] = {"vectors", 1, MAX_VECTORS, false},
-    [POSITIONS] = {"positions", 1, MAX_POSITIONS, false},
+    [VECTORS] = {"vectors", 1, CHANNEL_TILE_VECTORS, false},
+    [POSITIONS] = {"positions", 1, CHANNEL_TILE_POSITIONS, false},
     [VECTOR_WIDTH] = {"vector_width", 1, 16, true},
     [SUMS_KIB] = {"sums_kib", 1, 1 << 20,
                   false}, /* of a work-group's sums at most, unless one tile needs more */
@@ -29,14 +28,10 @@ static const parameter_range ranges[] = {
 
 static void choose(const request *q, parameter_set *p)
 {
-    int64_t channels = q->geometry->group_out;
-    int64_t width = traits_vector_width(q->traits, q->geometry->element_size);
-    if (width > 2 && channels <= width / 2) width /= 2;
-    int64_t vectors = round_up(channels, width * MAX_VECTORS) > round_up(channels, width) ? 1 : MAX_VECTORS;
-    int64_t registers = (q->traits->registers - vectors - 1) / vectors;
-    p->values[VECTORS] = vectors;
-    p->values[POSITIONS] = min_i64(registers, MAX_POSITIONS);
-    p->values[VECTOR_WIDTH] = width;
+    channel_tile tile = channel_tile_choose(q->traits, q->geometry->element_size, q->geometry->group_out);
+    p->values[VECTORS] = tile.vectors;
+    p->values[POSITIONS] = tile.positions;
+    p->values[VECTOR_WIDTH] = tile.vector_width;
     p->values[SUMS_KIB] = 64;
     p->values[WEIGHT_KIB] = 128;
     p->values[SLICES] = 64;
@@ -196,7 +191,7 @@ static void estimate(const request *q, const parameter_set *p, const direct_chan
      * first. Weights that no cache holds come anew for each sample. */
     enum { FAR_BYTES = 8 << 20, FAR_COPY_BYTES = 24 << 20, FAR_SLOWNESS = 3, FAR_SLOWNESS_IF_FEW = 5 };
     enum { FEW_CHANNELS = 16, CACHED_WEIGHTS = 16 << 20 };
-    enum { SUM_WORK = 12, TURN_WORK = 25, LOOP_WORK = 6 }; /* multiply-adds of a vector */
+    enum { SUM_WORK = 10, TURN_WORK = 25, LOOP_WORK = 3 }; /* multiply-adds of a vector */
     const geometry *g = q->geometry;
     double positions = (double)g->output_plane / (double)a->tiles, vectors = (double)p->values[VECTORS];
     double fmas = positions * vectors, loads = positions + vectors, busy = fmas > loads ? fmas : loads;
@@ -204,7 +199,8 @@ static void estimate(const request *q, const parameter_set *p, const direct_chan
     bool clips = leaves_zeros_out(q);
     double taps = product_axis_summed(q->problem, g, 0, clips) *
                   product_axis_summed(q->problem, g, 1, clips) * product_axis_summed(q->problem, g, 2, clips);
-    double rectangles = a->pad_height + a->pad_width > 0 ? 3 : 1;
+    double rectangles = channel_tile_ranges(q->problem, g, 1, a->row_blocks) *
+                        channel_tile_ranges(q->problem, g, 2, a->row_tiles);
     double blocks_in = (double)ceil_divide(a->group_in, a->block_in);
     double sums = (SUM_WORK * rectangles * blocks_in + TURN_WORK) * (double)g->output_plane;
     double loops = LOOP_WORK * rectangles * (double)a->group_in * (double)a->tiles / vectors;

@@ -5,6 +5,7 @@
 #include "algorithms/algorithm.h"
 #include "arguments/channel_tiles.clh"
 #include "base/arith.h"
+#include "steps/channel_tiles.h"
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/product.h"
@@ -17,11 +18,9 @@ typedef struct winograd_channels_arguments {
 
 enum { VECTORS, POSITIONS, VECTOR_WIDTH, OUTPUT_TILE, SLICE_KIB, WEIGHT_KIB, SLICES };
 
-enum { MAX_VECTORS = 2, MAX_POSITIONS = 14 };
-
 static const parameter_range ranges[] = {
-    [VECTORS] = {"vectors", 1, MAX_VECTORS, false},
-    [POSITIONS] = {"positions", 1, MAX_POSITIONS, false},
+    [VECTORS] = {"vectors", 1, CHANNEL_TILE_VECTORS, false},
+    [POSITIONS] = {"positions", 1, CHANNEL_TILE_POSITIONS, false},
     [VECTOR_WIDTH] = {"vector_width", 1, 16, true},
     [OUTPUT_TILE] = {"output_tile", 2, 4, true},
     [SLICE_KIB] = {"slice_kib", 1, 1 << 20, false},   /* a slice's size, or little more */
@@ -32,13 +31,10 @@ static const parameter_range ranges[] = {
 
 static void choose(const request *q, parameter_set *p)
 {
-    int64_t channels = q->geometry->group_out;
-    int64_t width = traits_vector_width(q->traits, q->geometry->element_size);
-    if (width > 2 && channels <= width / 2) width /= 2;
-    int64_t vectors = round_up(channels, width * MAX_VECTORS) > round_up(channels, width) ? 1 : MAX_VECTORS;
-    p->values[VECTORS] = vectors;
-    p->values[POSITIONS] = min_i64((q->traits->registers - vectors - 1) / vectors, MAX_POSITIONS);
-    p->values[VECTOR_WIDTH] = width;
+    channel_tile tile = channel_tile_choose(q->traits, q->geometry->element_size, q->geometry->group_out);
+    p->values[VECTORS] = tile.vectors;
+    p->values[POSITIONS] = tile.positions;
+    p->values[VECTOR_WIDTH] = tile.vector_width;
     p->values[OUTPUT_TILE] = winograd_choose_row_tile(q->problem, q->geometry);
     p->values[SLICE_KIB] = 768;
     p->values[WEIGHT_KIB] = 32;
@@ -129,6 +125,16 @@ static double product_work(const request *q, const parameter_set *p, const winog
     return n * volumes * (double)p->values[VECTORS] * taps * (double)a->columns * (double)g->group_in;
 }
 
+/* The same for reading the weights of all units, where no core's cache holds a group's. */
+static double weight_work(const request *q, const parameter_set *p, const winograd_channels_arguments *a)
+{
+    enum { CORE_CACHE = 1 << 20, WEIGHT_WORK = 8 };
+    double vectors = (double)(a->blocks * p->values[VECTORS] * a->kernel_d * a->kernel_h) *
+                     (double)a->group_in * (double)winograd_input_tile(q->problem, p->values[OUTPUT_TILE]);
+    double bytes = vectors * (double)(p->values[VECTOR_WIDTH] * q->geometry->element_size);
+    return bytes > CORE_CACHE ? WEIGHT_WORK * vectors * (double)a->units / (double)a->chunks : 0;
+}
+
 /* Of the numbers of parts that are tried the one after `count`, up to so many things; 0 after the last. */
 static int64_t next_count(int64_t count, int64_t things)
 {
@@ -155,8 +161,8 @@ static bool choose_unit(const request *q, const parameter_set *p, winograd_chann
                 a->chunks = ceil_divide(a->blocks, a->chunk_blocks);
                 const int64_t counts[] = {volumes, a->depth_blocks, a->row_blocks, a->chunks};
                 if (!size_product(counts, 4, &a->units) || !lay_out_slice(q, p, a)) continue;
-                double work = (products + input_work(q, p, a)) * (double)round_up(a->units, WORKERS) /
-                              (double)max_i64(a->units, 1);
+                double work = (products + input_work(q, p, a) + weight_work(q, p, a)) *
+                              (double)round_up(a->units, WORKERS) / (double)max_i64(a->units, 1);
                 double over = (double)a->slice_size * (double)q->geometry->element_size / most;
                 if (over > 1) work *= over;
                 if (least >= 0 && work >= least) continue;
@@ -214,35 +220,52 @@ static step program(const request *q, const parameter_set *p)
     return s;
 }
 
-static void estimate(const request *q, const parameter_set *p, const winograd_channels_arguments *a, step *s)
+/* The same for the sums of all tiles, from zeros to rows of outputs. */
+static double sum_work(const request *q, const parameter_set *p, const winograd_channels_arguments *a,
+                       double positions)
 {
-    enum { FAR_BYTES = 4 << 20, CACHED_WEIGHTS = 16 << 20, FAR_SLOWNESS = 2 };
+    enum { FAR_BYTES = 4 << 20 };
     const geometry *g = q->geometry;
     double n = (double)winograd_input_tile(q->problem, p->values[OUTPUT_TILE]);
+    double volumes = (double)q->problem->batch * (double)(a->groups * a->blocks);
+    double rows = volumes * (double)p->values[VECTORS] * (double)(g->output[0] * g->output[1]);
+    int64_t row_tiles = ceil_divide(g->output[1], a->tile_rows);
+    double tiles = volumes * (double)(g->output[0] * row_tiles * a->tile_rows * a->columns) / positions;
+    double ranges = channel_tile_ranges(q->problem, g, 1, row_tiles),
+           blocks_in = (double)ceil_divide(a->group_in, a->block_in);
+    double turn = g->elements.output * g->element_size > FAR_BYTES ? FAR_TURN_WORK : TURN_WORK;
+    return rows * (double)a->columns * n * (SUM_WORK * ranges * blocks_in + OUTPUT_WORK) +
+           rows * turn * (double)a->out_width + LOOP_WORK * ranges * n * tiles * (double)a->group_in;
+}
+
+/* Bytes of weights that must move: those that no cache holds for sure come anew for all units, and those that none
+ * does more slowly than tensors. */
+static double weight_bytes(const request *q, const parameter_set *p, const winograd_channels_arguments *a)
+{
+    enum { CACHED_BYTES = 16 << 20, FAR_BYTES = 32 << 20, FAR_SLOWNESS = 2 };
+    const geometry *g = q->geometry;
+    double n = (double)winograd_input_tile(q->problem, p->values[OUTPUT_TILE]);
+    double bytes = (double)g->element_size * n / (double)q->problem->kernel[2] * (double)g->elements.weight;
+    for (int axis = 0; axis < 2 && q->problem->padding_mode == CLCONV_PADDING_ZEROS; axis++)
+        bytes *= product_taps_read(q->problem, g, axis);
+    double times = bytes > CACHED_BYTES ? (double)a->units / (double)(a->groups * a->chunks) : 1;
+    return bytes * times * (bytes > FAR_BYTES ? FAR_SLOWNESS : 1);
+}
+
+static void estimate(const request *q, const parameter_set *p, const winograd_channels_arguments *a, step *s)
+{
+    const geometry *g = q->geometry;
     double line = (double)(a->tile_rows * a->columns);
     double positions = line / (double)ceil_divide((int64_t)line, p->values[POSITIONS]);
     double fmas = positions * (double)p->values[VECTORS], loads = positions + (double)p->values[VECTORS];
     double products = product_work(q, p, a) * ((fmas > loads ? fmas : loads) + 4) / fmas;
-    double volumes = (double)q->problem->batch * (double)(a->groups * a->blocks);
-    double rows = volumes * (double)p->values[VECTORS] * (double)(g->output[0] * g->output[1]);
-    double tiles =
-        volumes * (double)(g->output[0] * ceil_divide(g->output[1], a->tile_rows)) * line / positions;
-    double rectangles = a->pad_height > 0 ? 3 : 1, blocks_in = (double)ceil_divide(a->group_in, a->block_in);
-    double turn = g->elements.output * g->element_size > FAR_BYTES ? FAR_TURN_WORK : TURN_WORK;
-    double sums = rows * ((double)a->columns * n * (SUM_WORK * rectangles * blocks_in + OUTPUT_WORK) +
-                          turn * (double)a->out_width);
-    sums += LOOP_WORK * rectangles * n * tiles * (double)a->group_in;
     /* Shorter vectors multiply as many elements in a time, but take as long for each of the rest. */
-    double most = (double)traits_vector_width(q->traits, g->element_size);
-    s->flops = 2 * ((double)p->values[VECTOR_WIDTH] * products + most * (input_work(q, p, a) + sums));
+    double most = (double)traits_vector_width(q->traits, g->element_size),
+           rest = input_work(q, p, a) + sum_work(q, p, a, positions);
+    s->flops = 2 * ((double)p->values[VECTOR_WIDTH] * products + most * rest);
     s->efficiency = 0.95;
-    double weights = (double)g->element_size * n / (double)q->problem->kernel[2] * (double)g->elements.weight;
-    for (int axis = 0; axis < 2 && a->mode == CLCONV_PADDING_ZEROS; axis++)
-        weights *= product_taps_read(q->problem, g, axis);
-    /* Those that no cache holds come anew for all units, and more slowly than tensors. */
-    if (weights > CACHED_WEIGHTS)
-        weights *= FAR_SLOWNESS * (double)a->units / (double)(a->groups * a->chunks);
-    s->bytes = (double)g->element_size * (double)(g->elements.input + g->elements.output) + weights;
+    s->bytes =
+        (double)g->element_size * (double)(g->elements.input + g->elements.output) + weight_bytes(q, p, a);
 }
 
 /* Slices at most: two for each compute unit, and more where the last-level cache holds them, since a worker that wakes
