@@ -204,7 +204,9 @@ static void estimate(const request *q, const parameter_set *p, const direct_chan
     double blocks_in = (double)ceil_divide(a->group_in, a->block_in);
     double sums = (SUM_WORK * rectangles * blocks_in + TURN_WORK) * (double)g->output_plane;
     double loops = LOOP_WORK * rectangles * (double)a->group_in * (double)a->tiles / vectors;
-    s->flops = 2 * lanes * (taps * (double)a->group_in + sums + loops);
+    /* Shorter vectors multiply as many elements in a time, but take as long for each of the rest. */
+    double narrow = (double)traits_vector_width(q->traits, g->element_size) / (double)p->values[VECTOR_WIDTH];
+    s->flops = 2 * lanes * (taps * (double)a->group_in + narrow * (sums + loops));
     s->efficiency = fmas / ((busy > 6 ? busy : 6) + 4);
     double input = (double)g->element_size * (double)g->elements.input;
     if (volume_bytes > (in_place ? FAR_BYTES : FAR_COPY_BYTES))
