@@ -125,14 +125,14 @@ static double product_work(const request *q, const parameter_set *p, const winog
     return n * volumes * (double)p->values[VECTORS] * taps * (double)a->columns * (double)g->group_in;
 }
 
-/* The same for reading the weights of all units, where no core's cache holds a group's. */
+/* The same for reading the weights of all units, where caches do not hold a group's. */
 static double weight_work(const request *q, const parameter_set *p, const winograd_channels_arguments *a)
 {
-    enum { CORE_CACHE = 1 << 20, WEIGHT_WORK = 8 };
+    enum { NEAR_BYTES = 8 << 20, WEIGHT_WORK = 10 };
     double vectors = (double)(a->blocks * p->values[VECTORS] * a->kernel_d * a->kernel_h) *
                      (double)a->group_in * (double)winograd_input_tile(q->problem, p->values[OUTPUT_TILE]);
     double bytes = vectors * (double)(p->values[VECTOR_WIDTH] * q->geometry->element_size);
-    return bytes > CORE_CACHE ? WEIGHT_WORK * vectors * (double)a->units / (double)a->chunks : 0;
+    return bytes > NEAR_BYTES ? WEIGHT_WORK * vectors * (double)a->units / (double)a->chunks : 0;
 }
 
 /* Of the numbers of parts that are tried the one after `count`, up to so many things; 0 after the last. */
@@ -261,7 +261,7 @@ static void estimate(const request *q, const parameter_set *p, const winograd_ch
     double products = product_work(q, p, a) * ((fmas > loads ? fmas : loads) + 4) / fmas;
     /* Shorter vectors multiply as many elements in a time, but take as long for each of the rest. */
     double most = (double)traits_vector_width(q->traits, g->element_size),
-           rest = input_work(q, p, a) + sum_work(q, p, a, positions);
+           rest = input_work(q, p, a) + weight_work(q, p, a) + sum_work(q, p, a, positions);
     s->flops = 2 * ((double)p->values[VECTOR_WIDTH] * products + most * rest);
     s->efficiency = 0.95;
     s->bytes =
