@@ -37,9 +37,12 @@ def all_peers(repository, build, threads):
 
 def common_environment(threads):
     """What tells each library the number of threads; the driver's CPU affinity, which all inherit, tells the rest. And
-    large allocations in huge pages for all, where the system leaves that to a program."""
+    large allocations in huge pages for all, where the system leaves that to a program; and threads bound to CPUs of their
+    own, where that can be asked for and the CPUs are those that PoCL counts on."""
     names = ("OMP_NUM_THREADS", "POCL_MAX_PTHREAD_COUNT", "POCL_CPU_MAX_CU_COUNT", "DPCPP_CPU_NUM_CUS")
-    return {**{name: str(threads) for name in names}, "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+    bound = {"POCL_AFFINITY": "1", "OMP_PROC_BIND": "true"}
+    return {**{name: str(threads) for name in names}, "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+            **(bound if os.sched_getaffinity(0) == set(range(threads)) else {})}
 
 
 class WorkerFailed(Exception):

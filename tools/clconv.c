@@ -1,5 +1,6 @@
 /* The clconv command: finds the command named by the first argument and hands it the rest. What a command
  * printed counts as done only when standard output has taken all of it. */
+#include "affinity.h"
 #include "commands.h"
 #include "tool.h"
 
@@ -60,6 +61,7 @@ int main(int argc, char **argv)
 {
     if (fill_standard_streams() != EXIT_DONE) return EXIT_FAILED;
     signal(SIGPIPE, SIG_IGN);
+    affinity_bind_pocl();
     int status = dispatch(argc, argv);
     int written = !ferror(stdout) && fclose(stdout) == 0;
     if (!written && status == EXIT_DONE) {
