@@ -1,5 +1,5 @@
 #ifdef __linux__
-#define _GNU_SOURCE /* sched_getaffinity() */
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): for sched_getaffinity() */
 #endif
 #include "affinity.h"
 

@@ -1,6 +1,6 @@
 /* POCL_AFFINITY is set where binding can work, and never against the user. */
 #ifdef __linux__
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): for sched_setaffinity() */
 #include <sched.h>
 #endif
 #include "affinity.h"
