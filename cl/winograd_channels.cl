@@ -261,30 +261,38 @@ winograd_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(
                    z = unit / chunks / row_blocks % depth_blocks * block_depth,
                    volume = unit / chunks / row_blocks / depth_blocks, group = volume % groups;
         const long first_block = chunk * chunk_blocks, count = min(chunk_blocks, blocks - first_block);
-        const output_block out = {z,         min(block_depth, out_depth - z),
-                                  y,         min(block_rows, out_height - y),
-                                  tile_rows, columns,
-                                  out_depth, out_height,
-                                  out_width};
+        const output_block out = {.first_z = z,
+                                  .planes = min(block_depth, out_depth - z),
+                                  .first_y = y,
+                                  .rows = min(block_rows, out_height - y),
+                                  .tile_rows = tile_rows,
+                                  .columns = columns,
+                                  .depth = out_depth,
+                                  .height = out_height,
+                                  .width = out_width};
         const long at = volume * group_in * depth * height * width;
-        input_block in = {TENSOR_START(input) + at,
-                          at,
-                          input_size - at,
-                          0,
-                          0,
-                          0,
-                          0,
-                          columns,
-                          depth,
-                          height,
-                          width,
-                          pad_depth,
-                          pad_height,
-                          pad_width,
-                          mode,
-                          out_width + TAPS - 1};
+        input_block in = {.input = TENSOR_START(input) + at,
+                          .before = at,
+                          .after = input_size - at,
+                          .columns = columns,
+                          .depth = depth,
+                          .height = height,
+                          .width = width,
+                          .pad_depth = pad_depth,
+                          .pad_height = pad_height,
+                          .pad_width = pad_width,
+                          .mode = mode,
+                          .padded_width = out_width + TAPS - 1};
         /* kh moves along a line, as kw does elsewhere. */
-        window n = {kernel_d, 1, kernel_h, stride_d, 1, dilation_d, 1, dilation_h, 0, 0, 0, 1, 0, 0, 0, 0};
+        window n = {.kernel_d = kernel_d,
+                    .kernel_h = 1,
+                    .kernel_w = kernel_h,
+                    .stride_d = stride_d,
+                    .stride_h = 1,
+                    .dilation_d = dilation_d,
+                    .dilation_h = 1,
+                    .dilation_w = dilation_h,
+                    .height = 1};
         find_input(&in, &out, &n);
         const long sum_size = out.planes * out.rows * columns * OUT_CHANNELS;
         for (long i = 0; i < count * INPUT_TILE * sum_size; i += VECTOR_WIDTH)

@@ -17,7 +17,7 @@ static bool has_every_cpu(void)
     long count = sysconf(_SC_NPROCESSORS_CONF);
     if (sched_getaffinity(0, sizeof set, &set) != 0 || count < 1 || CPU_COUNT(&set) != count) return false;
     for (long i = 0; i < count; i++)
-        if (i >= CPU_SETSIZE || !CPU_ISSET((size_t)i, &set)) return false;
+        if (!CPU_ISSET((size_t)i, &set)) return false;
     return true;
 }
 #else

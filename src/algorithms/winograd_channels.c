@@ -58,19 +58,30 @@ static int64_t lanes_of(const parameter_set *p)
     return p->values[VECTORS] * p->values[VECTOR_WIDTH];
 }
 
+static int64_t frequencies_of(const request *q, const parameter_set *p)
+{
+    return winograd_input_tile(q->problem, p->values[OUTPUT_TILE]);
+}
+
+/* Whether zeros around the input are left out: rows and planes of them are neither transformed nor multiplied. */
+static bool leaves_zeros_out(const request *q)
+{
+    return q->problem->padding_mode == CLCONV_PADDING_ZEROS;
+}
+
 /* Elements along an axis that `count` outputs side by side read, but for zeros around the input. */
 static int64_t axis_read(const request *q, int axis, int64_t count)
 {
     const clconv_problem *p = q->problem;
     int64_t read = (count - 1) * p->stride[axis] + (p->kernel[axis] - 1) * p->dilation[axis] + 1;
-    return p->padding_mode == CLCONV_PADDING_ZEROS ? min_i64(read, p->input[axis]) : read;
+    return leaves_zeros_out(q) ? min_i64(read, p->input[axis]) : read;
 }
 
 /* Sizes of a slice for the units of *a; false if they overflow or are too large for 32 bits. */
 static bool lay_out_slice(const request *q, const parameter_set *p, winograd_channels_arguments *a)
 {
     int64_t m = p->values[OUTPUT_TILE], width = p->values[VECTOR_WIDTH];
-    int64_t n = winograd_input_tile(q->problem, m), shifts = ceil_divide(n, m);
+    int64_t n = frequencies_of(q, p), shifts = ceil_divide(n, m);
     int64_t planes = axis_read(q, 0, a->block_depth), rows = axis_read(q, 1, a->block_rows);
     int64_t tiles, frequency, sums, outputs;
     if (!size_product((const int64_t[]){planes, rows, a->columns}, 3, &tiles) || tiles > INT32_MAX / 64 ||
@@ -106,7 +117,7 @@ enum {
 /* Vectors of work for the inputs of all units. */
 static double input_work(const request *q, const parameter_set *p, const winograd_channels_arguments *a)
 {
-    int64_t m = p->values[OUTPUT_TILE], n = winograd_input_tile(q->problem, m);
+    int64_t m = p->values[OUTPUT_TILE], n = frequencies_of(q, p);
     int64_t planes = axis_read(q, 0, a->block_depth), rows = planes * axis_read(q, 1, a->block_rows);
     int64_t cells = ceil_divide(n, m) * ceil_divide(a->columns * m, p->values[VECTOR_WIDTH]);
     double vectors = (double)(n * ceil_divide(rows * a->columns, p->values[VECTOR_WIDTH]));
@@ -118,8 +129,8 @@ static double input_work(const request *q, const parameter_set *p, const winogra
 static double product_work(const request *q, const parameter_set *p, const winograd_channels_arguments *a)
 {
     const geometry *g = q->geometry;
-    bool clips = q->problem->padding_mode == CLCONV_PADDING_ZEROS;
-    double n = (double)winograd_input_tile(q->problem, p->values[OUTPUT_TILE]);
+    bool clips = leaves_zeros_out(q);
+    double n = (double)frequencies_of(q, p);
     double volumes = (double)q->problem->batch * (double)(a->groups * a->blocks);
     double taps = product_axis_summed(q->problem, g, 0, clips) * product_axis_summed(q->problem, g, 1, clips);
     return n * volumes * (double)p->values[VECTORS] * taps * (double)a->columns * (double)g->group_in;
@@ -130,7 +141,7 @@ static double weight_work(const request *q, const parameter_set *p, const winogr
 {
     enum { NEAR_BYTES = 8 << 20, WEIGHT_WORK = 10 };
     double vectors = (double)(a->blocks * p->values[VECTORS] * a->kernel_d * a->kernel_h) *
-                     (double)a->group_in * (double)winograd_input_tile(q->problem, p->values[OUTPUT_TILE]);
+                     (double)a->group_in * (double)frequencies_of(q, p);
     double bytes = vectors * (double)(p->values[VECTOR_WIDTH] * q->geometry->element_size);
     return bytes > NEAR_BYTES ? WEIGHT_WORK * vectors * (double)a->units / (double)a->chunks : 0;
 }
@@ -226,7 +237,7 @@ static double sum_work(const request *q, const parameter_set *p, const winograd_
 {
     enum { FAR_BYTES = 4 << 20 };
     const geometry *g = q->geometry;
-    double n = (double)winograd_input_tile(q->problem, p->values[OUTPUT_TILE]);
+    double n = (double)frequencies_of(q, p);
     double volumes = (double)q->problem->batch * (double)(a->groups * a->blocks);
     double rows = volumes * (double)p->values[VECTORS] * (double)(g->output[0] * g->output[1]);
     int64_t row_tiles = ceil_divide(g->output[1], a->tile_rows);
@@ -244,9 +255,9 @@ static double weight_bytes(const request *q, const parameter_set *p, const winog
 {
     enum { CACHED_BYTES = 16 << 20, FAR_BYTES = 32 << 20, FAR_SLOWNESS = 2 };
     const geometry *g = q->geometry;
-    double n = (double)winograd_input_tile(q->problem, p->values[OUTPUT_TILE]);
+    double n = (double)frequencies_of(q, p);
     double bytes = (double)g->element_size * n / (double)q->problem->kernel[2] * (double)g->elements.weight;
-    for (int axis = 0; axis < 2 && q->problem->padding_mode == CLCONV_PADDING_ZEROS; axis++)
+    for (int axis = 0; axis < 2 && leaves_zeros_out(q); axis++)
         bytes *= product_taps_read(q->problem, g, axis);
     double times = bytes > CACHED_BYTES ? (double)a->units / (double)(a->groups * a->chunks) : 1;
     return bytes * times * (bytes > FAR_BYTES ? FAR_SLOWNESS : 1);
