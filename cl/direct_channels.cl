@@ -45,6 +45,8 @@ direct_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(co
         const long run = unit % runs, block = unit / runs % blocks, volume = unit / runs / blocks,
                    group = volume % groups;
         const long first_tile = run * tiles / runs, last_tile = (run + 1) * tiles / runs;
+        const position_range ahead =
+            weights_read(&n, first_tile / plane_tiles, (last_tile - 1) / plane_tiles);
         const long first_out = block * OUT_CHANNELS,
                    channels = min((long)OUT_CHANNELS, group_out - first_out);
         real start[OUT_CHANNELS];
@@ -60,6 +62,7 @@ direct_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(co
                 .channel_size = channel_size,
                 .weight_channel = weight_channel,
                 .row_step = stride_h * pitch,
+                .end_ahead = ahead.last,
                 .step_ahead = (last_tile - first_tile) * VECTOR_WIDTH,
                 .taps = &taps,
             };
@@ -77,7 +80,7 @@ direct_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(co
                         for (int v = 0; v < VECTORS; v++)
                             vector_store(lanes_load(start + v * VECTOR_WIDTH),
                                          sums + p * OUT_CHANNELS + v * VECTOR_WIDTH);
-                t.first_ahead = (tile - first_tile) * VECTOR_WIDTH;
+                t.first_ahead = ahead.first + (tile - first_tile) * VECTOR_WIDTH;
                 t.input = TENSOR_START(input) + (volume * group_in + first_in) * channel_size +
                           (y * stride_h - pad_height) * pitch + x * STRIDE_W - pad_width;
                 t.sum_row = columns;

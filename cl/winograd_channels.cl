@@ -193,13 +193,13 @@ static inline void sum_frequency(global real *sums, const output_block *out, con
 {
     tap_list taps;
     t.taps = &taps;
-    const long tiles = (out->rows + out->tile_rows - 1) / out->tile_rows;
+    const long tiles = (out->rows + out->tile_rows - 1) / out->tile_rows, first_ahead = t.first_ahead;
     t.step_ahead = out->planes * tiles * VECTOR_WIDTH;
     for (long z = 0; z < out->planes; z++)
         for (long tile = 0; tile < tiles; tile++) {
             const long y = tile * out->tile_rows, line = min(out->tile_rows, out->rows - y) * out->columns,
                        parts = (line + POSITIONS - 1) / POSITIONS;
-            t.first_ahead = (z * tiles + tile) * VECTOR_WIDTH;
+            t.first_ahead = first_ahead + (z * tiles + tile) * VECTOR_WIDTH;
             for (long part = 0; part < parts; part++) {
                 const long first = part * line / parts, count = (part + 1) * line / parts - first,
                            x = y * out->columns + first;
@@ -294,13 +294,16 @@ winograd_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(
                     .dilation_w = dilation_h,
                     .height = 1};
         find_input(&in, &out, &n);
+        const position_range ahead = weights_read(&n, 0, out.planes - 1);
         const long sum_size = out.planes * out.rows * columns * OUT_CHANNELS;
         for (long i = 0; i < count * INPUT_TILE * sum_size; i += VECTOR_WIDTH)
             vector_store((realv)0, sums + i);
         for (long first_in = 0; first_in < group_in; first_in += block_in) {
             tile_sum t = {.channels = min(block_in, group_in - first_in),
                           .channel_size = in.planes * in.rows * columns,
-                          .weight_channel = weight_channel};
+                          .weight_channel = weight_channel,
+                          .first_ahead = ahead.first,
+                          .end_ahead = ahead.last};
             for (long c = 0; c < t.channels; c++)
                 transform_channel(&in, first_in + c, cells, cells_size, frequencies + c * t.channel_size,
                                   frequency_size);

@@ -107,6 +107,15 @@ static void choose_shape(const parameter_set *p, direct_channels_arguments *a)
     a->row_blocks = ceil_divide(height, a->tile_rows);
 }
 
+/* Of a channel's taps those that some output reads. */
+static int64_t taps_read(const request *q)
+{
+    int64_t taps = 1;
+    for (int axis = 0; axis < 3; axis++)
+        taps *= product_taps_read(q->problem, q->geometry, axis, leaves_zeros_out(q));
+    return taps;
+}
+
 /* Runs of tiles: their sums within a limit, and enough of them to share out, but no more, since each reads all
  * weights. False if sizes overflow. */
 static bool divide(const request *q, const parameter_set *p, direct_channels_arguments *a)
@@ -121,7 +130,7 @@ static bool divide(const request *q, const parameter_set *p, direct_channels_arg
     a->runs = max_i64(min_i64(a->tiles, wanted), 1);
     int64_t run_positions = ceil_divide(a->tiles, a->runs) * p->values[POSITIONS];
     a->slice_size = (run_positions + p->values[VECTOR_WIDTH]) * lanes_of(p);
-    int64_t weight_bytes = q->geometry->taps * lanes_of(p) * element;
+    int64_t weight_bytes = max_i64(taps_read(q), 1) * lanes_of(p) * element;
     a->block_in = max_i64((p->values[WEIGHT_KIB] << 10) / weight_bytes, 1);
     return size_multiply(volumes, a->runs, &a->units);
 }
@@ -212,9 +221,8 @@ static void estimate(const request *q, const parameter_set *p, const direct_chan
     if (volume_bytes > (in_place ? FAR_BYTES : FAR_COPY_BYTES))
         input = volume_bytes * (double)(a->group_in > FEW_CHANNELS ? FAR_SLOWNESS + a->blocks - 1
                                                                    : FAR_SLOWNESS_IF_FEW * a->blocks);
-    double weights = (double)g->element_size * (double)g->elements.weight;
-    for (int axis = 0; axis < 3 && clips; axis++)
-        weights *= product_taps_read(q->problem, g, axis);
+    double weights =
+        (double)g->element_size * (double)g->elements.weight * (double)taps_read(q) / (double)g->taps;
     if (weights > CACHED_WEIGHTS) weights *= (double)q->problem->batch;
     s->bytes = input + (double)g->element_size * (double)g->elements.output + weights;
 }

@@ -184,6 +184,14 @@ static bool choose_unit(const request *q, const parameter_set *p, winograd_chann
     return least >= 0;
 }
 
+/* Of a channel's rows of taps those that some output reads. */
+static int64_t rows_read(const request *q)
+{
+    bool clips = leaves_zeros_out(q);
+    return product_taps_read(q->problem, q->geometry, 0, clips) *
+           product_taps_read(q->problem, q->geometry, 1, clips);
+}
+
 static bool describe(const request *q, const parameter_set *p, winograd_channels_arguments *a)
 {
     const clconv_problem *problem = q->problem;
@@ -215,7 +223,7 @@ static bool describe(const request *q, const parameter_set *p, winograd_channels
     };
     int64_t most_rows = max_i64(p->values[POSITIONS] / a->columns, 1);
     a->tile_rows = ceil_divide(g->output[1], ceil_divide(g->output[1], most_rows));
-    int64_t weight_bytes = a->kernel_d * a->kernel_h * lanes_of(p) * g->element_size;
+    int64_t weight_bytes = max_i64(rows_read(q), 1) * lanes_of(p) * g->element_size;
     a->block_in = min_i64(max_i64((p->values[WEIGHT_KIB] << 10) / weight_bytes, 1), g->group_in);
     return choose_unit(q, p, a);
 }
@@ -257,8 +265,7 @@ static double weight_bytes(const request *q, const parameter_set *p, const winog
     const geometry *g = q->geometry;
     double n = (double)frequencies_of(q, p);
     double bytes = (double)g->element_size * n / (double)q->problem->kernel[2] * (double)g->elements.weight;
-    for (int axis = 0; axis < 2 && leaves_zeros_out(q); axis++)
-        bytes *= product_taps_read(q->problem, g, axis);
+    bytes *= (double)rows_read(q) / (double)(a->kernel_d * a->kernel_h);
     double times = bytes > CACHED_BYTES ? (double)a->units / (double)(a->groups * a->chunks) : 1;
     return bytes * times * (bytes > FAR_BYTES ? FAR_SLOWNESS : 1);
 }

@@ -192,16 +192,17 @@ double product_axis_summed(const clconv_problem *problem, const geometry *g, int
                                  p->input[axis], outputs);
 }
 
-double product_taps_read(const clconv_problem *problem, const geometry *g, int axis)
+int64_t product_taps_read(const clconv_problem *problem, const geometry *g, int axis, bool clips)
 {
     const clconv_problem *p = problem;
     int64_t read = 0;
+    if (!clips) return p->kernel[axis];
     for (int64_t k = 0; k < p->kernel[axis]; k++) {
         int64_t start = k * p->dilation[axis] - p->pad_before[axis];
         int64_t first = start < 0 ? ceil_divide(-start, p->stride[axis]) : 0;
         if (first < g->output[axis] && first * p->stride[axis] + start < p->input[axis]) read++;
     }
-    return (double)read / (double)p->kernel[axis];
+    return read;
 }
 
 /* Whether the channels of the input lie a multiple of a cache's ways apart, so that blocks do not find them where

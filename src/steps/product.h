@@ -44,8 +44,8 @@ double product_planes_summed(int64_t kernel_d, int64_t stride_d, int64_t dilatio
 /* The taps along an axis that all outputs together sum; with `clips` only those inside the input. */
 double product_axis_summed(const clconv_problem *problem, const geometry *g, int axis, bool clips);
 
-/* The share of the taps along an axis that some output reads inside the input. */
-double product_taps_read(const clconv_problem *problem, const geometry *g, int axis);
+/* The taps along an axis that some output reads; with `clips` only those that are inside the input for one. */
+int64_t product_taps_read(const clconv_problem *problem, const geometry *g, int axis, bool clips);
 
 typedef struct product {
     const char *name;
