@@ -24,9 +24,15 @@
  */
 #include "arguments/direct_channels.clh"
 #define TILE_ROWS 3
-#define CHANNELS_AHEAD 2
+#define READS_AHEAD 1
 #include "common/channel_sums.clh"
 #include "common/channel_tiles.clh"
+
+/* Channels that take as long as the last-level cache needs. */
+static inline long channels_ahead(const long taps)
+{
+    return max(32 / taps, 2L);
+}
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 direct_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const real, bias),
@@ -60,6 +66,7 @@ direct_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(co
                     TENSOR_START(weight) + ((group * blocks + block) * group_in + first_in) * weight_channel,
                 .channels = min(block_in, group_in - first_in),
                 .channel_size = channel_size,
+                .input_ahead = channels_ahead(kernel_d * kernel_h * kernel_w) * channel_size,
                 .weight_channel = weight_channel,
                 .row_step = stride_h * pitch,
                 .end_ahead = ahead.last,

@@ -60,7 +60,7 @@ kernel void winograd_row_weight(TENSOR(const real, weight),
 #define DILATION_W 1
 #define STRIDE_W 1
 #define TILE_ROWS 1
-#define CHANNELS_AHEAD 0
+#define READS_AHEAD 0
 #include "common/channel_sums.clh"
 #include "common/channel_tiles.clh"
 #include "common/padding.clh"
