@@ -48,8 +48,10 @@ direct_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(co
     const long plane_tiles = row_blocks * row_tiles, out_plane = out_height * out_width;
     const long last_unit = (get_group_id(0) + 1) * units / get_num_groups(0);
     for (long unit = get_group_id(0) * units / get_num_groups(0); unit < last_unit; unit++) {
-        const long run = unit % runs, block = unit / runs % blocks, volume = unit / runs / blocks,
-                   group = volume % groups;
+        const long shared = unit / inner_samples, run = shared % runs, block = shared / runs % blocks,
+                   group = shared / runs / blocks % groups,
+                   sample = unit % inner_samples + shared / runs / blocks / groups,
+                   volume = sample * groups + group;
         const long first_tile = run * tiles / runs, last_tile = (run + 1) * tiles / runs;
         const position_range ahead =
             weights_read(&n, first_tile / plane_tiles, (last_tile - 1) / plane_tiles);

@@ -158,6 +158,7 @@ static bool describe(const request *q, const parameter_set *p, const scratch_lay
     const geometry *g = q->geometry;
     *a = (direct_channels_arguments){
         .blocks = ceil_divide(g->group_out, lanes_of(p)),
+        .inner_samples = g->elements.weight > g->elements.input ? max_i64(problem->batch, 1) : 1,
         .groups = problem->groups,
         .group_in = g->group_in,
         .group_out = g->group_out,
@@ -189,17 +190,25 @@ static step program(const request *q, const parameter_set *p)
     return s;
 }
 
+/* Bytes that must move for the volume, as measured on a CPU: what the last-level cache does not hold comes anew for each
+ * plane of the kernel and block of output channels, in lines far apart. With few channels there is little to prefetch. */
+static double traffic(const request *q, const direct_channels_arguments *a, double volume_bytes)
+{
+    enum { FAR_BYTES = 24 << 20, FAR_BYTES_IF_FEW = 8 << 20, FEW_CHANNELS = 16, SLOWNESS = 2 };
+    const clconv_problem *p = q->problem;
+    if (volume_bytes <= (a->group_in > FEW_CHANNELS ? FAR_BYTES : FAR_BYTES_IF_FEW)) return volume_bytes;
+    double times = product_axis_summed(p, q->geometry, 0, leaves_zeros_out(q)) / (double)a->depth;
+    if (p->kernel[1] < p->stride[1]) times *= (double)p->kernel[1] / (double)p->stride[1];
+    return volume_bytes * times * (double)(SLOWNESS * a->blocks);
+}
+
 /* As measured on a CPU: a tap takes as long as its multiply-adds, or as its loads, and a little more; a tile's sums
  * are loaded and stored for each block of input channels, and turned into rows at the end; and each channel of a
  * rectangle starts a loop. */
 static void estimate(const request *q, const parameter_set *p, const direct_channels_arguments *a,
-                     bool in_place, double volume_bytes, step *s)
+                     double volume_bytes, step *s)
 {
-    /* Elements come from lines far apart: from memory more slowly than rows, but not from a copy that the last-level
-     * cache still has, nor, where prefetching has channels enough to look ahead, for the blocks of channels after the
-     * first. Weights that no cache holds come anew for each sample. */
-    enum { FAR_BYTES = 8 << 20, FAR_COPY_BYTES = 24 << 20, FAR_SLOWNESS = 3, FAR_SLOWNESS_IF_FEW = 5 };
-    enum { FEW_CHANNELS = 16, CACHED_WEIGHTS = 16 << 20 };
+    enum { CACHED_WEIGHTS = 24 << 20, FAR_SLOWNESS = 2 };
     enum { SUM_WORK = 10, TURN_WORK = 25, LOOP_WORK = 3 }; /* multiply-adds of a vector */
     const geometry *g = q->geometry;
     double positions = (double)g->output_plane / (double)a->tiles, vectors = (double)p->values[VECTORS];
@@ -217,14 +226,10 @@ static void estimate(const request *q, const parameter_set *p, const direct_chan
     double narrow = (double)traits_vector_width(q->traits, g->element_size) / (double)p->values[VECTOR_WIDTH];
     s->flops = 2 * lanes * (taps * (double)a->group_in + narrow * (sums + loops));
     s->efficiency = fmas / ((busy > 6 ? busy : 6) + 4);
-    double input = (double)g->element_size * (double)g->elements.input;
-    if (volume_bytes > (in_place ? FAR_BYTES : FAR_COPY_BYTES))
-        input = volume_bytes * (double)(a->group_in > FEW_CHANNELS ? FAR_SLOWNESS + a->blocks - 1
-                                                                   : FAR_SLOWNESS_IF_FEW * a->blocks);
     double weights =
         (double)g->element_size * (double)g->elements.weight * (double)taps_read(q) / (double)g->taps;
-    if (weights > CACHED_WEIGHTS) weights *= (double)q->problem->batch;
-    s->bytes = input + (double)g->element_size * (double)g->elements.output + weights;
+    if (weights > CACHED_WEIGHTS) weights *= FAR_SLOWNESS;
+    s->bytes = traffic(q, a, volume_bytes) + (double)g->element_size * (double)g->elements.output + weights;
 }
 
 static void append_product(const request *q, const parameter_set *p, const direct_channels_arguments *a,
@@ -240,7 +245,7 @@ static void append_product(const request *q, const parameter_set *p, const direc
     kernel_set_scalars(&s, a, sizeof *a);
     epilogue_fuse(&s, q->problem, 0);
     kernel_set_range(&s, (const int64_t[]){slices, 1, 1}, (const int64_t[]){1, 1, 1});
-    estimate(q, p, a, volume.role == BUFFER_INPUT, volume_bytes, &s);
+    estimate(q, p, a, volume_bytes, &s);
     recipe_append_run(r, &s);
 }
 
