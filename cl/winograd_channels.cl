@@ -108,16 +108,25 @@ static inline long row_source(const input_block *in, const long plane, const lon
     return (z * in->height + y) * in->width;
 }
 
-/* A vector of cells of each row of a channel, from the input's column `first` on: zeros where that is outside. A vector
- * may run past the end of its row, where the next row's follows. */
+/* A vector of cells of each row of a channel and shift, from the input's column `first` on: zeros where that is outside.
+ * A vector may run past the end of its row, where the next row's follows. */
 static inline void put_vectors(const input_block *in, global const real *channel, const long first,
-                               global real *cells, const long row_cells)
+                               global real *cells, const long cells_size, const long row_cells)
 {
-    const lanesv inside = lanes_numbered(-first, in->width - first);
+    lanesv inside[SHIFTS];
+#pragma unroll
+    for (int shift = 0; shift < SHIFTS; shift++) {
+        const long x = first + shift * OUTPUT_TILE;
+        inside[shift] = lanes_numbered(-x, in->width - x);
+    }
     for (long plane = 0; plane < in->planes; plane++)
-        for (long row = 0; row < in->rows; row++, cells += row_cells)
-            vector_store(select((realv)0, vector_load(channel + row_source(in, plane, row) + first), inside),
-                         cells);
+        for (long row = 0; row < in->rows; row++, cells += row_cells) {
+            global const real *from = channel + row_source(in, plane, row) + first;
+#pragma unroll
+            for (int shift = 0; shift < SHIFTS; shift++)
+                vector_store(select((realv)0, vector_load(from + shift * OUTPUT_TILE), inside[shift]),
+                             cells + shift * cells_size);
+        }
 }
 
 /* The same an element at a time, for a channel beside which there is nothing to read. */
@@ -158,15 +167,14 @@ static inline void put_rows(const input_block *in, const long number, global rea
     const bool has_neighbours =
         at - in->pad_width >= -in->before &&
         at - in->pad_width + size + SHIFTS * OUTPUT_TILE + row_cells + VECTOR_WIDTH <= in->after;
+    if (has_neighbours)
+        for (long i = 0; i < row_cells; i += VECTOR_WIDTH) {
+            const long x = max(min(i, row_cells - VECTOR_WIDTH), 0L);
+            put_vectors(in, channel, x - in->pad_width, cells + x, cells_size, row_cells);
+        }
     for (int shift = 0; shift < SHIFTS; shift++, cells += cells_size) {
         const long first = shift * OUTPUT_TILE - in->pad_width;
-        if (has_neighbours)
-            for (long i = 0; i < row_cells; i += VECTOR_WIDTH) {
-                const long x = max(min(i, row_cells - VECTOR_WIDTH), 0L);
-                put_vectors(in, channel, first + x, cells + x, row_cells);
-            }
-        else
-            put_cells(in, channel, first, cells, row_cells);
+        if (!has_neighbours) put_cells(in, channel, first, cells, row_cells);
         if (in->mode != PADDING_ZEROS) pad_rows(in, channel, first, cells, row_cells);
     }
 }
