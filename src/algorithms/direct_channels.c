@@ -197,7 +197,8 @@ static double traffic(const request *q, const direct_channels_arguments *a, doub
     enum { FAR_BYTES = 24 << 20, FAR_BYTES_IF_FEW = 8 << 20, FEW_CHANNELS = 16, SLOWNESS = 2 };
     const clconv_problem *p = q->problem;
     if (volume_bytes <= (a->group_in > FEW_CHANNELS ? FAR_BYTES : FAR_BYTES_IF_FEW)) return volume_bytes;
-    double times = product_axis_summed(p, q->geometry, 0, leaves_zeros_out(q)) / (double)a->depth;
+    double planes_read = product_axis_summed(p, q->geometry, 0, leaves_zeros_out(q));
+    double times = planes_read / (double)max_i64(p->input[0], 1);
     if (p->kernel[1] < p->stride[1]) times *= (double)p->kernel[1] / (double)p->stride[1];
     return volume_bytes * times * (double)(SLOWNESS * a->blocks);
 }
