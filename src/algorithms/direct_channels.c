@@ -203,17 +203,22 @@ static double traffic(const request *q, const direct_channels_arguments *a, doub
     return volume_bytes * times * (double)(SLOWNESS * a->blocks);
 }
 
-/* As measured on a CPU: a tap takes as long as its multiply-adds, or as its loads, and a little more; a tile's sums
+/* As measured on a CPU: a tap takes as long as its multiply-adds or its loads, and a little more; a tile's sums
  * are loaded and stored for each block of input channels, and turned into rows at the end; and each channel of a
  * rectangle starts a loop. */
 static void estimate(const request *q, const parameter_set *p, const direct_channels_arguments *a,
                      double volume_bytes, step *s)
 {
     enum { CACHED_WEIGHTS = 24 << 20, FAR_SLOWNESS = 2 };
+    static const double REACHED = 0.88;
     enum { SUM_WORK = 10, TURN_WORK = 25, LOOP_WORK = 3 }; /* multiply-adds of a vector */
+    enum { TAP_LOADS = 3 };                                /* of a tap, besides weights and elements */
     const geometry *g = q->geometry;
     double positions = (double)g->output_plane / (double)a->tiles, vectors = (double)p->values[VECTORS];
-    double fmas = positions * vectors, loads = positions + vectors, busy = fmas > loads ? fmas : loads;
+    /* Shorter vectors multiply as many elements in a time, but take as long for each of the rest. */
+    double narrow = (double)traits_vector_width(q->traits, g->element_size) / (double)p->values[VECTOR_WIDTH];
+    double fmas = positions * vectors / narrow, loads = (positions + vectors + TAP_LOADS) / 2,
+           busy = fmas > loads ? fmas : loads;
     double lanes = (double)q->problem->batch * (double)(a->groups * a->blocks * lanes_of(p));
     bool clips = leaves_zeros_out(q);
     double taps = product_axis_summed(q->problem, g, 0, clips) *
@@ -223,10 +228,9 @@ static void estimate(const request *q, const parameter_set *p, const direct_chan
     double blocks_in = (double)ceil_divide(a->group_in, a->block_in);
     double sums = (SUM_WORK * rectangles * blocks_in + TURN_WORK) * (double)g->output_plane;
     double loops = LOOP_WORK * rectangles * (double)a->group_in * (double)a->tiles / vectors;
-    /* Shorter vectors multiply as many elements in a time, but take as long for each of the rest. */
-    double narrow = (double)traits_vector_width(q->traits, g->element_size) / (double)p->values[VECTOR_WIDTH];
-    s->flops = 2 * lanes * (taps * (double)a->group_in + narrow * (sums + loops));
-    s->efficiency = fmas / ((busy > 6 ? busy : 6) + 4);
+    double products = taps * (double)a->group_in * ((busy > 5 ? busy : 5) + 2 * vectors) / fmas;
+    s->flops = 2 * lanes * (REACHED * products + narrow * (sums + loops));
+    s->efficiency = REACHED;
     double weights =
         (double)g->element_size * (double)g->elements.weight * (double)taps_read(q) / (double)g->taps;
     if (weights > CACHED_WEIGHTS) weights *= FAR_SLOWNESS;
