@@ -63,23 +63,28 @@ static bool lay_out(const request *q, clconv_problem *plain, geometry *g, scratc
            scratch_layout_compute(plain, g, q->strict, l) && l->channel_size <= INT32_MAX;
 }
 
-/* Whether zeros around the volume are left out: those of a copy are not read then. */
+/* Whether zeros around the volume are left out. */
 static bool leaves_zeros_out(const request *q)
 {
     return q->problem->padding_mode == CLCONV_PADDING_ZEROS && !q->strict;
 }
 
-/* Whether the input is the volume that is read. A larger one with padding is copied all the same: the rows of a
- * plane and the planes of a channel lie on different cache sets then. */
+/* Whether the input is the volume that is read, rather than a padded copy. */
 static bool reads_in_place(const request *q)
 {
-    enum { SMALL_BYTES = 4 << 20 }; /* of a group */
     const clconv_problem *p = q->problem;
-    const geometry *g = q->geometry;
-    bool is_padded = p->pad_before[1] + p->pad_after[1] + p->pad_before[2] + p->pad_after[2] > 0;
-    if (leaves_zeros_out(q))
-        return !is_padded || g->group_in * g->input_plane * g->element_size < SMALL_BYTES;
-    return !is_padded && p->pad_before[0] + p->pad_after[0] == 0;
+    if (leaves_zeros_out(q)) return true;
+    for (int axis = 0; axis < 3; axis++)
+        if (p->pad_before[axis] + p->pad_after[axis] > 0) return false;
+    return true;
+}
+
+/* Whether the channels of the input lie such a power of two apart that a core's own cache does not keep them all. */
+static bool shares_cache_sets(const request *q, const direct_channels_arguments *a)
+{
+    enum { CACHE_BYTES = 1 << 20 };
+    int64_t bytes = a->depth * a->plane_size * q->geometry->element_size;
+    return (double)a->group_in * (double)(bytes & -bytes) > CACHE_BYTES;
 }
 
 /* A kernel of one element reads its positions as one line. */
@@ -140,13 +145,12 @@ static void describe_volume(const request *q, const scratch_layout *l, bool in_p
                             direct_channels_arguments *a)
 {
     const clconv_problem *p = q->problem;
-    bool clips = leaves_zeros_out(q);
     a->depth = p->input[0];
     a->clip_depth = p->pad_before[0];
-    a->pad_height = clips ? p->pad_before[1] : 0;
-    a->pad_width = clips ? p->pad_before[2] : 0;
-    a->height = clips || in_place ? p->input[1] : INT64_MAX / 4;
-    a->width = clips || in_place ? p->input[2] : INT64_MAX / 4;
+    a->pad_height = in_place ? p->pad_before[1] : 0;
+    a->pad_width = in_place ? p->pad_before[2] : 0;
+    a->height = in_place ? p->input[1] : INT64_MAX / 4;
+    a->width = in_place ? p->input[2] : INT64_MAX / 4;
     a->pitch = in_place ? p->input[2] : l->pitch;
     a->plane_size = in_place ? p->input[1] * p->input[2] : l->plane_size;
 }
@@ -230,7 +234,7 @@ static void estimate(const request *q, const parameter_set *p, const direct_chan
     double loops = LOOP_WORK * rectangles * (double)a->group_in * (double)a->tiles / vectors;
     double products = taps * (double)a->group_in * ((busy > 5 ? busy : 5) + 2 * vectors) / fmas;
     s->flops = 2 * lanes * (REACHED * products + narrow * (sums + loops));
-    s->efficiency = REACHED;
+    s->efficiency = shares_cache_sets(q, a) ? 0.85 * REACHED : REACHED;
     double weights =
         (double)g->element_size * (double)g->elements.weight * (double)taps_read(q) / (double)g->taps;
     if (weights > CACHED_WEIGHTS) weights *= FAR_SLOWNESS;
@@ -285,8 +289,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     step_buffer volume = {BUFFER_INPUT, 0};
     if (!in_place) {
         int64_t copy = recipe_reserve(r, volume_bytes);
-        volume =
-            (step_buffer){BUFFER_WORKSPACE, copy + (a.pad_height * a.pitch + a.pad_width) * g->element_size};
+        volume = (step_buffer){BUFFER_WORKSPACE, copy};
         scratch_part all =
             scratch_part_of(&plain, &layout, 0, plain.batch,
                             geometry_depth_span(&plain, 0, plain_geometry.output[0], layout.clips_depth));
