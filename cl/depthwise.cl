@@ -85,6 +85,7 @@ typedef struct tile_place {
     long out_plane, q, positions, pitch, width;
     int depths;
     real bias;
+    bool streams;
 } tile_place;
 
 ALWAYS_INLINE void convolve(const int vectors, const tap_range *t, const tile_place *p)
@@ -108,7 +109,7 @@ ALWAYS_INLINE void convolve(const int vectors, const tap_range *t, const tile_pl
         }
     }
     store_tile(acc, vectors, p->out, p->e, p->out_plane, p->depths, p->q, 0, p->positions, p->pitch, p->width,
-               false);
+               p->streams);
 }
 
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
@@ -176,6 +177,7 @@ depthwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
                     .width = store_width,
                     .depths = (int)min((long)DEPTHS, last - z),
                     .bias = has_bias ? TENSOR_START(bias)[filter] : 0,
+                    .streams = streams != 0,
                 };
                 global const real *tile_x = slice + (z - first) * STRIDE_D * plane_size + VECTOR_START(0);
                 for (long q = 0; q < positions; q += LOCAL_SIZE * TILE) {

@@ -55,14 +55,18 @@ static bool is_applicable(const request *q, text *why)
     return true;
 }
 
-/* Output planes of a block: as many tiles as keep a slice within its size, shared out evenly. */
+/* However many compute units there are. */
+enum { MIN_UNITS = 8 };
+
+/* Output planes of a block: as many tiles as keep a slice within its size, shared out evenly, in blocks enough. */
 static int64_t block_depth(const request *q, const parameter_set *p, int64_t plane_bytes)
 {
     const clconv_problem *problem = q->problem;
     int64_t depths = max_i64(p->values[DEPTHS], 1), all = round_up(q->geometry->output[0], depths);
     int64_t planes = (p->values[SLICE_KIB] << 10) / plane_bytes - geometry_planes_read(problem, 1, false);
     int64_t block = planes < 0 ? 0 : (planes / problem->stride[0] + 1) / depths * depths;
-    block = max_i64(min_i64(all, block), depths);
+    int64_t volumes = max_i64(problem->batch * problem->in_channels, 1);
+    block = max_i64(min_i64(ceil_divide(all, ceil_divide(MIN_UNITS, volumes)), block), depths);
     return round_up(ceil_divide(all, ceil_divide(all, block)), depths);
 }
 
@@ -103,6 +107,7 @@ static depthwise_arguments describe(const request *q, const parameter_set *p, co
     a.slice_size = round_up(a.slice_depth * l->plane_size + product_slack(tile), 16);
     a.store_pitch = has_gutter ? l->pitch : a.positions;
     a.store_width = has_gutter ? g->output[2] : a.positions;
+    a.streams = !has_gutter && kernel_output_streams(g->elements.output * g->element_size);
     return a;
 }
 
@@ -144,10 +149,18 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, q->problem, 0);
     double lanes = (double)round_up(a.positions, product_slack(&tile) / tile.vectors);
-    s.flops = 2 * (double)g->taps * (double)a.units * (double)a.block_depth * (double)a.multiplier * lanes;
-    /* As measured on a CPU: rows are sorted by phase under strides, and deep kernels use a loaded vector more often. */
+    double units = (double)max_i64(a.units, MIN_UNITS / 2); /* fewer leave workers idle */
+    s.flops = 2 * (double)g->taps * units * (double)a.block_depth * (double)a.multiplier * lanes;
+    /* As measured on a CPU: rows are sorted by phase under strides, deep kernels use a loaded vector more often, and
+     * a piece of a row in a tile of one plane is stored in the time of so many multiply-adds of a vector. */
+    enum { PIECE_WORK = 40 };
     s.efficiency = l.phases[1] * l.phases[2] > 1 ? 0.25 : 0.5;
     if (q->problem->kernel[0] >= DEEP_KERNEL) s.efficiency *= 1.5;
+    if (tile.out_channels == 1 && a.store_pitch != a.store_width) {
+        double pieces = lanes / (double)product_slack(&tile) + lanes / (double)a.store_pitch;
+        s.flops += 2 * s.efficiency * PIECE_WORK * units * (double)(a.block_depth * a.multiplier) * pieces *
+                   (double)tile.vector_width;
+    }
     s.bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
     recipe_append_run(r, &s);
 }
