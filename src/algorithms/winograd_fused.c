@@ -222,7 +222,8 @@ static void split_depth(const request *q, winograd_fused_arguments *a)
 }
 
 /* Tiles of a row of tiles, with some more where that costs few panels: a vector then begins with a row, and
- * stores nothing that lies across two vectors. Those of a dilated kernel interlace and are stored otherwise. */
+ * stores nothing that lies across two vectors. Those that interlace in no groups of lanes are stored
+ * otherwise. */
 static int64_t choose_columns(const request *q, const product_tile *tile, int64_t m)
 {
     enum { MOST_MORE = 10 }; /* a part in so many */
@@ -230,7 +231,7 @@ static int64_t choose_columns(const request *q, const product_tile *tile, int64_
     int64_t rows = winograd_tiles(q->problem, q->geometry, 1, m);
     while (even < columns && even < width)
         even *= 2;
-    if (q->problem->dilation[2] > 1 || even < columns) return columns;
+    if (!winograd_has_groups(q->problem->dilation[2], tile->vector_width) || even < columns) return columns;
     int64_t panels = ceil_divide(rows * columns, width), more = ceil_divide(rows * even, width) - panels;
     return more <= panels / MOST_MORE ? even : columns;
 }
@@ -288,10 +289,13 @@ static step program(const request *q, const parameter_set *p, const product_tile
 }
 
 /* FLOPs as long as a frequency of an output's tile takes to transform and store, as measured on a CPU: tiles
- * of 5 x 5 kernels have fewer outputs for as many frequencies, and those whose vectors lie in one row are stored
- * as they are. */
-static double output_work(const product_tile *tile, int64_t m, int64_t n, bool in_registers, int64_t columns)
+ * of 5 x 5 kernels have fewer outputs for as many frequencies, those whose vectors lie in one row are stored
+ * as they are, and those that interlace in no groups of lanes in pieces as long as the dilation. */
+static double output_work(const product_tile *tile, int64_t m, int64_t n, bool in_registers, int64_t columns,
+                          int64_t dilation_w)
 {
+    if (!winograd_has_groups(dilation_w, tile->vector_width))
+        return dilation_w < 8 ? 128 / (double)dilation_w : 16;
     if (n - m > 2) return 4;
     bool is_narrow = columns < panel_width(tile);
     if (in_registers) return is_narrow ? 7 : 1;
@@ -324,8 +328,9 @@ static void estimate(const request *q, const parameter_set *p, const product_til
     double out_planes = lanes * (double)a->chunk_depth * (double)(a->group_blocks * tile->out_channels);
     double product = 2 * frequencies * out_planes * (double)channels_in(q) * planes_summed;
     double input_work = n - m > 2 ? 8 : in_registers ? 11 : INPUT_WORK;
-    double transforms = frequencies * (input_work * in_planes +
-                                       output_work(tile, m, n, in_registers, a->columns) * out_planes);
+    double transforms =
+        frequencies * (input_work * in_planes +
+                       output_work(tile, m, n, in_registers, a->columns, problem->dilation[2]) * out_planes);
     double rate = PRODUCT_RATE * (in_registers ? 1 : product_efficiency(tile->out_channels, tile->vectors));
     s->flops = product + transforms;
     s->efficiency = s->flops / (product / rate + transforms / TRANSFORM_RATE);

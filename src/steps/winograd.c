@@ -67,6 +67,12 @@ int64_t winograd_tiles(const clconv_problem *problem, const geometry *g, int axi
     return ceil_divide(g->output[axis], m * dilation) * dilation;
 }
 
+bool winograd_has_groups(int64_t dilation_w, int64_t vector_width)
+{
+    bool is_power_of_two = (dilation_w & (dilation_w - 1)) == 0;
+    return is_power_of_two && dilation_w <= 8 && dilation_w < vector_width;
+}
+
 bool winograd_is_accurate(const clconv_problem *problem, const geometry *g, int64_t fewest, text *why)
 {
     int64_t products = geometry_fewest_products(problem, g);
