@@ -195,16 +195,17 @@ static step program(const request *q, const parameter_set *p)
 }
 
 /* Bytes that must move for the volume, as measured on a CPU: what the last-level cache does not hold comes anew for each
- * plane of the kernel and block of output channels, in lines far apart. With few channels there is little to prefetch. */
+ * plane of the kernel and block of output channels, in lines far apart, and more slowly where few cache sets hold them.
+ * With few channels there is little to prefetch. */
 static double traffic(const request *q, const direct_channels_arguments *a, double volume_bytes)
 {
-    enum { FAR_BYTES = 24 << 20, FAR_BYTES_IF_FEW = 8 << 20, FEW_CHANNELS = 16, SLOWNESS = 2 };
+    enum { FAR_BYTES = 24 << 20, FAR_BYTES_IF_FEW = 8 << 20, FEW_CHANNELS = 16 };
     const clconv_problem *p = q->problem;
     if (volume_bytes <= (a->group_in > FEW_CHANNELS ? FAR_BYTES : FAR_BYTES_IF_FEW)) return volume_bytes;
     double planes_read = product_axis_summed(p, q->geometry, 0, leaves_zeros_out(q));
     double times = planes_read / (double)max_i64(p->input[0], 1);
     if (p->kernel[1] < p->stride[1]) times *= (double)p->kernel[1] / (double)p->stride[1];
-    return volume_bytes * times * (double)(SLOWNESS * a->blocks);
+    return volume_bytes * times * (double)a->blocks * (shares_cache_sets(q, a) ? 2.6 : 2);
 }
 
 /* As measured on a CPU: a tap takes as long as its multiply-adds or its loads, and a little more; a tile's sums

@@ -1,13 +1,12 @@
-/* Work to time: each step takes as long as its arithmetic or its memory traffic, whichever is longer, a little for
- * the other, so that of two that memory bounds the one with less arithmetic is taken, and a launch. The rates come from the kind of device, never from a measurement, so the choice is reproducible. */
+/* Work to time: each step takes as long as its arithmetic or its memory traffic, whichever is longer, and a
+ * launch. The rates come from the kind of device, never from a measurement, so the choice is reproducible. */
 #include "plan/plan.h"
 
 static double cost_of_step(const device_traits *traits, const step *s)
 {
     double rate = traits->flops_per_second * (s->element_size == 8 ? 0.5 : 1.0) * s->efficiency;
     double arithmetic = s->flops / rate, traffic = s->bytes / traits->bytes_per_second;
-    double longer = arithmetic > traffic ? arithmetic : traffic, shorter = arithmetic + traffic - longer;
-    return longer + shorter / 32 + traits->launch_seconds;
+    return (arithmetic > traffic ? arithmetic : traffic) + traits->launch_seconds;
 }
 
 double cost_of_recipe(const device_traits *traits, const recipe *r, bool packed_weights)
