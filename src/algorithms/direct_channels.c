@@ -201,11 +201,25 @@ static double traffic(const request *q, const direct_channels_arguments *a, doub
 {
     enum { FAR_BYTES = 24 << 20, FAR_BYTES_IF_FEW = 8 << 20, FEW_CHANNELS = 16 };
     const clconv_problem *p = q->problem;
-    if (volume_bytes <= (a->group_in > FEW_CHANNELS ? FAR_BYTES : FAR_BYTES_IF_FEW)) return volume_bytes;
+    if (volume_bytes <= (a->group_in > FEW_CHANNELS ? FAR_BYTES : FAR_BYTES_IF_FEW))
+        return volume_bytes * geometry_rows_met(p);
     double planes_read = product_axis_summed(p, q->geometry, 0, leaves_zeros_out(q));
     double times = planes_read / (double)max_i64(p->input[0], 1);
     if (p->kernel[1] < p->stride[1]) times *= (double)p->kernel[1] / (double)p->stride[1];
     return volume_bytes * times * (double)a->blocks * (shares_cache_sets(q, a) ? 2.6 : 2);
+}
+
+/* Multiply-adds as long as elements come late: a row of one tap fetches its first line ahead, and the others come when a
+ * block of output channels first reads them. */
+static double late_work(const request *q, const direct_channels_arguments *a)
+{
+    enum { LATE_WORK = 40 }; /* multiply-adds of a vector */
+    int64_t lanes = traits_vector_width(q->traits, q->geometry->element_size);
+    double span = (double)(a->out_width * q->problem->stride[2]) / (double)a->row_tiles;
+    if (a->kernel_w > 1 || span <= (double)lanes) return 0;
+    double rows = (double)q->problem->batch * (double)(a->groups * a->group_in * a->kernel_d * a->kernel_h) *
+                  (double)(a->tiles * a->tile_rows);
+    return LATE_WORK * (span / (double)lanes - 1) * rows * (double)lanes;
 }
 
 /* As measured on a CPU: a tap takes as long as its multiply-adds or its loads, and a little more; a tile's sums
@@ -234,7 +248,7 @@ static void estimate(const request *q, const parameter_set *p, const direct_chan
     double sums = (SUM_WORK * rectangles * blocks_in + TURN_WORK) * (double)g->output_plane;
     double loops = LOOP_WORK * rectangles * (double)a->group_in * (double)a->tiles / vectors;
     double products = taps * (double)a->group_in * ((busy > 5 ? busy : 5) + 2 * vectors) / fmas;
-    s->flops = 2 * lanes * (REACHED * products + narrow * (sums + loops));
+    s->flops = 2 * lanes * (REACHED * products + narrow * (sums + loops)) + 2 * late_work(q, a);
     s->efficiency = shares_cache_sets(q, a) ? 0.85 * REACHED : REACHED;
     double weights =
         (double)g->element_size * (double)g->elements.weight * (double)taps_read(q) / (double)g->taps;

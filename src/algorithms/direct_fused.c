@@ -132,7 +132,8 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     step s = kernel_step("direct_fused", "direct_fused.cl", "direct_fused", problem->dtype);
     product_define(&s, &tile, problem->kernel, problem->stride, problem->dilation, &layout);
     kernel_add_tensors(&s, problem, BUFFER_PACKED);
-    double bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
+    double read = geometry_rows_met(problem) * (double)g->elements.input,
+           bytes = (double)g->element_size * (read + (double)g->elements.output);
     if (!slices_finish(&slices, &tile, r->packed_bytes / a.groups, bytes, r, &s, why)) return;
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, problem, 0);

@@ -255,3 +255,12 @@ int64_t geometry_planes_made(const clconv_problem *problem, const geometry *g, i
     int64_t more = planes - geometry_planes_read(problem, 1, false);
     return more < 0 ? 1 : min_i64(more / problem->stride[0] + 1, g->output[0]);
 }
+
+double geometry_rows_met(const clconv_problem *problem)
+{
+    double share = 1;
+    for (int axis = 0; axis < 2; axis++)
+        if (problem->kernel[axis] < problem->stride[axis])
+            share *= (double)problem->kernel[axis] / (double)problem->stride[axis];
+    return share;
+}

@@ -66,7 +66,7 @@ step panel_slices_step(const char *name, const char *source, const clconv_proble
     double products = (double)(s->rows + PANEL_TILE_ROWS) * lanes;
     to.flops = 2 * products * (double)(s->out_blocks * tile->out_channels) + 2 * unfold_work;
     to.efficiency = 0.9 * product_efficiency(tile->out_channels, tile->vectors);
-    to.bytes = (double)g->element_size *
-               ((double)g->elements.input + (double)g->elements.output + (double)g->elements.weight);
+    to.bytes = (double)g->element_size * (geometry_rows_met(problem) * (double)g->elements.input +
+                                          (double)g->elements.output + (double)g->elements.weight);
     return to;
 }
