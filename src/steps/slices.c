@@ -113,8 +113,9 @@ bool slices_finish(const slice_plan *s, const product_tile *tile, int64_t weight
     to->efficiency = reached * product_efficiency(tile->out_channels, tile->vectors);
     to->bytes = tensor_bytes;
     double units = (double)s->units;
-    /* A copy takes as long as memory does, and one that a core's own cache does not hold twice as long more. */
-    to->bytes += units * (double)(s->padded_size * to->element_size);
+    /* A copy takes a quarter of the time that memory does, and one that a core's own cache does not hold twice as long as
+     * memory more. */
+    to->bytes += units * (double)(s->padded_size * to->element_size) / 4;
     if (s->slice_size * to->element_size > CACHED)
         to->bytes += 2 * units * (double)(s->slice_size * to->element_size);
     if (weight_bytes > CACHED) to->bytes += units * (double)weight_bytes;
