@@ -206,6 +206,39 @@ static void test_fewest_products(void)
     }
 }
 
+/* Rows along an axis that some window meets, counted one by one. */
+static int64_t count_met(const clconv_problem *p, const geometry *g, int axis)
+{
+    int64_t met = 0;
+    for (int64_t x = 0; x < p->input[axis]; x++) {
+        bool is_met = false;
+        for (int64_t o = 0; o < g->output[axis]; o++)
+            is_met = is_met || (x >= o * p->stride[axis] && x < o * p->stride[axis] + p->kernel[axis]);
+        met += is_met;
+    }
+    return met;
+}
+
+/* Of an input that windows and leaps fill. */
+static void test_rows_met(void)
+{
+    for (int64_t kernel = 1; kernel <= 4; kernel++)
+        for (int64_t stride = 1; stride <= 4; stride++) {
+            clconv_problem p;
+            geometry g;
+            clconv_problem_init(&p);
+            for (int axis = 0; axis < 2; axis++) {
+                p.kernel[axis] = kernel;
+                p.stride[axis] = stride;
+                p.input[axis] = (axis + 2) * stride + (kernel > stride ? kernel - stride : 0);
+            }
+            p.stride[2] = p.input[2] = 8; /* columns do not count */
+            CU_ASSERT_EQUAL_FATAL(geometry_compute(&p, &g, NULL), CLCONV_SUCCESS);
+            double met = (double)(count_met(&p, &g, 0) * count_met(&p, &g, 1));
+            CU_ASSERT_DOUBLE_EQUAL(geometry_rows_met(&p) * (double)(p.input[0] * p.input[1]), met, 1e-9);
+        }
+}
+
 const char test_suite_name[] = "geometry";
 const test_entry test_suite[] = {
     {"the output holds every window that fits", test_output_size},
@@ -215,5 +248,6 @@ const test_entry test_suite[] = {
     {"padding 'same' keeps the size", test_same},
     {"what 'same' refuses", test_same_refusals},
     {"fewest products of an output", test_fewest_products},
+    {"rows that strides leap over", test_rows_met},
     {NULL, NULL},
 };
