@@ -1,7 +1,7 @@
 /* Pointwise convolution (1 x 1 x 1, without padding or strides) to few output channels, which memory bounds: a head
  * that makes classes of features.
  *
- *     A work-group takes a block of positions, whose sums lie in a slice of its own that its nearest cache holds, and
+ *     A work-group takes a block of positions, whose sums lie in a slice of its own that its core's cache holds, and
  * goes through the input a few channels at a time, each read in one run as long as the block:
  *
  *         sums [o][position] += weight [c][o] * input [c][position]      for CHANNELS channels c at once

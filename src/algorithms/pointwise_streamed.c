@@ -28,7 +28,7 @@ static void choose(const request *q, parameter_set *p)
     int64_t sums = q->traits->registers / 2 / q->geometry->group_out;
     p->values[VECTORS] = max_i64(min_i64(sums, MAX_VECTORS), 1);
     p->values[VECTOR_WIDTH] = traits_vector_width(q->traits, q->geometry->element_size);
-    p->values[SLICE_KIB] = 8;
+    p->values[SLICE_KIB] = 256;
     p->values[SLICES] = q->traits->slices;
 }
 
