@@ -129,6 +129,26 @@ static step program(const request *q, const parameter_set *p, const scratch_layo
     return s;
 }
 
+/* As measured on a CPU: rows are sorted by phase under strides, deep kernels use a loaded vector more often, and a piece
+ * of a row in a tile of one plane is stored in the time of so many multiply-adds of a vector. */
+static void estimate(const request *q, const product_tile *tile, const scratch_layout *l,
+                     const depthwise_arguments *a, step *s)
+{
+    enum { PIECE_WORK = 40 };
+    const geometry *g = q->geometry;
+    double lanes = (double)round_up(a->positions, product_slack(tile) / tile->vectors);
+    double units = (double)max_i64(a->units, MIN_UNITS / 2); /* fewer leave workers idle */
+    s->flops = 2 * (double)g->taps * units * (double)a->block_depth * (double)a->multiplier * lanes;
+    s->efficiency = l->phases[1] * l->phases[2] > 1 ? 0.25 : 0.5;
+    if (q->problem->kernel[0] >= DEEP_KERNEL) s->efficiency *= 1.5;
+    if (tile->out_channels == 1 && a->store_pitch != a->store_width) {
+        double pieces = lanes / (double)product_slack(tile) + lanes / (double)a->store_pitch;
+        s->flops += 2 * s->efficiency * PIECE_WORK * units * (double)(a->block_depth * a->multiplier) *
+                    pieces * (double)tile->vector_width;
+    }
+    s->bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
+}
+
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     const geometry *g = q->geometry;
@@ -148,20 +168,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
                      (const int64_t[]){tile.local_size, 1, 1});
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, q->problem, 0);
-    double lanes = (double)round_up(a.positions, product_slack(&tile) / tile.vectors);
-    double units = (double)max_i64(a.units, MIN_UNITS / 2); /* fewer leave workers idle */
-    s.flops = 2 * (double)g->taps * units * (double)a.block_depth * (double)a.multiplier * lanes;
-    /* As measured on a CPU: rows are sorted by phase under strides, deep kernels use a loaded vector more often, and
-     * a piece of a row in a tile of one plane is stored in the time of so many multiply-adds of a vector. */
-    enum { PIECE_WORK = 40 };
-    s.efficiency = l.phases[1] * l.phases[2] > 1 ? 0.25 : 0.5;
-    if (q->problem->kernel[0] >= DEEP_KERNEL) s.efficiency *= 1.5;
-    if (tile.out_channels == 1 && a.store_pitch != a.store_width) {
-        double pieces = lanes / (double)product_slack(&tile) + lanes / (double)a.store_pitch;
-        s.flops += 2 * s.efficiency * PIECE_WORK * units * (double)(a.block_depth * a.multiplier) * pieces *
-                   (double)tile.vector_width;
-    }
-    s.bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
+    estimate(q, &tile, &l, &a, &s);
     recipe_append_run(r, &s);
 }
 

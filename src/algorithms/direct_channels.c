@@ -204,8 +204,7 @@ static double traffic(const request *q, const direct_channels_arguments *a, doub
     if (volume_bytes <= (a->group_in > FEW_CHANNELS ? FAR_BYTES : FAR_BYTES_IF_FEW))
         return volume_bytes * geometry_rows_met(p);
     double planes_read = product_axis_summed(p, q->geometry, 0, leaves_zeros_out(q));
-    double times = planes_read / (double)max_i64(p->input[0], 1);
-    if (p->kernel[1] < p->stride[1]) times *= (double)p->kernel[1] / (double)p->stride[1];
+    double times = planes_read / (double)max_i64(p->input[0], 1) * geometry_axis_met(p, 1);
     return volume_bytes * times * (double)a->blocks * (shares_cache_sets(q, a) ? 2.6 : 2);
 }
 

@@ -256,11 +256,13 @@ int64_t geometry_planes_made(const clconv_problem *problem, const geometry *g, i
     return more < 0 ? 1 : min_i64(more / problem->stride[0] + 1, g->output[0]);
 }
 
+double geometry_axis_met(const clconv_problem *problem, int axis)
+{
+    double share = (double)problem->kernel[axis] / (double)problem->stride[axis];
+    return share < 1 ? share : 1;
+}
+
 double geometry_rows_met(const clconv_problem *problem)
 {
-    double share = 1;
-    for (int axis = 0; axis < 2; axis++)
-        if (problem->kernel[axis] < problem->stride[axis])
-            share *= (double)problem->kernel[axis] / (double)problem->stride[axis];
-    return share;
+    return geometry_axis_met(problem, 0) * geometry_axis_met(problem, 1);
 }

@@ -51,7 +51,9 @@ int64_t geometry_planes_read(const clconv_problem *problem, int64_t count, bool 
 /* Output planes, at least 1, that read no more than `planes` planes, if 1 does. */
 int64_t geometry_planes_made(const clconv_problem *problem, const geometry *g, int64_t planes, bool clip);
 
-/* The share of the input's rows that some window meets: strides may leap over the others. */
+/* The share of the input's positions along an axis that some window meets: strides may leap over the others; and of its
+ * rows. */
+double geometry_axis_met(const clconv_problem *problem, int axis);
 double geometry_rows_met(const clconv_problem *problem);
 
 #endif
