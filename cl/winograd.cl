@@ -13,7 +13,7 @@
  *   VECTOR_WIDTH    1 to 16   tiles that a work-item transforms at once; 1 where a work-item is a lane
  *   LOCAL_SIZE      1 to 256  work-items side by side along tiles
  *   SLICE_CHANNELS  1 to 64   channels that a work-group transforms at once
- *   DILATION_W      1 and more
+ *   DILATION_W      1 and more; 0 if dilation_w says it
  *
  * Cost: 5 FLOPs an element of the transformed volumes or so; each is read and written once, n^2 / m^2 times
  * the size of the input or output.
@@ -55,7 +55,8 @@ winograd_input(TENSOR(const real, input), TENSOR(real, panels),
             pad_plane(&plain, TENSOR_START(input) + (c * depth + (is_inside ? source : 0)) * height * width,
                       padded, is_inside);
             finish_slice();
-            transform_rows(padded, parts + (c - first) * parts_size, rows, part, columns, pitch, dilation_h);
+            transform_rows(padded, parts + (c - first) * parts_size, rows, part, columns, pitch, dilation_h,
+                           dilation_w);
         }
         finish_slice();
         for (long p = 0; p < plane_panels; p++) {
@@ -74,6 +75,8 @@ kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 winograd_output(TENSOR(const real, product), TENSOR(const real, bias),
                 TENSOR(real, output) EPILOGUE_TENSOR WINOGRAD_OUTPUT_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
 {
+    const tile_plane tiles = {0,          positions,  columns,   dilation_h, dilation_h,
+                              dilation_w, out_height, out_width, streams};
     for (long plane = get_group_id(1); plane < planes; plane += get_num_groups(1)) {
         const long channel = plane / chunk_depth, z = first_depth + plane % chunk_depth;
         const real b = has_bias ? TENSOR_START(bias)[channel] : 0;
@@ -84,8 +87,7 @@ winograd_output(TENSOR(const real, product), TENSOR(const real, bias),
              q += get_global_size(0) * VECTOR_WIDTH) {
             realv rows[OUTPUT_TILE][OUTPUT_TILE];
             transform_products(from + q, from_frequency, b, e, rows);
-            store_tiles(rows, TENSOR_START(output) + at, e, q, 0, positions, columns, dilation_h, dilation_h,
-                        out_height, out_width, streams);
+            store_tiles(rows, TENSOR_START(output) + at, e, q, &tiles);
         }
     }
 }

@@ -22,7 +22,7 @@
  *   OUT_CHANNELS        1 to 16   output channels of the product's register tile
  *   VECTORS             1 to 4    panels of the register tile at most
  *   VECTOR_WIDTH        2 to 16   tiles of a panel
- *   DILATION_W          1 and more
+ *   DILATION_W          1 and more; 0 if dilation_w says it
  *   KERNEL_D            1 and more: depth of the kernel
  *   CHANNELS_IN         0; or the input channels of a group times their phases: products are summed in registers,
  *                       weights are [o][kd][c][phase][frequency]
@@ -56,7 +56,7 @@ typedef struct input_planes {
     long depth, height, width, pad_height, pad_width, mode;
     bool has_zeros; /* the padding of the padded rows is there */
     global real *padded, *parts;
-    long pitch, part, columns, dilation_h, frequency_step, panel_step;
+    long pitch, part, columns, dilation_h, dilation_w, frequency_step, panel_step;
 } input_planes;
 
 /* Pads the input rows under a block: its tiles then read rows `phases` apart. With strides each phase of the input
@@ -92,7 +92,7 @@ static inline void transform_channels(input_planes *in, const tile_block *b, lon
         pad_block(in, b, plane, ahead);
         for (long phase = 0; phase < PHASES; phase++) {
             transform_rows(in->padded + phase * rows * in->pitch, in->parts, rows, in->part, in->columns,
-                           in->pitch, b->phases);
+                           in->pitch, b->phases, in->dilation_w);
             for (long p = 0; p < b->panels; p++)
                 transform_columns(in->parts + p * PANEL, in->part, in->columns * b->phases,
                                   to + p * in->panel_step + (c * PHASES + phase) * PANEL, in->frequency_step);
@@ -100,19 +100,19 @@ static inline void transform_channels(input_planes *in, const tile_block *b, lon
     }
 }
 
-/* A plane of all output channels of a group; the bias is 0 if there is none. */
+/* A plane of all output channels of a group, and the tiles of a block of it; the bias is 0 if there is none. */
 typedef struct output_planes {
     global real *out;
     global const real *bias;
     epilogue e;
-    long channel_size, height, width, streams;
+    long channel_size;
+    tile_plane tiles;
 } output_planes;
 
 #if CHANNELS_IN > 0
 /* Sums, transforms and stores a register tile. */
 ALWAYS_INLINE void store_sums(const int channels, const int vectors, const frequency_product *f,
-                              const tile_block *b, const output_planes *to, const long first_channel,
-                              const long first_panel, const long columns, const long dilation_h)
+                              const output_planes *to, const long first_channel, const long first_panel)
 {
     output_tile tiles[OUT_CHANNELS][VECTORS];
     sum_tiles(channels, vectors, f, first_panel * FREQUENCIES * CHANNELS_IN * PANEL,
@@ -131,30 +131,26 @@ ALWAYS_INLINE void store_sums(const int channels, const int vectors, const frequ
                 row[x] = tiles[i / VECTORS][i % VECTORS].columns[x][y];
             finish_row(row, to->bias != 0 ? to->bias[o] : 0, e, rows[y]);
         }
-        store_tiles(rows, to->out + o * to->channel_size, e, (first_panel + i % VECTORS) * PANEL,
-                    b->first_set * OUTPUT_TILE * dilation_h + b->first_phase, b->tiles, columns, b->phases,
-                    dilation_h, to->height, to->width, to->streams);
+        store_tiles(rows, to->out + o * to->channel_size, e, (first_panel + i % VECTORS) * PANEL, &to->tiles);
     }
 }
 
 /* The output of a block, sums in registers. */
-static inline void store_block(const frequency_product *f, const tile_block *b, const output_planes *to,
-                               const long columns, const long dilation_h)
+static inline void store_block(const frequency_product *f, const tile_block *b, const output_planes *to)
 {
     for (long p = 0; p < b->panels; p += VECTORS)
         for (long o = 0; o < f->channels_out; o += OUT_CHANNELS)
             if (p + VECTORS <= b->panels && o + OUT_CHANNELS <= f->channels_out)
-                store_sums(OUT_CHANNELS, VECTORS, f, b, to, o, p, columns, dilation_h);
+                store_sums(OUT_CHANNELS, VECTORS, f, to, o, p);
             else
                 for (long i = 0; i < OUT_CHANNELS * VECTORS; i++)
                     if (o + i / VECTORS < f->channels_out && p + i % VECTORS < b->panels)
-                        store_sums(1, 1, f, b, to, o + i / VECTORS, p + i % VECTORS, columns, dilation_h);
+                        store_sums(1, 1, f, to, o + i / VECTORS, p + i % VECTORS);
 }
 #else
 /* Transforms a chunk of a block's product and stores it. While one channel is transformed, the lines of the next
  * are fetched, unless stores do without. */
-static inline void store_chunk(const frequency_product *f, const product_chunk *c, const tile_block *b,
-                               const output_planes *to, const long columns, const long dilation_h)
+static inline void store_chunk(const frequency_product *f, const product_chunk *c, const output_planes *to)
 {
     const long first = c->first_block * OUT_CHANNELS,
                last = min(f->channels_out, first + c->blocks * OUT_CHANNELS);
@@ -163,23 +159,19 @@ static inline void store_chunk(const frequency_product *f, const product_chunk *
         const real bias = to->bias != 0 ? to->bias[o] : 0;
         for (long p = 0; p < c->panels; p++) {
             realv rows[OUTPUT_TILE][OUTPUT_TILE];
-            if (o + 1 < last && !to->streams)
+            if (o + 1 < last && !to->tiles.streams)
                 prefetch_tiles(to->out + (o + 1) * to->channel_size, (c->first_panel + p) * PANEL,
-                               b->first_set * OUTPUT_TILE * dilation_h + b->first_phase, b->tiles, columns,
-                               b->phases, dilation_h, to->width);
+                               &to->tiles);
             transform_products(f->product + ((o - first) * c->panels + p) * PANEL, f->product_frequency, bias,
                                e, rows);
-            store_tiles(rows, to->out + o * to->channel_size, e, (c->first_panel + p) * PANEL,
-                        b->first_set * OUTPUT_TILE * dilation_h + b->first_phase, b->tiles, columns,
-                        b->phases, dilation_h, to->height, to->width, to->streams);
+            store_tiles(rows, to->out + o * to->channel_size, e, (c->first_panel + p) * PANEL, &to->tiles);
         }
     }
 }
 
 /* The output of a block, chunk by chunk of at most so many panels and blocks of output channels. */
 static inline void store_chunks(const frequency_product *f, const tile_block *b, const output_planes *to,
-                                const long columns, const long dilation_h, const long chunk_panels,
-                                const long chunk_blocks, const long group_blocks)
+                                const long chunk_panels, const long chunk_blocks, const long group_blocks)
 {
     product_chunk c = {0, 0, 0, 0};
     for (; c.first_panel < b->panels; c.first_panel += chunk_panels) {
@@ -187,7 +179,7 @@ static inline void store_chunks(const frequency_product *f, const tile_block *b,
         for (c.first_block = 0; c.first_block < group_blocks; c.first_block += chunk_blocks) {
             c.blocks = min(chunk_blocks, group_blocks - c.first_block);
             multiply_chunk(f, &c);
-            store_chunk(f, &c, b, to, columns, dilation_h);
+            store_chunk(f, &c, to);
         }
     }
 }
@@ -215,6 +207,7 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
                        part,
                        columns,
                        dilation_h,
+                       dilation_w,
                        0,
                        0};
     in.frequency_step = CHANNELS_IN > 0 ? CHANNELS_IN * PANEL : frequency_size;
@@ -237,6 +230,15 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
         b.phases = min(block_phases, dilation_h - b.first_phase);
         b.tiles = b.sets * b.phases * columns;
         b.panels = (b.tiles + PANEL - 1) / PANEL;
+        const tile_plane tiles = {b.first_set * OUTPUT_TILE * dilation_h + b.first_phase,
+                                  b.tiles,
+                                  columns,
+                                  b.phases,
+                                  dilation_h,
+                                  dilation_w,
+                                  out_height,
+                                  out_width,
+                                  streams};
         const long planes = (out_depth - residue + dilation_d - 1) / dilation_d;
         const long last_k = min(first_k + chunk_depth, planes);
         global const real *ring[KERNEL_D];
@@ -267,16 +269,11 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
                                                   group_out};
             const output_planes outputs = {TENSOR_START(output) + at,
                                            has_bias ? TENSOR_START(bias) + group * group_out : 0,
-                                           EPILOGUE_AT(at),
-                                           out_depth * out_height * out_width,
-                                           out_height,
-                                           out_width,
-                                           streams};
+                                           EPILOGUE_AT(at), out_depth * out_height * out_width, tiles};
 #if CHANNELS_IN > 0
-            store_block(&product_of, &b, &outputs, columns, dilation_h);
+            store_block(&product_of, &b, &outputs);
 #else
-            store_chunks(&product_of, &b, &outputs, columns, dilation_h, chunk_panels, chunk_blocks,
-                         group_blocks);
+            store_chunks(&product_of, &b, &outputs, chunk_panels, chunk_blocks, group_blocks);
 #endif
         }
     }

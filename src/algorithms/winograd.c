@@ -139,7 +139,7 @@ static step transform_step(const request *q, const winograd_plan *w, const char 
     kernel_define(&s, "VECTOR_WIDTH", w->tile.vector_width);
     kernel_define(&s, "LOCAL_SIZE", w->tile.local_size);
     kernel_define(&s, "SLICE_CHANNELS", SLICE_CHANNELS);
-    kernel_define(&s, "DILATION_W", q->problem->dilation[2]);
+    kernel_define(&s, "DILATION_W", winograd_fixed_dilation(q->problem->dilation[2], w->tile.vector_width));
     s.efficiency = 0.3; /* additions and multiplications by turns: few FMAs */
     return s;
 }
@@ -164,6 +164,7 @@ static void append_input(const request *q, const winograd_plan *w, int64_t sampl
         .columns = w->columns,
         .part = w->part,
         .dilation_h = p->dilation[1],
+        .dilation_w = p->dilation[2],
         .slice_size = w->slice_size,
         .plane_panels = w->plane_panels,
         .volume_size = w->volume_size,
@@ -227,6 +228,7 @@ static void append_output(const request *q, const winograd_plan *w, int64_t samp
         .positions = w->positions,
         .columns = w->columns,
         .dilation_h = p->dilation[1],
+        .dilation_w = p->dilation[2],
         .from_plane = w->plane,
         .from_frequency = p->groups * product_volume(q, w, count),
         .streams = kernel_output_streams(g->elements.output * g->element_size),

@@ -261,6 +261,7 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .stride_d = problem->stride[0],
         .dilation_d = problem->dilation[0],
         .dilation_h = problem->dilation[1],
+        .dilation_w = problem->dilation[2],
         .columns = choose_columns(q, tile, m),
         .streams = kernel_output_streams(g->elements.output * g->element_size) &&
                    g->output[2] * g->element_size % LINE_BYTES == 0,
@@ -282,7 +283,7 @@ static step program(const request *q, const parameter_set *p, const product_tile
     kernel_define(&s, "OUT_CHANNELS", tile->out_channels);
     kernel_define(&s, "VECTORS", tile->vectors);
     kernel_define(&s, "VECTOR_WIDTH", tile->vector_width);
-    kernel_define(&s, "DILATION_W", q->problem->dilation[2]);
+    kernel_define(&s, "DILATION_W", winograd_fixed_dilation(q->problem->dilation[2], tile->vector_width));
     kernel_define(&s, "KERNEL_D", q->problem->kernel[0]);
     if (p->values[IN_REGISTERS]) kernel_define(&s, "CHANNELS_IN", channels_in(q));
     return s;

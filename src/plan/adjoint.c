@@ -4,6 +4,7 @@
 #include "base/arith.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "plan/emit.h"
 #include "steps/adjoint.h"
 
 #include <string.h>
@@ -110,9 +111,7 @@ static clconv_status append_convolution(adjoint *a, const algorithm *algorithm, 
     q.workspace_limit = workspace_left(a, r);
     recipe part = {0};
     parameter_set own;
-    algorithm->choose(&q, &own);
-    clconv_status status = parameters_override(algorithm->ranges, overrides, &own, err);
-    if (status == CLCONV_SUCCESS) algorithm->emit(&q, &own, &part, why);
+    clconv_status status = forward_emit(&q, algorithm, overrides, &own, &part, why, err);
     if (status == CLCONV_SUCCESS && why->length == 0) {
         adjoint_append_part(r, &part, &where);
         a->scratch_size = max_i64(a->scratch_size, part.workspace_bytes);

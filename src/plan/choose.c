@@ -4,6 +4,7 @@
 #include "base/arith.h"
 #include "base/error.h"
 #include "plan/adjoint.h"
+#include "plan/emit.h"
 #include "plan/plan.h"
 #include "steps/epilogue.h"
 
@@ -26,12 +27,9 @@ static int64_t total_workspace(const recipe *r, bool packed_weights)
 static clconv_status emit(const request *q, const algorithm *a, const char *overrides, choice *c, text *why,
                           clconv_error *err)
 {
-    if (a->op == CLCONV_FORWARD && q->op != CLCONV_FORWARD)
-        return adjoint_emit(q, a, overrides, &c->parameters, &c->recipe, why, err);
-    a->choose(q, &c->parameters);
-    clconv_status status = parameters_override(a->ranges, overrides, &c->parameters, err);
-    if (status == CLCONV_SUCCESS) a->emit(q, &c->parameters, &c->recipe, why);
-    return status;
+    if (a->op != CLCONV_FORWARD) return algorithm_emit(q, a, overrides, &c->parameters, &c->recipe, why, err);
+    if (q->op != CLCONV_FORWARD) return adjoint_emit(q, a, overrides, &c->parameters, &c->recipe, why, err);
+    return forward_emit(q, a, overrides, &c->parameters, &c->recipe, why, err);
 }
 
 /* A packed weight in the workspace must be packed in each run; with none to pack it is the weight itself. */

@@ -73,6 +73,11 @@ bool winograd_has_groups(int64_t dilation_w, int64_t vector_width)
     return is_power_of_two && dilation_w <= 8 && dilation_w < vector_width;
 }
 
+int64_t winograd_fixed_dilation(int64_t dilation_w, int64_t vector_width)
+{
+    return dilation_w == 1 || winograd_has_groups(dilation_w, vector_width) ? dilation_w : 0;
+}
+
 bool winograd_is_accurate(const clconv_problem *problem, const geometry *g, int64_t fewest, text *why)
 {
     int64_t products = geometry_fewest_products(problem, g);

@@ -26,6 +26,9 @@ int64_t winograd_tiles(const clconv_problem *problem, const geometry *g, int axi
 /* Whether vectors hold whole groups of tiles that interlace along W, as cl/common/tile_groups.clh needs. */
 bool winograd_has_groups(int64_t dilation_w, int64_t vector_width);
 
+/* DILATION_W of such kernels: what their programs know beforehand of the dilation along W. */
+int64_t winograd_fixed_dilation(int64_t dilation_w, int64_t vector_width);
+
 /* Whether every output sums `fewest` products at least, beside the padding's zeros; if not, why. */
 bool winograd_is_accurate(const clconv_problem *problem, const geometry *g, int64_t fewest, text *why);
 

@@ -63,7 +63,7 @@ static void test_derived_sizes(void)
     CU_ASSERT(g.input_plane == 50000 && g.output_plane == 39600 && g.element_size == 4);
     CU_ASSERT_EQUAL(clconv_problem_tensor_sizes(&p, &sizes, NULL), CLCONV_SUCCESS);
     CU_ASSERT(sizes.input == 16000000 && sizes.weight == 8160 && sizes.bias == 34);
-    CU_ASSERT(sizes.output == 20 * 34 * 39600 && sizes.residual == 0);
+    CU_ASSERT(sizes.output == INT64_C(20) * 34 * 39600 && sizes.residual == 0);
     p.has_residual = 1;
     CU_ASSERT_EQUAL(clconv_problem_tensor_sizes(&p, &sizes, NULL), CLCONV_SUCCESS);
     CU_ASSERT_EQUAL(sizes.residual, 20 * 34 * 39600);
