@@ -76,7 +76,7 @@ winograd_output(TENSOR(const real, product), TENSOR(const real, bias),
                 TENSOR(real, output) EPILOGUE_TENSOR WINOGRAD_OUTPUT_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
 {
     const tile_plane tiles = {0,          positions,  columns,   dilation_h, dilation_h,
-                              dilation_w, out_height, out_width, streams};
+                              dilation_w, out_height, out_width, out_width,  streams};
     for (long plane = get_group_id(1); plane < planes; plane += get_num_groups(1)) {
         const long channel = plane / chunk_depth, z = first_depth + plane % chunk_depth;
         const real b = has_bias ? TENSOR_START(bias)[channel] : 0;

@@ -10,7 +10,8 @@
  *                                                (a ring of KERNEL_D planes)
  *
  * so each input plane is transformed once for a block, and each output is one sum in the fixed order kd, c.
- * Rows of tiles of a dilated kernel interlace in sets of dilation_h; a block is some sets, or a part of one.
+ * Rows of tiles of a dilated kernel interlace in sets of dilation_h; a block is some sets, or a part of one, of rows of
+ * tiles or of parts of rows where a slice holds none.
  * Planes of a kernel that is dilated along the depth are independent unless they are dilation_d apart.
  *
  * With strides a kernel is a sum of dense ones, one for each phase of the input: row y * STRIDE_H + phase_h and
@@ -45,9 +46,9 @@
 #include "common/winograd_sums.clh"
 
 /* A block of a plane: `sets` sets from `first_set` on, of each the rows of tiles [first_phase, first_phase +
- * phases). */
+ * phases), and of each of those so many tiles. */
 typedef struct tile_block {
-    long first_set, sets, first_phase, phases, tiles, panels;
+    long first_set, sets, first_phase, phases, first_column, columns, tiles, panels;
 } tile_block;
 
 /* What is transformed, and where in a slice. */
@@ -56,7 +57,7 @@ typedef struct input_planes {
     long depth, height, width, pad_height, pad_width, mode;
     bool has_zeros; /* the padding of the padded rows is there */
     global real *padded, *parts;
-    long pitch, part, columns, dilation_h, dilation_w, frequency_step, panel_step;
+    long pitch, part, dilation_h, dilation_w, frequency_step, panel_step;
 } input_planes;
 
 /* Pads the input rows under a block: its tiles then read rows `phases` apart. With strides each phase of the input
@@ -66,9 +67,19 @@ static inline void pad_block(input_planes *in, const tile_block *b, const long p
     const long runs = b->sets * OUTPUT_TILE + TAPS - 1,
                first = b->first_set * OUTPUT_TILE * in->dilation_h + b->first_phase;
     const long count = b->phases == in->dilation_h ? runs : 1, rows = b->phases * count;
-    pad_shape s = {
-        STRIDE_H, STRIDE_W,      STRIDE_H,   STRIDE_W,  (int)rows, (int)in->pitch, (int)(rows * in->pitch),
-        0,        in->pad_width, in->height, in->width, in->mode,  AHEAD};
+    pad_shape s = {STRIDE_H,
+                   STRIDE_W,
+                   STRIDE_H,
+                   STRIDE_W,
+                   (int)rows,
+                   (int)in->pitch,
+                   (int)(rows * in->pitch),
+                   0,
+                   in->pad_width - b->first_column * OUTPUT_TILE * STRIDE_W,
+                   in->height,
+                   in->width,
+                   in->mode,
+                   AHEAD};
     if (in->has_zeros) s.ahead = ahead;
     for (long run = 0; run < runs; run += count) {
         global real *to = in->padded + run * b->phases * in->pitch;
@@ -91,10 +102,10 @@ static inline void transform_channels(input_planes *in, const tile_block *b, lon
         const long ahead = (c + 1 < channels ? in->depth : next - (channels - 1) * in->depth) * plane_size;
         pad_block(in, b, plane, ahead);
         for (long phase = 0; phase < PHASES; phase++) {
-            transform_rows(in->padded + phase * rows * in->pitch, in->parts, rows, in->part, in->columns,
+            transform_rows(in->padded + phase * rows * in->pitch, in->parts, rows, in->part, b->columns,
                            in->pitch, b->phases, in->dilation_w);
             for (long p = 0; p < b->panels; p++)
-                transform_columns(in->parts + p * PANEL, in->part, in->columns * b->phases,
+                transform_columns(in->parts + p * PANEL, in->part, b->columns * b->phases,
                                   to + p * in->panel_step + (c * PHASES + phase) * PANEL, in->frequency_step);
         }
     }
@@ -159,12 +170,12 @@ static inline void store_chunk(const frequency_product *f, const product_chunk *
         const real bias = to->bias != 0 ? to->bias[o] : 0;
         for (long p = 0; p < c->panels; p++) {
             realv rows[OUTPUT_TILE][OUTPUT_TILE];
+            const long q = (c->first_panel + p) * PANEL;
             if (o + 1 < last && !to->tiles.streams)
-                prefetch_tiles(to->out + (o + 1) * to->channel_size, (c->first_panel + p) * PANEL,
-                               &to->tiles);
+                prefetch_tiles(to->out + (o + 1) * to->channel_size, q, &to->tiles);
             transform_products(f->product + ((o - first) * c->panels + p) * PANEL, f->product_frequency, bias,
                                e, rows);
-            store_tiles(rows, to->out + o * to->channel_size, e, (c->first_panel + p) * PANEL, &to->tiles);
+            store_tiles(rows, to->out + o * to->channel_size, e, q, &to->tiles);
         }
     }
 }
@@ -205,7 +216,6 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
                        parts,
                        pitch,
                        part,
-                       columns,
                        dilation_h,
                        dilation_w,
                        0,
@@ -219,24 +229,30 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
         long rest = unit;
         const long phase_block = rest % phase_blocks;
         rest /= phase_blocks;
+        const long column_block = rest % column_blocks;
+        rest /= column_blocks;
         const long set_block = rest % set_blocks;
         rest /= set_blocks;
         const long residue = rest % dilation_d;
         rest /= dilation_d;
         const long first_k = rest % depth_chunks * chunk_depth, volume = rest / depth_chunks;
         const long group = volume % groups;
-        tile_block b = {.first_set = set_block * block_sets, .first_phase = phase_block * block_phases};
+        tile_block b = {.first_set = set_block * block_sets,
+                        .first_phase = phase_block * block_phases,
+                        .first_column = column_block * block_columns};
         b.sets = min(block_sets, sets - b.first_set);
         b.phases = min(block_phases, dilation_h - b.first_phase);
-        b.tiles = b.sets * b.phases * columns;
+        b.columns = min(block_columns, columns - b.first_column);
+        b.tiles = b.sets * b.phases * b.columns;
         b.panels = (b.tiles + PANEL - 1) / PANEL;
         const tile_plane tiles = {b.first_set * OUTPUT_TILE * dilation_h + b.first_phase,
                                   b.tiles,
-                                  columns,
+                                  b.columns,
                                   b.phases,
                                   dilation_h,
                                   dilation_w,
                                   out_height,
+                                  out_width - b.first_column * OUTPUT_TILE,
                                   out_width,
                                   streams};
         const long planes = (out_depth - residue + dilation_d - 1) / dilation_d;
@@ -258,7 +274,8 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
             const long first_read = k - KERNEL_D + 1;
             if (first_read < first_k * stride_d || first_read % stride_d != 0) continue;
             const long z = residue + first_read / stride_d * dilation_d;
-            const long at = (volume * group_out * out_depth + z) * out_height * out_width;
+            const long at =
+                (volume * group_out * out_depth + z) * out_height * out_width + b.first_column * OUTPUT_TILE;
             const frequency_product product_of = {ring,
                                                   TENSOR_START(weight) + group * group_weight,
                                                   product,

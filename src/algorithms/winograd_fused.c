@@ -27,7 +27,6 @@ static const parameter_range ranges[] = {
 
 enum { MAX_KERNEL_D = 16, MAX_PHASES = 16, LINE_ELEMENTS = 16, CHUNK_BYTES = 256 << 10, FEW_UNITS = 4 };
 
-/* Rows of outputs that are no whole lines are stored through the caches, of which parts cannot go past. */
 enum { LINE_BYTES = 64 };
 
 /* Inputs along an axis of the only scheme that is summed in registers by default. */
@@ -120,16 +119,19 @@ static bool choose_chunk(const request *q, int64_t frequencies, const product_ti
     return true;
 }
 
-/* Sizes of a slice for blocks of `sets` sets of `phases` rows of tiles; false if they overflow. */
+/* Sizes of a slice for blocks of so many sets, of each so many phases, or rows of tiles, of so many tiles; false if they
+ * overflow. */
 static bool lay_out_slice(const request *q, const parameter_set *p, const product_tile *tile, int64_t sets,
-                          int64_t phases, winograd_fused_arguments *a)
+                          int64_t phases, int64_t columns, winograd_fused_arguments *a)
 {
     int64_t width = panel_width(tile), kernel_d = q->problem->kernel[0], m = p->values[OUTPUT_TILE];
     int64_t n = winograd_input_tile(q->problem, m), taps_after = n - m;
     int64_t tiles, frequency, rows, cells;
     a->block_sets = sets;
     a->block_phases = phases;
-    if (!size_product((const int64_t[]){sets, phases, a->columns}, 3, &tiles) || tiles > INT32_MAX / 64)
+    a->block_columns = columns;
+    a->pitch = columns * m + taps_after * q->problem->dilation[2];
+    if (!size_product((const int64_t[]){sets, phases, columns}, 3, &tiles) || tiles > INT32_MAX / 64)
         return false;
     a->block_panels = ceil_divide(tiles, width);
     rows = (sets * m + taps_after) * phases;
@@ -142,7 +144,7 @@ static bool lay_out_slice(const request *q, const parameter_set *p, const produc
         (!p->values[IN_REGISTERS] && !choose_chunk(q, n * n, tile, a)))
         return false;
     a->frequency_size = frequency + LINE_ELEMENTS;
-    a->part = ceil_divide(sets * m + taps_after, m) * phases * a->columns + width;
+    a->part = ceil_divide(sets * m + taps_after, m) * phases * columns + width;
     a->padded_size = round_up(cells + (m + 1) * width, LINE_ELEMENTS);
     a->parts_size = round_up(m * n * a->part + width, LINE_ELEMENTS);
     int64_t volumes;
@@ -154,35 +156,72 @@ static bool lay_out_slice(const request *q, const parameter_set *p, const produc
     return true;
 }
 
-/* Blocks of rows of tiles, shared out evenly: some sets, else a part of one, at least a row. Of the counts up to
- * twice the fewest blocks that a slice holds, the one with the fewest panels; a slice that is larger than planned,
- * which the next cache holds, takes longer, as measured on a CPU. */
-static bool choose_block(const request *q, const parameter_set *p, const product_tile *tile,
-                         winograd_fused_arguments *a)
+/* A slice's size, as a share of what is planned for it. */
+static double slice_share(const request *q, const parameter_set *p, const winograd_fused_arguments *a)
 {
-    enum { MOST_OVER = 5, OVER_COST = 16 };
-    double most = (double)(p->values[SLICE_KIB] << 10), least = -1;
-    int64_t dilation = a->dilation_h, last = INT64_MAX, best_sets = 1, best_phases = 1;
+    return (double)(a->slice_size * q->geometry->element_size) / (double)(p->values[SLICE_KIB] << 10);
+}
+
+/* What the blocks that *a has cost beside others: their panels, with those that no output needs, the rows and columns
+ * that neighbours share, as measured on a CPU, and a slice that is larger than planned, which the next cache holds. */
+static double block_cost(const request *q, const parameter_set *p, const product_tile *tile,
+                         const winograd_fused_arguments *a)
+{
+    const double SHARED_COST = 0.1, OVER_COST = 1.0 / 16;
+    int64_t m = p->values[OUTPUT_TILE], after = winograd_input_tile(q->problem, m) - m;
+    double blocks =
+        (double)(ceil_divide(a->sets, a->block_sets) * ceil_divide(a->dilation_h, a->block_phases) *
+                 ceil_divide(a->columns, a->block_columns));
+    double panels = blocks * (double)a->block_panels;
+    double cells = blocks * (double)((a->block_sets * m + after) * a->block_phases * a->pitch);
+    double over = slice_share(q, p, a);
+    double shared = SHARED_COST * cells / (double)(m * m * panel_width(tile));
+    return (over > 1 ? panels * (1 + (over - 1) * OVER_COST) : panels) + shared;
+}
+
+/* Chooses among blocks with rows of `columns` tiles, shared out evenly: some sets, else a part of one, at least a row.
+ * Counts up to twice the fewest blocks that a slice holds are tried; *best is replaced by what costs less than *least,
+ * which is negative at first. False if sizes overflow. */
+static bool choose_rows(const request *q, const parameter_set *p, const product_tile *tile, int64_t columns,
+                        winograd_fused_arguments *best, double *least)
+{
+    enum { MOST_OVER = 5 };
+    winograd_fused_arguments a = *best;
+    int64_t dilation = a.dilation_h, last = INT64_MAX;
     for (int64_t count = 1; count <= last; count++) {
-        int64_t sets = max_i64(ceil_divide(a->sets, count), 1);
-        int64_t phases = count <= a->sets ? dilation : ceil_divide(dilation, count - a->sets + 1);
+        int64_t sets = max_i64(ceil_divide(a.sets, count), 1);
+        int64_t phases = count <= a.sets ? dilation : ceil_divide(dilation, count - a.sets + 1);
         bool is_least = sets == 1 && phases == 1;
-        if (!lay_out_slice(q, p, tile, sets, phases, a)) return false;
-        double over = (double)(a->slice_size * q->geometry->element_size) / most;
-        double panels =
-            (double)(ceil_divide(a->sets, sets) * ceil_divide(dilation, phases) * a->block_panels);
-        double cost = over > 1 ? panels * (1 + (over - 1) / OVER_COST) : panels;
-        if ((over <= MOST_OVER || is_least) && (least < 0 || cost < least)) {
-            least = cost;
-            best_sets = sets;
-            best_phases = phases;
+        if (!lay_out_slice(q, p, tile, sets, phases, columns, &a)) return false;
+        double over = slice_share(q, p, &a), cost = block_cost(q, p, tile, &a);
+        if ((over <= MOST_OVER || is_least) && (*least < 0 || cost < *least)) {
+            *least = cost;
+            *best = a;
         }
         if (over <= 1) last = min_i64(last, 2 * count);
         if (is_least) break;
     }
-    if (!lay_out_slice(q, p, tile, best_sets, best_phases, a)) return false;
+    return true;
+}
+
+/* Blocks of tiles of a plane. Rows of tiles are cut only where a slice does not hold one, into parts of whole sets of
+ * tiles that interlace, and of whole panels where that is possible. */
+static bool choose_block(const request *q, const parameter_set *p, const product_tile *tile,
+                         winograd_fused_arguments *a)
+{
+    enum { MAX_PARTS = 64 };
+    double least = -1;
+    int64_t dilation = q->problem->dilation[2], width = panel_width(tile);
+    int64_t unit = width % dilation == 0 ? width : dilation;
+    if (!lay_out_slice(q, p, tile, 1, 1, a->columns, a)) return false;
+    int64_t parts = slice_share(q, p, a) > 1 ? min_i64(ceil_divide(a->columns, unit), MAX_PARTS) : 1;
+    for (int64_t count = 1; count <= parts; count++) {
+        int64_t columns = round_up(ceil_divide(a->columns, count), unit);
+        if (!choose_rows(q, p, tile, min_i64(columns, a->columns), a, &least)) return false;
+    }
     a->set_blocks = ceil_divide(a->sets, a->block_sets);
-    a->phase_blocks = ceil_divide(dilation, a->block_phases);
+    a->phase_blocks = ceil_divide(a->dilation_h, a->block_phases);
+    a->column_blocks = ceil_divide(a->columns, a->block_columns);
     return true;
 }
 
@@ -204,7 +243,8 @@ static void split_depth(const request *q, winograd_fused_arguments *a)
 {
     enum { WORKERS = 8, MAX_CHUNKS = 64 };
     int64_t planes = ceil_divide(a->out_depth, a->dilation_d), kernel_d = q->problem->kernel[0];
-    int64_t units = q->problem->batch * a->groups * a->set_blocks * a->phase_blocks * a->dilation_d;
+    int64_t blocks = a->set_blocks * a->phase_blocks * a->column_blocks,
+            units = q->problem->batch * a->groups * blocks * a->dilation_d;
     double rows = (double)channels_in(q), least = -1;
     double in = INPUT_WORK / TRANSFORM_RATE * rows;
     double out =
@@ -236,12 +276,20 @@ static int64_t choose_columns(const request *q, const product_tile *tile, int64_
     return more <= panels / MOST_MORE ? even : columns;
 }
 
+/* Whether vectors of outputs are whole cache lines, of which parts cannot go past the caches. */
+static bool stores_lines(const request *q, const product_tile *tile)
+{
+    int64_t dilation = q->problem->dilation[2];
+    int64_t run = winograd_has_groups(dilation, tile->vector_width) ? q->geometry->output[2] : dilation;
+    return run * q->geometry->element_size % LINE_BYTES == 0;
+}
+
 static bool describe(const request *q, const parameter_set *p, const product_tile *tile,
                      winograd_fused_arguments *a)
 {
     const clconv_problem *problem = q->problem;
     const geometry *g = q->geometry;
-    int64_t m = p->values[OUTPUT_TILE], dilation_w = problem->dilation[2];
+    int64_t m = p->values[OUTPUT_TILE];
     *a = (winograd_fused_arguments){
         .sets = ceil_divide(g->output[1], m * problem->dilation[1]),
         .groups = problem->groups,
@@ -263,11 +311,9 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .dilation_h = problem->dilation[1],
         .dilation_w = problem->dilation[2],
         .columns = choose_columns(q, tile, m),
-        .streams = kernel_output_streams(g->elements.output * g->element_size) &&
-                   g->output[2] * g->element_size % LINE_BYTES == 0,
+        .streams = kernel_output_streams(g->elements.output * g->element_size) && stores_lines(q, tile),
         .has_bias = problem->has_bias,
     };
-    a->pitch = a->columns * m + (winograd_taps(problem, 2) - 1) * dilation_w;
     if (!choose_block(q, p, tile, a)) return false;
     split_depth(q, a);
     return true;
@@ -330,8 +376,9 @@ static void estimate(const request *q, const parameter_set *p, const product_til
     double product = 2 * frequencies * out_planes * (double)channels_in(q) * planes_summed;
     double input_work = n - m > 2 ? 8 : in_registers ? 11 : INPUT_WORK;
     double transforms =
-        frequencies * (input_work * in_planes +
-                       output_work(tile, m, n, in_registers, a->columns, problem->dilation[2]) * out_planes);
+        frequencies *
+        (input_work * in_planes +
+         output_work(tile, m, n, in_registers, a->block_columns, problem->dilation[2]) * out_planes);
     double rate = PRODUCT_RATE * (in_registers ? 1 : product_efficiency(tile->out_channels, tile->vectors));
     s->flops = product + transforms;
     s->efficiency = s->flops / (product / rate + transforms / TRANSFORM_RATE);
