@@ -25,7 +25,7 @@ static const parameter_range ranges[] = {
     {NULL, 0, 0, false},
 };
 
-enum { MAX_KERNEL_D = 16, MAX_PHASES = 16, LINE_ELEMENTS = 16, CHUNK_BYTES = 256 << 10, FEW_UNITS = 4 };
+enum { MAX_KERNEL_D = 16, LINE_ELEMENTS = 16, CHUNK_BYTES = 256 << 10, FEW_UNITS = 4 };
 
 enum { LINE_BYTES = 64 };
 
@@ -65,24 +65,6 @@ static void choose(const request *q, parameter_set *p)
     p->values[SLICES] = q->traits->slices;
 }
 
-/* Whether strides and dilations are such that the kernel can walk phases; if not, why. */
-static bool combines_strides(const clconv_problem *p, text *why)
-{
-    bool has_stride = p->stride[1] > 1 || p->stride[2] > 1,
-         is_dilated = p->dilation[1] > 1 || p->dilation[2] > 1;
-    if ((p->stride[0] > 1 && p->dilation[0] > 1) || (has_stride && is_dilated)) {
-        text_append(
-            why, "stride is %lld,%lld,%lld and dilation %lld,%lld,%lld; on D, or on H and W, one must be 1",
-            (long long)p->stride[0], (long long)p->stride[1], (long long)p->stride[2],
-            (long long)p->dilation[0], (long long)p->dilation[1], (long long)p->dilation[2]);
-        return false;
-    }
-    if (winograd_phases(p) <= MAX_PHASES) return true;
-    text_append(why, "on H and W stride is %lld,%lld; their product must be at most %d",
-                (long long)p->stride[1], (long long)p->stride[2], MAX_PHASES);
-    return false;
-}
-
 static bool is_applicable(const request *q, const product_tile *tile, int64_t m, bool in_registers, text *why)
 {
     const clconv_problem *p = q->problem;
@@ -95,7 +77,7 @@ static bool is_applicable(const request *q, const product_tile *tile, int64_t m,
                     MAX_KERNEL_D);
         return false;
     }
-    if (!combines_strides(p, why)) return false;
+    if (!winograd_combines_strides(p, why)) return false;
     if (in_registers && summed_planes(q) > MAX_SUM_IN_REGISTERS) {
         text_append(why, "in_registers is 1 and a frequency sums %lld planes; it needs at most %d",
                     (long long)summed_planes(q), MAX_SUM_IN_REGISTERS);
@@ -156,75 +138,6 @@ static bool lay_out_slice(const request *q, const parameter_set *p, const produc
     return true;
 }
 
-/* A slice's size, as a share of what is planned for it. */
-static double slice_share(const request *q, const parameter_set *p, const winograd_fused_arguments *a)
-{
-    return (double)(a->slice_size * q->geometry->element_size) / (double)(p->values[SLICE_KIB] << 10);
-}
-
-/* What the blocks that *a has cost beside others: their panels, with those that no output needs, the rows and columns
- * that neighbours share, as measured on a CPU, and a slice that is larger than planned, which the next cache holds. */
-static double block_cost(const request *q, const parameter_set *p, const product_tile *tile,
-                         const winograd_fused_arguments *a)
-{
-    const double SHARED_COST = 0.1, OVER_COST = 1.0 / 16;
-    int64_t m = p->values[OUTPUT_TILE], after = winograd_input_tile(q->problem, m) - m;
-    double blocks =
-        (double)(ceil_divide(a->sets, a->block_sets) * ceil_divide(a->dilation_h, a->block_phases) *
-                 ceil_divide(a->columns, a->block_columns));
-    double panels = blocks * (double)a->block_panels;
-    double cells = blocks * (double)((a->block_sets * m + after) * a->block_phases * a->pitch);
-    double over = slice_share(q, p, a);
-    double shared = SHARED_COST * cells / (double)(m * m * panel_width(tile));
-    return (over > 1 ? panels * (1 + (over - 1) * OVER_COST) : panels) + shared;
-}
-
-/* Chooses among blocks with rows of `columns` tiles, shared out evenly: some sets, else a part of one, at least a row.
- * Counts up to twice the fewest blocks that a slice holds are tried; *best is replaced by what costs less than *least,
- * which is negative at first. False if sizes overflow. */
-static bool choose_rows(const request *q, const parameter_set *p, const product_tile *tile, int64_t columns,
-                        winograd_fused_arguments *best, double *least)
-{
-    enum { MOST_OVER = 5 };
-    winograd_fused_arguments a = *best;
-    int64_t dilation = a.dilation_h, last = INT64_MAX;
-    for (int64_t count = 1; count <= last; count++) {
-        int64_t sets = max_i64(ceil_divide(a.sets, count), 1);
-        int64_t phases = count <= a.sets ? dilation : ceil_divide(dilation, count - a.sets + 1);
-        bool is_least = sets == 1 && phases == 1;
-        if (!lay_out_slice(q, p, tile, sets, phases, columns, &a)) return false;
-        double over = slice_share(q, p, &a), cost = block_cost(q, p, tile, &a);
-        if ((over <= MOST_OVER || is_least) && (*least < 0 || cost < *least)) {
-            *least = cost;
-            *best = a;
-        }
-        if (over <= 1) last = min_i64(last, 2 * count);
-        if (is_least) break;
-    }
-    return true;
-}
-
-/* Blocks of tiles of a plane. Rows of tiles are cut only where a slice does not hold one, into parts of whole sets of
- * tiles that interlace, and of whole panels where that is possible. */
-static bool choose_block(const request *q, const parameter_set *p, const product_tile *tile,
-                         winograd_fused_arguments *a)
-{
-    enum { MAX_PARTS = 64 };
-    double least = -1;
-    int64_t dilation = q->problem->dilation[2], width = panel_width(tile);
-    int64_t unit = width % dilation == 0 ? width : dilation;
-    if (!lay_out_slice(q, p, tile, 1, 1, a->columns, a)) return false;
-    int64_t parts = slice_share(q, p, a) > 1 ? min_i64(ceil_divide(a->columns, unit), MAX_PARTS) : 1;
-    for (int64_t count = 1; count <= parts; count++) {
-        int64_t columns = round_up(ceil_divide(a->columns, count), unit);
-        if (!choose_rows(q, p, tile, min_i64(columns, a->columns), a, &least)) return false;
-    }
-    a->set_blocks = ceil_divide(a->sets, a->block_sets);
-    a->phase_blocks = ceil_divide(a->dilation_h, a->block_phases);
-    a->column_blocks = ceil_divide(a->columns, a->block_columns);
-    return true;
-}
-
 /* As measured on a CPU: FLOPs that take as long as transforming a frequency of an input. */
 enum { INPUT_WORK = 16 };
 #define TRANSFORM_RATE 0.3
@@ -238,8 +151,8 @@ static int64_t planes_read(const request *q, int64_t count)
 }
 
 /* Splits the depth so that units can be shared out evenly, whatever shares them, though each chunk transforms the
- * planes before it again. */
-static void split_depth(const request *q, winograd_fused_arguments *a)
+ * planes before it again. Returns what a position of all blocks then costs. */
+static double split_depth(const request *q, winograd_fused_arguments *a)
 {
     enum { WORKERS = 8, MAX_CHUNKS = 64 };
     int64_t planes = ceil_divide(a->out_depth, a->dilation_d), kernel_d = q->problem->kernel[0];
@@ -259,6 +172,73 @@ static void split_depth(const request *q, winograd_fused_arguments *a)
         a->depth_chunks = chunks;
     }
     a->units = units * a->depth_chunks;
+    return least;
+}
+
+/* A slice's size, as a share of what is planned for it. */
+static double slice_share(const request *q, const parameter_set *p, const winograd_fused_arguments *a)
+{
+    return (double)(a->slice_size * q->geometry->element_size) / (double)(p->values[SLICE_KIB] << 10);
+}
+
+/* Splits the depth for the blocks that *a has, and returns what they cost beside others: their panels, with those that no
+ * output needs, the rows and columns that neighbours share, as measured on a CPU, and a slice that is larger than
+ * planned, which the next cache holds. */
+static double block_cost(const request *q, const parameter_set *p, const product_tile *tile,
+                         winograd_fused_arguments *a)
+{
+    const double SHARED_COST = 0.1, OVER_COST = 1.0 / 16;
+    int64_t m = p->values[OUTPUT_TILE], after = winograd_input_tile(q->problem, m) - m;
+    a->set_blocks = ceil_divide(a->sets, a->block_sets);
+    a->phase_blocks = ceil_divide(a->dilation_h, a->block_phases);
+    a->column_blocks = ceil_divide(a->columns, a->block_columns);
+    double cells = (double)((a->block_sets * m + after) * a->block_phases * a->pitch);
+    double outputs = (double)(m * m * a->block_panels * panel_width(tile));
+    double over = slice_share(q, p, a), work = split_depth(q, a) * (double)a->block_panels;
+    return work * (1 + SHARED_COST * cells / outputs) * (over > 1 ? 1 + (over - 1) * OVER_COST : 1);
+}
+
+/* Chooses among blocks with rows of `columns` tiles, shared out evenly: some sets, else a part of one, at least a row.
+ * Counts up to twice the fewest blocks that a slice holds are tried; *best is replaced by what costs less than *least,
+ * which is negative at first. False if sizes overflow. */
+static bool choose_rows(const request *q, const parameter_set *p, const product_tile *tile, int64_t columns,
+                        winograd_fused_arguments *best, double *least)
+{
+    enum { MOST_OVER = 5 };
+    winograd_fused_arguments a = *best;
+    int64_t dilation = a.dilation_h, last = INT64_MAX;
+    for (int64_t count = 1; count <= last; count++) {
+        int64_t sets = max_i64(ceil_divide(a.sets, count), 1);
+        int64_t phases = count <= a.sets ? dilation : ceil_divide(dilation, count - a.sets + 1);
+        bool is_least = sets == 1 && phases == 1;
+        if (!lay_out_slice(q, p, tile, sets, phases, columns, &a)) return false;
+        double over = slice_share(q, p, &a);
+        double cost = over <= MOST_OVER || is_least ? block_cost(q, p, tile, &a) : -1;
+        if (cost >= 0 && (*least < 0 || cost < *least)) {
+            *least = cost;
+            *best = a;
+        }
+        if (over <= 1) last = min_i64(last, 2 * count);
+        if (is_least) break;
+    }
+    return true;
+}
+
+/* Blocks of tiles of a plane. Rows of tiles are cut only where a slice does not hold one, into parts of whole sets of
+ * tiles that interlace, and of whole panels where that is possible. */
+static bool choose_block(const request *q, const parameter_set *p, const product_tile *tile,
+                         winograd_fused_arguments *a)
+{
+    double least = -1;
+    int64_t dilation = q->problem->dilation[2], width = panel_width(tile);
+    int64_t unit = width % dilation == 0 ? width : dilation;
+    if (!lay_out_slice(q, p, tile, 1, 1, a->columns, a)) return false;
+    int64_t parts = slice_share(q, p, a) > 1 ? ceil_divide(a->columns, unit) : 1;
+    for (int64_t count = 1; count <= parts; count += max_i64(count / 4, 1)) {
+        int64_t columns = round_up(ceil_divide(a->columns, count), unit);
+        if (!choose_rows(q, p, tile, min_i64(columns, a->columns), a, &least)) return false;
+    }
+    return true;
 }
 
 /* Tiles of a row of tiles, with some more where that costs few panels: a vector then begins with a row, and
@@ -314,9 +294,7 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .streams = kernel_output_streams(g->elements.output * g->element_size) && stores_lines(q, tile),
         .has_bias = problem->has_bias,
     };
-    if (!choose_block(q, p, tile, a)) return false;
-    split_depth(q, a);
-    return true;
+    return choose_block(q, p, tile, a);
 }
 
 static step program(const request *q, const parameter_set *p, const product_tile *tile)

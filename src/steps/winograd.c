@@ -115,6 +115,24 @@ bool winograd_is_applicable(const clconv_problem *problem, const geometry *g, in
     return winograd_is_accurate(p, g, tile->fewest_products, why);
 }
 
+bool winograd_combines_strides(const clconv_problem *p, text *why)
+{
+    enum { MAX_PHASES = 16 };
+    bool has_stride = p->stride[1] > 1 || p->stride[2] > 1,
+         is_dilated = p->dilation[1] > 1 || p->dilation[2] > 1;
+    if ((p->stride[0] > 1 && p->dilation[0] > 1) || (has_stride && is_dilated)) {
+        text_append(
+            why, "stride is %lld,%lld,%lld and dilation %lld,%lld,%lld; on D, or on H and W, one must be 1",
+            (long long)p->stride[0], (long long)p->stride[1], (long long)p->stride[2],
+            (long long)p->dilation[0], (long long)p->dilation[1], (long long)p->dilation[2]);
+        return false;
+    }
+    if (winograd_phases(p) <= MAX_PHASES) return true;
+    text_append(why, "on H and W stride is %lld,%lld; their product must be at most %d",
+                (long long)p->stride[1], (long long)p->stride[2], MAX_PHASES);
+    return false;
+}
+
 bool winograd_depth_is_applicable(const clconv_problem *p, const geometry *g, bool strict, text *why)
 {
     if (strict) {

@@ -37,6 +37,9 @@ bool winograd_is_accurate(const clconv_problem *problem, const geometry *g, int6
 bool winograd_is_applicable(const clconv_problem *problem, const geometry *g, int64_t m, bool strict,
                             text *why);
 
+/* Whether strides and dilations are such that a kernel can take phases of strides as channels; if not, why. */
+bool winograd_combines_strides(const clconv_problem *problem, text *why);
+
 /* Of the output tiles that the kernel has schemes for, 4 where sums are long enough for its accuracy and its tiles
  * fill vectors of `width` better, else 2. */
 int64_t winograd_choose_output_tile(const clconv_problem *problem, const geometry *g, int64_t width);
