@@ -101,8 +101,7 @@ static bool choose_chunk(const request *q, int64_t frequencies, const product_ti
     return true;
 }
 
-/* Sizes of a slice for blocks of so many sets, of each so many phases, or rows of tiles, of so many tiles; false if they
- * overflow. */
+/* Sizes of a slice for blocks of so many sets, phases (rows of tiles) and tiles of a row; false if they overflow. */
 static bool lay_out_slice(const request *q, const parameter_set *p, const product_tile *tile, int64_t sets,
                           int64_t phases, int64_t columns, winograd_fused_arguments *a)
 {
@@ -112,6 +111,9 @@ static bool lay_out_slice(const request *q, const parameter_set *p, const produc
     a->block_sets = sets;
     a->block_phases = phases;
     a->block_columns = columns;
+    a->set_blocks = ceil_divide(a->sets, sets);
+    a->phase_blocks = ceil_divide(a->dilation_h, phases);
+    a->column_blocks = ceil_divide(a->columns, columns);
     a->pitch = columns * m + taps_after * q->problem->dilation[2];
     if (!size_product((const int64_t[]){sets, phases, columns}, 3, &tiles) || tiles > INT32_MAX / 64)
         return false;
@@ -151,8 +153,8 @@ static int64_t planes_read(const request *q, int64_t count)
 }
 
 /* Splits the depth so that units can be shared out evenly, whatever shares them, though each chunk transforms the
- * planes before it again. Returns what a position of all blocks then costs. */
-static double split_depth(const request *q, winograd_fused_arguments *a)
+ * planes before it again. */
+static void split_depth(const request *q, winograd_fused_arguments *a)
 {
     enum { WORKERS = 8, MAX_CHUNKS = 64 };
     int64_t planes = ceil_divide(a->out_depth, a->dilation_d), kernel_d = q->problem->kernel[0];
@@ -172,7 +174,6 @@ static double split_depth(const request *q, winograd_fused_arguments *a)
         a->depth_chunks = chunks;
     }
     a->units = units * a->depth_chunks;
-    return least;
 }
 
 /* A slice's size, as a share of what is planned for it. */
@@ -181,28 +182,25 @@ static double slice_share(const request *q, const parameter_set *p, const winogr
     return (double)(a->slice_size * q->geometry->element_size) / (double)(p->values[SLICE_KIB] << 10);
 }
 
-/* Splits the depth for the blocks that *a has, and returns what they cost beside others: their panels, with those that no
- * output needs, the rows and columns that neighbours share, as measured on a CPU, and a slice that is larger than
- * planned, which the next cache holds. */
-static double block_cost(const request *q, const parameter_set *p, const product_tile *tile,
-                         winograd_fused_arguments *a)
+/* What the blocks that *a has cost, as measured on a CPU: their panels; a slice that is larger than planned, which the
+ * next cache holds; and where rows are cut the inputs that neighbours share. */
+static double block_cost(const request *q, const parameter_set *p, const product_tile *tile, bool cuts_rows,
+                         const winograd_fused_arguments *a)
 {
     const double SHARED_COST = 0.1, OVER_COST = 1.0 / 16;
     int64_t m = p->values[OUTPUT_TILE], after = winograd_input_tile(q->problem, m) - m;
-    a->set_blocks = ceil_divide(a->sets, a->block_sets);
-    a->phase_blocks = ceil_divide(a->dilation_h, a->block_phases);
-    a->column_blocks = ceil_divide(a->columns, a->block_columns);
-    double cells = (double)((a->block_sets * m + after) * a->block_phases * a->pitch);
-    double outputs = (double)(m * m * a->block_panels * panel_width(tile));
-    double over = slice_share(q, p, a), work = split_depth(q, a) * (double)a->block_panels;
-    return work * (1 + SHARED_COST * cells / outputs) * (over > 1 ? 1 + (over - 1) * OVER_COST : 1);
+    double blocks = (double)(a->set_blocks * a->phase_blocks * a->column_blocks);
+    double panels = blocks * (double)a->block_panels, over = slice_share(q, p, a);
+    double cells = blocks * (double)((a->block_sets * m + after) * a->block_phases * a->pitch);
+    double cost = over > 1 ? panels * (1 + (over - 1) * OVER_COST) : panels;
+    return cuts_rows ? cost + SHARED_COST * cells / (double)(m * m * panel_width(tile)) : cost;
 }
 
 /* Chooses among blocks with rows of `columns` tiles, shared out evenly: some sets, else a part of one, at least a row.
  * Counts up to twice the fewest blocks that a slice holds are tried; *best is replaced by what costs less than *least,
  * which is negative at first. False if sizes overflow. */
-static bool choose_rows(const request *q, const parameter_set *p, const product_tile *tile, int64_t columns,
-                        winograd_fused_arguments *best, double *least)
+static bool choose_rows(const request *q, const parameter_set *p, const product_tile *tile, bool cuts_rows,
+                        int64_t columns, winograd_fused_arguments *best, double *least)
 {
     enum { MOST_OVER = 5 };
     winograd_fused_arguments a = *best;
@@ -213,7 +211,7 @@ static bool choose_rows(const request *q, const parameter_set *p, const product_
         bool is_least = sets == 1 && phases == 1;
         if (!lay_out_slice(q, p, tile, sets, phases, columns, &a)) return false;
         double over = slice_share(q, p, &a);
-        double cost = over <= MOST_OVER || is_least ? block_cost(q, p, tile, &a) : -1;
+        double cost = over <= MOST_OVER || is_least ? block_cost(q, p, tile, cuts_rows, &a) : -1;
         if (cost >= 0 && (*least < 0 || cost < *least)) {
             *least = cost;
             *best = a;
@@ -224,19 +222,21 @@ static bool choose_rows(const request *q, const parameter_set *p, const product_
     return true;
 }
 
-/* Blocks of tiles of a plane. Rows of tiles are cut only where a slice does not hold one, into parts of whole sets of
- * tiles that interlace, and of whole panels where that is possible. */
+/* Blocks of tiles of a plane. Rows of tiles are cut only where one alone is far larger than a slice, into parts of whole
+ * sets of tiles that interlace, and of whole panels where that is possible. */
 static bool choose_block(const request *q, const parameter_set *p, const product_tile *tile,
                          winograd_fused_arguments *a)
 {
+    enum { FAR_LARGER = 2 };
     double least = -1;
     int64_t dilation = q->problem->dilation[2], width = panel_width(tile);
     int64_t unit = width % dilation == 0 ? width : dilation;
     if (!lay_out_slice(q, p, tile, 1, 1, a->columns, a)) return false;
-    int64_t parts = slice_share(q, p, a) > 1 ? ceil_divide(a->columns, unit) : 1;
+    bool cuts_rows = slice_share(q, p, a) > FAR_LARGER;
+    int64_t parts = cuts_rows ? ceil_divide(a->columns, unit) : 1;
     for (int64_t count = 1; count <= parts; count += max_i64(count / 4, 1)) {
-        int64_t columns = round_up(ceil_divide(a->columns, count), unit);
-        if (!choose_rows(q, p, tile, min_i64(columns, a->columns), a, &least)) return false;
+        int64_t columns = min_i64(round_up(ceil_divide(a->columns, count), unit), a->columns);
+        if (!choose_rows(q, p, tile, cuts_rows, columns, a, &least)) return false;
     }
     return true;
 }
@@ -294,7 +294,9 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .streams = kernel_output_streams(g->elements.output * g->element_size) && stores_lines(q, tile),
         .has_bias = problem->has_bias,
     };
-    return choose_block(q, p, tile, a);
+    if (!choose_block(q, p, tile, a)) return false;
+    split_depth(q, a);
+    return true;
 }
 
 static step program(const request *q, const parameter_set *p, const product_tile *tile)
