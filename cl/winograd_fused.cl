@@ -51,6 +51,23 @@ typedef struct tile_block {
     long first_set, sets, first_phase, phases, first_column, columns, tiles, panels;
 } tile_block;
 
+/* How a block's tiles lie in the output from its first column on. */
+static inline tile_plane tiles_of(const tile_block *b, const long dilation_h, const long dilation_w,
+                                  const long height, const long width, const bool streams)
+{
+    const tile_plane p = {.first_row = b->first_set * OUTPUT_TILE * dilation_h + b->first_phase,
+                          .positions = b->tiles,
+                          .columns = b->columns,
+                          .phases = b->phases,
+                          .dilation_h = dilation_h,
+                          .dilation_w = dilation_w,
+                          .height = height,
+                          .width = width - b->first_column * OUTPUT_TILE,
+                          .pitch = width,
+                          .streams = streams};
+    return p;
+}
+
 /* What is transformed, and where in a slice. */
 typedef struct input_planes {
     global const real *input;
@@ -245,16 +262,7 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
         b.columns = min(block_columns, columns - b.first_column);
         b.tiles = b.sets * b.phases * b.columns;
         b.panels = (b.tiles + PANEL - 1) / PANEL;
-        const tile_plane tiles = {b.first_set * OUTPUT_TILE * dilation_h + b.first_phase,
-                                  b.tiles,
-                                  b.columns,
-                                  b.phases,
-                                  dilation_h,
-                                  dilation_w,
-                                  out_height,
-                                  out_width - b.first_column * OUTPUT_TILE,
-                                  out_width,
-                                  streams};
+        const tile_plane tiles = tiles_of(&b, dilation_h, dilation_w, out_height, out_width, streams);
         const long planes = (out_depth - residue + dilation_d - 1) / dilation_d;
         const long last_k = min(first_k + chunk_depth, planes);
         global const real *ring[KERNEL_D];

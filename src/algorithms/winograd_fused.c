@@ -27,8 +27,6 @@ static const parameter_range ranges[] = {
 
 enum { MAX_KERNEL_D = 16, LINE_ELEMENTS = 16, CHUNK_BYTES = 256 << 10, FEW_UNITS = 4 };
 
-enum { LINE_BYTES = 64 };
-
 /* Inputs along an axis of the only scheme that is summed in registers by default. */
 enum { SMALL_TILE = 4 };
 
@@ -259,6 +257,7 @@ static int64_t choose_columns(const request *q, const product_tile *tile, int64_
 /* Whether vectors of outputs are whole cache lines, of which parts cannot go past the caches. */
 static bool stores_lines(const request *q, const product_tile *tile)
 {
+    enum { LINE_BYTES = 64 };
     int64_t dilation = q->problem->dilation[2];
     int64_t run = winograd_has_groups(dilation, tile->vector_width) ? q->geometry->output[2] : dilation;
     return run * q->geometry->element_size % LINE_BYTES == 0;
