@@ -11,16 +11,7 @@
  * definition; reads the output's gradient once for each tap, from memory if caches do not hold it.
  */
 #include "arguments/gradient_indexed.clh"
-#include "common/padding.clh"
-#include "common/types.clh"
-
-/* The output index that reads padded position x through tap k; -1 if there is none. */
-static inline long find_output(const long x, const long k, const long stride, const long dilation,
-                               const long count)
-{
-    const long start = x - k * dilation;
-    return start < 0 || start % stride != 0 || start / stride >= count ? -1 : start / stride;
-}
+#include "common/gradient_sums.clh"
 
 kernel void input_indexed(TENSOR(const real, gradient), TENSOR(const real, weight), TENSOR(const real, bias),
                           TENSOR(real, output) GRADIENT_INDEXED_ARGUMENTS(ARGUMENT))
@@ -64,39 +55,14 @@ kernel void input_indexed(TENSOR(const real, gradient), TENSOR(const real, weigh
 kernel void weight_indexed(TENSOR(const real, input), TENSOR(const real, gradient),
                            TENSOR(real, output) GRADIENT_INDEXED_ARGUMENTS(ARGUMENT))
 {
-    const long out_plane = out_depth * out_height * out_width, in_plane = depth * height * width;
+    const gradient_shape s = GRADIENT_SHAPE;
     FOR_EACH(0, i, items)
     {
         const long kw = i % kernel_w, kh = i / kernel_w % kernel_h, kd = i / kernel_w / kernel_h % kernel_d;
         const long filter = i / kernel_w / kernel_h / kernel_d, c = filter % group_in, o = filter / group_in;
-        const long channel = o / group_out * group_in + c;
-        real sum = 0;
-        for (long n = 0; n < batch; n++) {
-            global const real *volume = TENSOR_START(input) + (n * groups * group_in + channel) * in_plane,
-                              *g = TENSOR_START(gradient) + (n * groups * group_out + o) * out_plane;
-            real sample = 0;
-            for (long z = 0; z < out_depth; z++) {
-                const long d = padding_source(mode, z * stride_d + kd * dilation_d - pad_depth, depth);
-                if (d < 0) continue;
-                real plane = 0;
-                for (long y = 0; y < out_height; y++) {
-                    const long h = padding_source(mode, y * stride_h + kh * dilation_h - pad_height, height);
-                    if (h < 0) continue;
-                    real row = 0;
-                    for (long x = 0; x < out_width; x++) {
-                        const long w =
-                            padding_source(mode, x * stride_w + kw * dilation_w - pad_width, width);
-                        if (w >= 0)
-                            row += g[(z * out_height + y) * out_width + x] *
-                                   volume[(d * height + h) * width + w];
-                    }
-                    plane += row;
-                }
-                sample += plane;
-            }
-            sum += sample;
-        }
-        TENSOR_START(output)[i] = sum;
+        TENSOR_START(output)
+        [i] = weight_gradient(&s, TENSOR_START(input), TENSOR_START(gradient), o / group_out * group_in + c,
+                              o, kd, kh, kw);
     }
 }
 

@@ -16,7 +16,7 @@
  *   DILATION_W      1 and more; 0 if dilation_w says it
  *
  * Cost: 5 FLOPs an element of the transformed volumes or so; each is read and written once, n^2 / m^2 times
- * the size of the input or output.
+ * the size of the input or output. Outputs in doubt are stored as NaN, for definition.cl.
  */
 #include "arguments/winograd.clh"
 #include "common/epilogue.clh"
@@ -70,24 +70,29 @@ winograd_input(TENSOR(const real, input), TENSOR(real, panels),
     }
 }
 
-/* Product -> output. Index space: (lanes along tiles, planes). */
+/* Product -> output. Where a work-item has a plane of its own it tells in doubts[plane of the output] whether some of it is
+ * NaN and must be made by the definition. Index space: (lanes along tiles, planes). */
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
-winograd_output(TENSOR(const real, product), TENSOR(const real, bias),
-                TENSOR(real, output) EPILOGUE_TENSOR WINOGRAD_OUTPUT_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
+winograd_output(TENSOR(const real, product), TENSOR(const real, bias), TENSOR(real, output),
+                TENSOR(real, doubts) EPILOGUE_TENSOR WINOGRAD_OUTPUT_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
 {
     const tile_plane tiles = {0,          positions,  columns,   dilation_h, dilation_h,
                               dilation_w, out_height, out_width, out_width,  streams};
     for (long plane = get_group_id(1); plane < planes; plane += get_num_groups(1)) {
         const long channel = plane / chunk_depth, z = first_depth + plane % chunk_depth;
-        const real b = has_bias ? TENSOR_START(bias)[channel] : 0;
         global const real *from = TENSOR_START(product) + plane * from_plane;
         const long at = (channel * out_depth + z) * out_height * out_width;
-        const epilogue e = EPILOGUE_AT(at);
-        for (long q = get_global_id(0) * VECTOR_WIDTH; q < positions;
-             q += get_global_size(0) * VECTOR_WIDTH) {
-            realv rows[OUTPUT_TILE][OUTPUT_TILE];
-            transform_products(from + q, from_frequency, b, e, rows);
-            store_tiles(rows, TENSOR_START(output) + at, e, q, &tiles);
+        tile_end end = {EPILOGUE_AT(at), has_bias ? TENSOR_START(bias)[channel] : 0, false, (realv)0};
+        for (int pass = 0; pass < 2; pass++) {
+            end.marks = pass == 1;
+            for (long q = get_global_id(0) * VECTOR_WIDTH; q < positions;
+                 q += get_global_size(0) * VECTOR_WIDTH) {
+                realv rows[OUTPUT_TILE][OUTPUT_TILE];
+                transform_products(from + q, from_frequency, &end, rows);
+                store_tiles(rows, TENSOR_START(output) + at, end.e, q, &tiles);
+            }
+            if (!isnan(vector_sum(end.doubt))) break;
         }
+        if (has_doubts) TENSOR_START(doubts)[channel * out_depth + z] = vector_sum(end.doubt);
     }
 }

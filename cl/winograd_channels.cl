@@ -63,6 +63,7 @@ kernel void winograd_row_weight(TENSOR(const real, weight),
 #define READS_AHEAD 0
 #include "common/channel_sums.clh"
 #include "common/channel_tiles.clh"
+#include "common/definition.clh"
 #include "common/padding.clh"
 #include "common/winograd_inputs.clh"
 
@@ -218,10 +219,12 @@ static inline void sum_frequency(global real *sums, const output_block *out, con
         }
 }
 
-/* A' m of a block's sums, those of a frequency `sum_size` elements long, with the bias of its channels. */
-static inline void transform_sums(global const real *sums, const long sum_size, const output_block *out,
-                                  const real bias[OUT_CHANNELS], global real *to)
+/* A' m of a block's sums, those of a frequency `sum_size` elements long, with the bias of its channels; what is in doubt,
+ * which becomes NaN if it `marks` it. */
+static inline realv transform_sums(global const real *sums, const long sum_size, const output_block *out,
+                                   const real bias[OUT_CHANNELS], const bool marks, global real *to)
 {
+    realv doubt = (realv)0;
     for (long row = 0; row < out->planes * out->rows; row++)
         for (long tile = 0; tile < out->columns; tile++, sums += OUT_CHANNELS)
             for (int v = 0; v < VECTORS; v++) {
@@ -230,14 +233,26 @@ static inline void transform_sums(global const real *sums, const long sum_size, 
                 for (int f = 0; f < INPUT_TILE; f++)
                     m[f] = vector_load(sums + f * sum_size + v * VECTOR_WIDTH);
                 transform_output(m, y);
+                const realv tile_doubt = DOUBT(probe_tile(m, y));
+                doubt += tile_doubt;
 #pragma unroll
                 for (int j = 0; j < OUTPUT_TILE; j++) {
                     const long x = tile * OUTPUT_TILE + j;
+                    if (marks) y[j] += tile_doubt;
                     if (x < out->width)
                         vector_store(y[j] + lanes_load(bias + v * VECTOR_WIDTH),
                                      to + (row * out->width + x) * OUT_CHANNELS + v * VECTOR_WIDTH);
                 }
             }
+    return doubt;
+}
+
+/* Makes those outputs of a unit by the definition that are NaN. */
+static inline void define_block(const definition *d, const definition_tensors *t, const output_block *out)
+{
+    for (long z = out->first_z; z < out->first_z + out->planes; z++)
+        for (long y = out->first_y; y < out->first_y + out->rows; y++)
+            define_row(d, t, z, y, 0, out->width);
 }
 
 /* Stores a unit's outputs of a block of channels; `to` is where the first of these starts. */
@@ -256,13 +271,35 @@ static inline void store_block(global const real *from, const output_block *out,
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 winograd_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const real, bias),
-                  TENSOR(real, output),
+                  TENSOR(real, output), TENSOR(const real, filters),
                   TENSOR(real, slices) EPILOGUE_TENSOR WINOGRAD_CHANNELS_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
 {
     global real *cells = TENSOR_START(slices) + get_group_id(0) * slice_size,
                 *frequencies = cells + SHIFTS * cells_size, *sums = frequencies + INPUT_TILE * frequency_size,
                 *outputs = sums + sums_size;
     const long weight_channel = kernel_d * kernel_h * OUT_CHANNELS;
+    const definition convolution = {.channels_in = group_in,
+                                    .channels_out = group_out,
+                                    .depth = depth,
+                                    .height = height,
+                                    .width = width,
+                                    .out_depth = out_depth,
+                                    .out_height = out_height,
+                                    .out_width = out_width,
+                                    .kernel_d = kernel_d,
+                                    .kernel_h = kernel_h,
+                                    .kernel_w = TAPS,
+                                    .stride_d = stride_d,
+                                    .stride_h = 1,
+                                    .stride_w = 1,
+                                    .dilation_d = dilation_d,
+                                    .dilation_h = dilation_h,
+                                    .dilation_w = 1,
+                                    .pad_depth = pad_depth,
+                                    .pad_height = pad_height,
+                                    .pad_width = pad_width,
+                                    .mode = mode,
+                                    .skips_zeros = skips_zeros};
     const long last_unit = (get_group_id(0) + 1) * units / get_num_groups(0);
     for (long unit = get_group_id(0) * units / get_num_groups(0); unit < last_unit; unit++) {
         const long chunk = unit % chunks, y = unit / chunks % row_blocks * block_rows,
@@ -324,6 +361,7 @@ winograd_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(
                               frequencies + i % INPUT_TILE * frequency_size);
             }
         }
+        bool has_doubts = false;
         for (long b = 0; b < count; b++) {
             const long first_out = (first_block + b) * OUT_CHANNELS,
                        channels = min((long)OUT_CHANNELS, group_out - first_out),
@@ -332,9 +370,27 @@ winograd_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(
             for (int o = 0; o < OUT_CHANNELS; o++)
                 start[o] =
                     has_bias && o < channels ? TENSOR_START(bias)[group * group_out + first_out + o] : 0;
-            transform_sums(sums + b * INPUT_TILE * sum_size, sum_size, &out, start, outputs);
+            for (int pass = 0; pass < 2; pass++) {
+                const realv doubt = transform_sums(sums + b * INPUT_TILE * sum_size, sum_size, &out, start,
+                                                   pass == 1, outputs);
+                if (!isnan(vector_sum(doubt))) break;
+                has_doubts = true;
+            }
             store_block(outputs, &out, TENSOR_START(output) + to, EPILOGUE_AT(to), channels);
         }
+        if (!has_doubts) continue;
+        const long first_out = first_block * OUT_CHANNELS,
+                   to = (volume * group_out + first_out) * out_depth * out_height * out_width;
+        definition own = convolution;
+        own.channels_out = min(count * OUT_CHANNELS, group_out - first_out);
+        const definition_tensors all = {in.input,
+                                        TENSOR_START(filters) +
+                                            (group * group_out + first_out) * window_size(&convolution),
+                                        has_bias ? TENSOR_START(bias) + group * group_out + first_out : 0,
+                                        TENSOR_START(output) + to,
+                                        cells + slice_size - window_size(&convolution),
+                                        EPILOGUE_AT(to)};
+        define_block(&own, &all, &out);
     }
 }
 #endif

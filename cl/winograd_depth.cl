@@ -16,7 +16,7 @@
  *   LOCAL_SIZE    1 to 256  work-items side by side along positions
  *
  * Cost: 2 FLOPs an element of the transformed volumes or so; each is read and written once, (m + 2) / m times
- * the size of the input or output.
+ * the size of the input or output. Outputs in doubt are stored as NaN, for definition.cl.
  */
 #include "arguments/winograd_depth.clh"
 #include "common/types.clh"
@@ -78,25 +78,37 @@ winograd_depth_input(TENSOR(const real, input), TENSOR(real, panels) WINOGRAD_DE
     }
 }
 
-/* Product -> output. Index space: work-groups (panels, tiles along depth, channels). */
+/* Product -> output. Where a work-item has a tile's planes of its own it tells in doubts[plane of the output] whether some
+ * of them is NaN and must be made by the definition. Index space: work-groups (panels, tiles along depth, channels). */
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
-winograd_depth_output(TENSOR(const real, product), TENSOR(const real, bias),
-                      TENSOR(real, output) EPILOGUE_TENSOR WINOGRAD_DEPTH_OUTPUT_ARGUMENTS(ARGUMENT)
+winograd_depth_output(TENSOR(const real, product), TENSOR(const real, bias), TENSOR(real, output),
+                      TENSOR(real, doubts) EPILOGUE_TENSOR WINOGRAD_DEPTH_OUTPUT_ARGUMENTS(ARGUMENT)
                           EPILOGUE_SCALAR)
 {
     const long lane = get_local_id(0) * VECTOR_WIDTH;
     for (long channel = get_group_id(2); channel < channels; channel += get_num_groups(2)) {
-        const real b = has_bias ? TENSOR_START(bias)[channel] : 0;
         for (long tile = get_group_id(1); tile < tiles; tile += get_num_groups(1)) {
             global const real *from =
                 TENSOR_START(product) + (channel * tiles + tile) * plane_panels * PANEL + lane;
-            const long first_output = (channel * out_depth + tile * OUTPUT_TILE) * plane + first + lane;
-            const epilogue e = EPILOGUE_AT(first_output);
-            for (long p = get_group_id(0); p < plane_panels; p += get_num_groups(0)) {
-                store_depth(from + p * PANEL, from_frequency, b, TENSOR_START(output) + first_output, e,
-                            p * PANEL, plane, out_depth - tile * OUTPUT_TILE, positions - p * PANEL - lane,
-                            streams);
+            const long first_plane = channel * out_depth + tile * OUTPUT_TILE,
+                       planes = min((long)OUTPUT_TILE, out_depth - tile * OUTPUT_TILE),
+                       at = first_plane * plane + first + lane;
+            depth_end end = {.out = TENSOR_START(output) + at,
+                             .e = EPILOGUE_AT(at),
+                             .bias = has_bias ? TENSOR_START(bias)[channel] : 0,
+                             .plane = plane,
+                             .planes = planes,
+                             .streams = streams,
+                             .doubt = (realv)0};
+            for (int pass = 0; pass < 2; pass++) {
+                end.marks = pass == 1;
+                for (long p = get_group_id(0); p < plane_panels; p += get_num_groups(0))
+                    store_depth(from + p * PANEL, from_frequency, &end, p * PANEL,
+                                positions - p * PANEL - lane);
+                if (!isnan(vector_sum(end.doubt))) break;
             }
+            for (long i = 0; has_doubts && i < planes; i++)
+                TENSOR_START(doubts)[first_plane + i] = vector_sum(end.doubt);
         }
     }
 }

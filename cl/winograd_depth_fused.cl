@@ -23,6 +23,7 @@
 #define LOCAL_SIZE 1
 #define KERNEL_D 1
 #include "arguments/winograd_depth_fused.clh"
+#include "common/definition.clh"
 #include "common/winograd_depth.clh"
 
 #define FREQUENCIES INPUT_TILE
@@ -51,28 +52,67 @@ static inline void transform_block(global const real *input, const panel_block *
         }
 }
 
-/* Transforms the product of OUT_CHANNELS channels from the first of `block` on and stores it. */
-static inline void store_block(const frequency_product *f, const panel_block *b, const long block,
-                               const bool streams)
+/* Transforms the product of OUT_CHANNELS channels from the first of `block` on and stores it; what is in doubt. */
+static inline realv store_block(const frequency_product *f, const panel_block *b, const long block,
+                                const bool streams, const bool marks)
 {
+    realv doubt = (realv)0;
     const long panels = b->last - b->first, first = block * OUT_CHANNELS;
     for (long o = first; o < min(f->channels_out, first + OUT_CHANNELS); o++) {
-        const epilogue e = epilogue_from(b->e, o * b->channel_size);
-        global real *out = b->out + o * b->channel_size;
+        depth_end end = {.out = b->out + o * b->channel_size,
+                         .e = epilogue_from(b->e, o * b->channel_size),
+                         .bias = b->bias != 0 ? b->bias[o] : 0,
+                         .plane = b->plane,
+                         .planes = b->planes,
+                         .streams = streams,
+                         .marks = marks,
+                         .doubt = doubt};
         for (long p = 0; p < panels; p++)
-            store_depth(f->product + ((o - first) * panels + p) * PANEL, f->product_frequency,
-                        b->bias != 0 ? b->bias[o] : 0, out, e, (b->first + p) * PANEL, b->plane, b->planes,
-                        b->plane - (b->first + p) * PANEL, streams);
+            store_depth(f->product + ((o - first) * panels + p) * PANEL, f->product_frequency, &end,
+                        (b->first + p) * PANEL, b->plane - (b->first + p) * PANEL);
+        doubt = end.doubt;
     }
+    return doubt;
 }
 
-kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_depth_fused(
-    TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const real, bias), TENSOR(real, output),
-    TENSOR(real, slices) EPILOGUE_TENSOR WINOGRAD_DEPTH_FUSED_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
+/* Makes those outputs of a block, from plane `z` on, by the definition that are NaN. */
+static inline void define_block(const definition *d, const definition_tensors *t, const panel_block *b,
+                                const long z)
+{
+    for (long i = 0; i < min((long)OUTPUT_TILE, b->planes); i++)
+        define_row(d, t, z + i, 0, b->first * PANEL, min(b->last * PANEL, b->plane));
+}
+
+kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+winograd_depth_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const real, bias),
+                     TENSOR(real, output), TENSOR(const real, filters),
+                     TENSOR(real, slices) EPILOGUE_TENSOR WINOGRAD_DEPTH_FUSED_ARGUMENTS(ARGUMENT)
+                         EPILOGUE_SCALAR)
 {
     global real *product = TENSOR_START(slices) + get_group_id(0) * slice_size,
                 *frequencies = product + FREQUENCIES * product_size;
     const long matrix = group_blocks * group_in * OUT_CHANNELS;
+    /* A plane is one row: kernels have one tap there. */
+    const definition convolution = {.channels_in = group_in,
+                                    .channels_out = group_out,
+                                    .depth = depth,
+                                    .height = 1,
+                                    .width = plane,
+                                    .out_depth = out_depth,
+                                    .out_height = 1,
+                                    .out_width = plane,
+                                    .kernel_d = TAPS,
+                                    .kernel_h = 1,
+                                    .kernel_w = 1,
+                                    .stride_d = 1,
+                                    .stride_h = 1,
+                                    .stride_w = 1,
+                                    .dilation_d = 1,
+                                    .dilation_h = 1,
+                                    .dilation_w = 1,
+                                    .pad_depth = pad_depth,
+                                    .mode = mode,
+                                    .skips_zeros = skips_zeros};
     const long first_unit = get_group_id(0) * units / get_num_groups(0),
                last_unit = (get_group_id(0) + 1) * units / get_num_groups(0);
     for (long unit = first_unit; unit < last_unit; unit++) {
@@ -96,10 +136,23 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_depth_fused(
                                      product,         frequency_size,
                                      groups * matrix, product_size,
                                      group_in,        group_out};
+        bool has_doubts = false;
         for (long block = 0; block < group_blocks; block++) {
             const product_chunk chunk = {0, b.last - b.first, block, 1};
             multiply_chunk(&f, &chunk);
-            store_block(&f, &b, block, streams);
+            for (int pass = 0; pass < 2; pass++) {
+                if (!isnan(vector_sum(store_block(&f, &b, block, streams, pass == 1)))) break;
+                has_doubts = true;
+            }
         }
+        if (!has_doubts) continue;
+        const long start = volume * group_out * out_depth * plane;
+        const definition_tensors all = {TENSOR_START(input) + volume * group_in * depth * plane,
+                                        TENSOR_START(filters) + group * group_out * window_size(&convolution),
+                                        b.bias,
+                                        TENSOR_START(output) + start,
+                                        product + slice_size - window_size(&convolution),
+                                        EPILOGUE_AT(start)};
+        define_block(&convolution, &all, &b, tile * OUTPUT_TILE);
     }
 }

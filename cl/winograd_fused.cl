@@ -37,6 +37,7 @@
 #define CHANNELS_IN 0
 #endif
 #include "arguments/winograd_fused.clh"
+#include "common/definition.clh"
 #include "common/pad_rows.clh"
 #include "common/winograd_inputs.clh"
 #include "common/winograd_outputs.clh"
@@ -138,9 +139,10 @@ typedef struct output_planes {
 } output_planes;
 
 #if CHANNELS_IN > 0
-/* Sums, transforms and stores a register tile. */
+/* Sums, transforms and stores a register tile, and adds what is in doubt. */
 ALWAYS_INLINE void store_sums(const int channels, const int vectors, const frequency_product *f,
-                              const output_planes *to, const long first_channel, const long first_panel)
+                              const output_planes *to, const long first_channel, const long first_panel,
+                              const bool marks, realv *doubt)
 {
     output_tile tiles[OUT_CHANNELS][VECTORS];
     sum_tiles(channels, vectors, f, first_panel * FREQUENCIES * CHANNELS_IN * PANEL,
@@ -150,72 +152,98 @@ ALWAYS_INLINE void store_sums(const int channels, const int vectors, const frequ
         if (i / VECTORS >= channels || i % VECTORS >= vectors) continue;
         const long o = first_channel + i / VECTORS;
         const epilogue e = epilogue_from(to->e, o * to->channel_size);
-        realv rows[OUTPUT_TILE][OUTPUT_TILE];
+        realv sums[OUTPUT_TILE][OUTPUT_TILE], rows[OUTPUT_TILE][OUTPUT_TILE];
 #pragma unroll
-        for (int y = 0; y < OUTPUT_TILE; y++) {
-            realv row[OUTPUT_TILE];
-#pragma unroll
-            for (int x = 0; x < OUTPUT_TILE; x++)
-                row[x] = tiles[i / VECTORS][i % VECTORS].columns[x][y];
-            finish_row(row, to->bias != 0 ? to->bias[o] : 0, e, rows[y]);
-        }
+        for (int at = 0; at < OUTPUT_TILE * OUTPUT_TILE; at++)
+            sums[at / OUTPUT_TILE][at % OUTPUT_TILE] =
+                tiles[i / VECTORS][i % VECTORS].columns[at % OUTPUT_TILE][at / OUTPUT_TILE];
+        tile_end end = {e, to->bias != 0 ? to->bias[o] : 0, marks, *doubt};
+        finish_tiles(sums, tiles[i / VECTORS][i % VECTORS].probes, &end, rows);
+        *doubt = end.doubt;
         store_tiles(rows, to->out + o * to->channel_size, e, (first_panel + i % VECTORS) * PANEL, &to->tiles);
     }
 }
 
-/* The output of a block, sums in registers. */
-static inline void store_block(const frequency_product *f, const tile_block *b, const output_planes *to)
+/* The output of a block, sums in registers; what is in doubt. */
+static inline realv store_block(const frequency_product *f, const tile_block *b, const output_planes *to,
+                                const bool marks)
 {
+    realv doubt = (realv)0;
     for (long p = 0; p < b->panels; p += VECTORS)
         for (long o = 0; o < f->channels_out; o += OUT_CHANNELS)
             if (p + VECTORS <= b->panels && o + OUT_CHANNELS <= f->channels_out)
-                store_sums(OUT_CHANNELS, VECTORS, f, to, o, p);
+                store_sums(OUT_CHANNELS, VECTORS, f, to, o, p, marks, &doubt);
             else
                 for (long i = 0; i < OUT_CHANNELS * VECTORS; i++)
                     if (o + i / VECTORS < f->channels_out && p + i % VECTORS < b->panels)
-                        store_sums(1, 1, f, to, o + i / VECTORS, p + i % VECTORS);
+                        store_sums(1, 1, f, to, o + i / VECTORS, p + i % VECTORS, marks, &doubt);
+    return doubt;
 }
 #else
-/* Transforms a chunk of a block's product and stores it. While one channel is transformed, the lines of the next
- * are fetched, unless stores do without. */
-static inline void store_chunk(const frequency_product *f, const product_chunk *c, const output_planes *to)
+/* Transforms a chunk of a block's product and stores it; what is in doubt. While one channel is transformed, the lines of
+ * the next are fetched, unless stores do without. */
+static inline realv store_chunk(const frequency_product *f, const product_chunk *c, const output_planes *to,
+                                const bool marks)
 {
+    realv doubt = (realv)0;
     const long first = c->first_block * OUT_CHANNELS,
                last = min(f->channels_out, first + c->blocks * OUT_CHANNELS);
     for (long o = first; o < last; o++) {
         const epilogue e = epilogue_from(to->e, o * to->channel_size);
-        const real bias = to->bias != 0 ? to->bias[o] : 0;
+        tile_end end = {e, to->bias != 0 ? to->bias[o] : 0, marks, doubt};
         for (long p = 0; p < c->panels; p++) {
             realv rows[OUTPUT_TILE][OUTPUT_TILE];
             const long q = (c->first_panel + p) * PANEL;
             if (o + 1 < last && !to->tiles.streams)
                 prefetch_tiles(to->out + (o + 1) * to->channel_size, q, &to->tiles);
-            transform_products(f->product + ((o - first) * c->panels + p) * PANEL, f->product_frequency, bias,
-                               e, rows);
+            transform_products(f->product + ((o - first) * c->panels + p) * PANEL, f->product_frequency, &end,
+                               rows);
             store_tiles(rows, to->out + o * to->channel_size, e, q, &to->tiles);
         }
+        doubt = end.doubt;
     }
+    return doubt;
 }
 
-/* The output of a block, chunk by chunk of at most so many panels and blocks of output channels. */
-static inline void store_chunks(const frequency_product *f, const tile_block *b, const output_planes *to,
+/* The output of a block, chunk by chunk of at most so many panels and blocks of output channels; whether some of it is
+ * NaN and must be made by the definition. */
+static inline bool store_chunks(const frequency_product *f, const tile_block *b, const output_planes *to,
                                 const long chunk_panels, const long chunk_blocks, const long group_blocks)
 {
     product_chunk c = {0, 0, 0, 0};
+    bool has_doubts = false;
     for (; c.first_panel < b->panels; c.first_panel += chunk_panels) {
         c.panels = min(chunk_panels, b->panels - c.first_panel);
         for (c.first_block = 0; c.first_block < group_blocks; c.first_block += chunk_blocks) {
             c.blocks = min(chunk_blocks, group_blocks - c.first_block);
             multiply_chunk(f, &c);
-            store_chunk(f, &c, to);
+            for (int pass = 0; pass < 2; pass++) {
+                if (!isnan(vector_sum(store_chunk(f, &c, to, pass == 1)))) break;
+                has_doubts = true;
+            }
         }
     }
+    return has_doubts;
 }
 #endif
 
+/* Makes those outputs of a block of plane z by the definition that are NaN. */
+static inline void define_block(const definition *d, const definition_tensors *t, const tile_block *b,
+                                const long z)
+{
+    const long first = b->first_column * OUTPUT_TILE,
+               last = min(first + b->columns * OUTPUT_TILE, d->out_width);
+    for (long tile_row = 0; tile_row < b->sets * b->phases; tile_row++)
+        for (int i = 0; i < OUTPUT_TILE; i++) {
+            const long set = b->first_set + tile_row / b->phases, phase = tile_row % b->phases,
+                       y = (set * OUTPUT_TILE + i) * d->dilation_h + b->first_phase + phase;
+            if (y < d->out_height) define_row(d, t, z, y, first, last);
+        }
+}
+
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const real, bias),
-               TENSOR(real, output),
+               TENSOR(real, output), TENSOR(const real, filters),
                TENSOR(real, slices) EPILOGUE_TENSOR WINOGRAD_FUSED_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
 {
     global real *padded = TENSOR_START(slices) + get_group_id(0) * slice_size, *parts = padded + padded_size,
@@ -242,6 +270,28 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
     const long plane_size = FREQUENCIES * frequency_size,
                matrix = group_blocks * KERNEL_D * channels_in * OUT_CHANNELS,
                group_weight = CHANNELS_IN > 0 ? FREQUENCIES * group_out * KERNEL_D * channels_in : matrix;
+    const definition convolution = {.channels_in = group_in,
+                                    .channels_out = group_out,
+                                    .depth = depth,
+                                    .height = height,
+                                    .width = width,
+                                    .out_depth = out_depth,
+                                    .out_height = out_height,
+                                    .out_width = out_width,
+                                    .kernel_d = KERNEL_D,
+                                    .kernel_h = kernel_h,
+                                    .kernel_w = kernel_w,
+                                    .stride_d = stride_d,
+                                    .stride_h = STRIDE_H,
+                                    .stride_w = STRIDE_W,
+                                    .dilation_d = dilation_d,
+                                    .dilation_h = dilation_h,
+                                    .dilation_w = dilation_w,
+                                    .pad_depth = pad_depth,
+                                    .pad_height = pad_height,
+                                    .pad_width = pad_width,
+                                    .mode = mode,
+                                    .skips_zeros = skips_zeros};
     for (long unit = get_group_id(0); unit < units; unit += get_num_groups(0)) {
         long rest = unit;
         const long phase_block = rest % phase_blocks;
@@ -296,10 +346,25 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
                                            has_bias ? TENSOR_START(bias) + group * group_out : 0,
                                            EPILOGUE_AT(at), out_depth * out_height * out_width, tiles};
 #if CHANNELS_IN > 0
-            store_block(&product_of, &b, &outputs);
+            bool has_doubts = false;
+            for (int pass = 0; pass < 2; pass++) {
+                if (!isnan(vector_sum(store_block(&product_of, &b, &outputs, pass == 1)))) break;
+                has_doubts = true;
+            }
 #else
-            store_chunks(&product_of, &b, &outputs, chunk_panels, chunk_blocks, group_blocks);
+            const bool has_doubts =
+                store_chunks(&product_of, &b, &outputs, chunk_panels, chunk_blocks, group_blocks);
 #endif
+            if (!has_doubts) continue;
+            const long out_start = volume * group_out * out_depth * out_height * out_width;
+            const definition_tensors all = {TENSOR_START(input) + volume * group_in * depth * height * width,
+                                            TENSOR_START(filters) +
+                                                group * group_out * window_size(&convolution),
+                                            outputs.bias,
+                                            TENSOR_START(output) + out_start,
+                                            padded + slice_size - window_size(&convolution),
+                                            EPILOGUE_AT(out_start)};
+            define_block(&convolution, &all, &b, z);
         }
     }
 }

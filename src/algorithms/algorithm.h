@@ -20,7 +20,16 @@ typedef struct request {
     int64_t workspace_limit; /* bytes in all: the caller's limit, and what one allocation can hold */
     bool packed_weights;     /* the packed weight is the caller's and takes no workspace */
     bool strict;
+    bool
+        is_adjoint; /* the problem is a part of a gradient: the zeros around its input are none of the op's */
 } request;
+
+/* Whether a run is given packed weights alone, though it needs them as they are: a gradient's parts have theirs among the
+ * packed. */
+static inline bool lacks_weight(const request *q)
+{
+    return q->packed_weights && !q->is_adjoint;
+}
 
 /* Bytes of workspace that the recipe may still reserve. */
 static inline int64_t workspace_room(const request *q, const recipe *r)
@@ -42,7 +51,8 @@ typedef struct algorithm {
     /* Emits the steps as data. An algorithm that cannot do it appends a sentence to `why`, with names and
      * numbers, and what it has emitted is dropped. */
     void (*emit)(const request *q, const parameter_set *parameters, recipe *r, text *why);
-    clconv_op op; /* that it is made for; one of forward serves backward-input and transposed too */
+    clconv_op op;       /* that it is made for; one of forward serves backward-input and transposed too */
+    bool is_definition; /* its gradients are the definition's for values that are not finite, too */
 } algorithm;
 
 #endif

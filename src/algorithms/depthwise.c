@@ -172,4 +172,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     recipe_append_run(r, &s);
 }
 
-const algorithm algorithm_depthwise = {"depthwise", true, ranges, choose, emit, CLCONV_FORWARD};
+const algorithm algorithm_depthwise = {.name = "depthwise",
+                                       .accumulates_directly = true,
+                                       .ranges = ranges,
+                                       .choose = choose,
+                                       .emit = emit,
+                                       .op = CLCONV_FORWARD};

@@ -166,5 +166,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     recipe_append_run(r, &s);
 }
 
-const algorithm algorithm_depthwise_channels = {"depthwise_channels", true, ranges, choose, emit,
-                                                CLCONV_FORWARD};
+const algorithm algorithm_depthwise_channels = {.name = "depthwise_channels",
+                                                .accumulates_directly = true,
+                                                .ranges = ranges,
+                                                .choose = choose,
+                                                .emit = emit,
+                                                .op = CLCONV_FORWARD};

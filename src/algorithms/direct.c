@@ -160,4 +160,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
                     (long long)(r->workspace_bytes + packed), (long long)q->workspace_limit);
 }
 
-const algorithm algorithm_direct = {"direct", true, ranges, choose, emit, CLCONV_FORWARD};
+const algorithm algorithm_direct = {.name = "direct",
+                                    .accumulates_directly = true,
+                                    .ranges = ranges,
+                                    .choose = choose,
+                                    .emit = emit,
+                                    .op = CLCONV_FORWARD};

@@ -319,4 +319,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     append_product(q, p, &a, volume, (double)volume_bytes, slices, slices_offset, r);
 }
 
-const algorithm algorithm_direct_channels = {"direct_channels", true, ranges, choose, emit, CLCONV_FORWARD};
+const algorithm algorithm_direct_channels = {.name = "direct_channels",
+                                             .accumulates_directly = true,
+                                             .ranges = ranges,
+                                             .choose = choose,
+                                             .emit = emit,
+                                             .op = CLCONV_FORWARD};

@@ -140,4 +140,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     recipe_append_run(r, &s);
 }
 
-const algorithm algorithm_direct_fused = {"direct_fused", true, ranges, choose, emit, CLCONV_FORWARD};
+const algorithm algorithm_direct_fused = {.name = "direct_fused",
+                                          .accumulates_directly = true,
+                                          .ranges = ranges,
+                                          .choose = choose,
+                                          .emit = emit,
+                                          .op = CLCONV_FORWARD};

@@ -83,4 +83,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     recipe_append_run(r, &s);
 }
 
-const algorithm algorithm_direct_indexed = {"direct_indexed", true, ranges, choose, emit, CLCONV_FORWARD};
+const algorithm algorithm_direct_indexed = {.name = "direct_indexed",
+                                            .accumulates_directly = true,
+                                            .ranges = ranges,
+                                            .choose = choose,
+                                            .emit = emit,
+                                            .op = CLCONV_FORWARD};

@@ -1,13 +1,8 @@
 /* input_indexed, weight_indexed and bias_indexed: the gradients without workspace, by index arithmetic
  * (cl/gradient_indexed.cl). What nothing else can do, or faster; and a check on what does. */
-#include "arguments/gradient_indexed.clh"
 #include "algorithms/algorithm.h"
 #include "base/arith.h"
-#include "steps/kernel.h"
-
-typedef struct gradient_indexed_arguments {
-    GRADIENT_INDEXED_ARGUMENTS(ARGUMENT_MEMBER)
-} gradient_indexed_arguments;
+#include "steps/gradients.h"
 
 static const parameter_range ranges[] = {{NULL, 0, 0, false}};
 
@@ -15,30 +10,6 @@ static void choose(const request *q, parameter_set *p)
 {
     (void)q;
     *p = (parameter_set){{0}};
-}
-
-static gradient_indexed_arguments describe(const request *q, int64_t items)
-{
-    const clconv_problem *p = q->problem;
-    const geometry *g = q->geometry;
-    return (gradient_indexed_arguments){
-        .items = items,
-        .batch = p->batch,
-        .groups = p->groups,
-        .group_in = g->group_in,
-        .group_out = g->group_out,
-        .depth = p->input[0],
-        .height = p->input[1],
-        .width = p->input[2],
-        .out_depth = g->output[0],
-        .out_height = g->output[1],
-        .out_width = g->output[2],
-        KERNEL_WINDOW(p),
-        .end_depth = g->padded[0],
-        .end_height = g->padded[1],
-        .end_width = g->padded[2],
-        .has_bias = q->op == CLCONV_TRANSPOSED && p->has_bias,
-    };
 }
 
 /* A step without buffers. */
@@ -51,7 +22,7 @@ static step start(const request *q, const char *kernel)
 
 static void append(const request *q, step *s, int64_t items, recipe *r)
 {
-    gradient_indexed_arguments a = describe(q, items);
+    gradient_indexed_arguments a = gradient_describe(q->problem, q->geometry, q->op, items);
     kernel_set_scalars(s, &a, sizeof a);
     int64_t local = q->traits->local_size;
     kernel_set_range(s, (const int64_t[]){ceil_divide(items, local), 1, 1}, (const int64_t[]){local, 1, 1});
@@ -99,9 +70,24 @@ static void emit_bias(const request *q, const parameter_set *p, recipe *r, text 
     append(q, &s, q->problem->out_channels, r);
 }
 
-const algorithm algorithm_input_indexed = {"input_indexed", true,       ranges,
-                                           choose,          emit_input, CLCONV_BACKWARD_INPUT};
-const algorithm algorithm_weight_indexed = {"weight_indexed", true,        ranges,
-                                            choose,           emit_weight, CLCONV_BACKWARD_WEIGHT};
-const algorithm algorithm_bias_indexed = {"bias_indexed", true,      ranges,
-                                          choose,         emit_bias, CLCONV_BACKWARD_BIAS};
+const algorithm algorithm_input_indexed = {.name = "input_indexed",
+                                           .accumulates_directly = true,
+                                           .ranges = ranges,
+                                           .choose = choose,
+                                           .emit = emit_input,
+                                           .op = CLCONV_BACKWARD_INPUT,
+                                           .is_definition = true};
+const algorithm algorithm_weight_indexed = {.name = "weight_indexed",
+                                            .accumulates_directly = true,
+                                            .ranges = ranges,
+                                            .choose = choose,
+                                            .emit = emit_weight,
+                                            .op = CLCONV_BACKWARD_WEIGHT,
+                                            .is_definition = true};
+const algorithm algorithm_bias_indexed = {.name = "bias_indexed",
+                                          .accumulates_directly = true,
+                                          .ranges = ranges,
+                                          .choose = choose,
+                                          .emit = emit_bias,
+                                          .op = CLCONV_BACKWARD_BIAS,
+                                          .is_definition = true};

@@ -148,4 +148,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
                 append_chunk(q, n, group, first, min_i64(columns, g->output_plane - first), matrix, r, why);
 }
 
-const algorithm algorithm_im2col_gemm = {"im2col_gemm", true, ranges, choose, emit, CLCONV_FORWARD};
+const algorithm algorithm_im2col_gemm = {.name = "im2col_gemm",
+                                         .accumulates_directly = true,
+                                         .ranges = ranges,
+                                         .choose = choose,
+                                         .emit = emit,
+                                         .op = CLCONV_FORWARD};

@@ -94,4 +94,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     append_product(q, &tile, s.buffers[1].offset, r);
 }
 
-const algorithm algorithm_inner_product = {"inner_product", true, ranges, choose, emit, CLCONV_FORWARD};
+const algorithm algorithm_inner_product = {.name = "inner_product",
+                                           .accumulates_directly = true,
+                                           .ranges = ranges,
+                                           .choose = choose,
+                                           .emit = emit,
+                                           .op = CLCONV_FORWARD};

@@ -208,4 +208,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     }
 }
 
-const algorithm algorithm_input_direct = {"input_direct", true, ranges, choose, emit, CLCONV_BACKWARD_INPUT};
+const algorithm algorithm_input_direct = {.name = "input_direct",
+                                          .accumulates_directly = true,
+                                          .ranges = ranges,
+                                          .choose = choose,
+                                          .emit = emit,
+                                          .op = CLCONV_BACKWARD_INPUT};

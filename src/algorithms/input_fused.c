@@ -169,4 +169,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         recipe_append_run(r, &s);
 }
 
-const algorithm algorithm_input_fused = {"input_fused", true, ranges, choose, emit, CLCONV_BACKWARD_INPUT};
+const algorithm algorithm_input_fused = {.name = "input_fused",
+                                         .accumulates_directly = true,
+                                         .ranges = ranges,
+                                         .choose = choose,
+                                         .emit = emit,
+                                         .op = CLCONV_BACKWARD_INPUT};

@@ -125,4 +125,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     recipe_append_run(r, &s);
 }
 
-const algorithm algorithm_patch = {"patch", true, ranges, choose, emit, CLCONV_FORWARD};
+const algorithm algorithm_patch = {.name = "patch",
+                                   .accumulates_directly = true,
+                                   .ranges = ranges,
+                                   .choose = choose,
+                                   .emit = emit,
+                                   .op = CLCONV_FORWARD};

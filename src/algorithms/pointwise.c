@@ -118,4 +118,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     recipe_append_run(r, &s);
 }
 
-const algorithm algorithm_pointwise = {"pointwise", true, ranges, choose, emit, CLCONV_FORWARD};
+const algorithm algorithm_pointwise = {.name = "pointwise",
+                                       .accumulates_directly = true,
+                                       .ranges = ranges,
+                                       .choose = choose,
+                                       .emit = emit,
+                                       .op = CLCONV_FORWARD};

@@ -115,5 +115,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     recipe_append_run(r, &s);
 }
 
-const algorithm algorithm_pointwise_streamed = {"pointwise_streamed", true, ranges, choose, emit,
-                                                CLCONV_FORWARD};
+const algorithm algorithm_pointwise_streamed = {.name = "pointwise_streamed",
+                                                .accumulates_directly = true,
+                                                .ranges = ranges,
+                                                .choose = choose,
+                                                .emit = emit,
+                                                .op = CLCONV_FORWARD};

@@ -201,4 +201,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     }
 }
 
-const algorithm algorithm_unfold = {"unfold", true, ranges, choose, emit, CLCONV_FORWARD};
+const algorithm algorithm_unfold = {.name = "unfold",
+                                    .accumulates_directly = true,
+                                    .ranges = ranges,
+                                    .choose = choose,
+                                    .emit = emit,
+                                    .op = CLCONV_FORWARD};

@@ -263,5 +263,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     if (v.slices > 1) weights_append_reduce(r, q->problem, q->geometry, v.sums_offset, v.slices, q->traits);
 }
 
-const algorithm algorithm_weight_direct = {"weight_direct", true, ranges,
-                                           choose,          emit, CLCONV_BACKWARD_WEIGHT};
+const algorithm algorithm_weight_direct = {.name = "weight_direct",
+                                           .accumulates_directly = true,
+                                           .ranges = ranges,
+                                           .choose = choose,
+                                           .emit = emit,
+                                           .op = CLCONV_BACKWARD_WEIGHT};

@@ -202,4 +202,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     if (parts > 1) weights_append_reduce(r, problem, g, sums_offset, parts, q->traits);
 }
 
-const algorithm algorithm_weight_fused = {"weight_fused", true, ranges, choose, emit, CLCONV_BACKWARD_WEIGHT};
+const algorithm algorithm_weight_fused = {.name = "weight_fused",
+                                          .accumulates_directly = true,
+                                          .ranges = ranges,
+                                          .choose = choose,
+                                          .emit = emit,
+                                          .op = CLCONV_BACKWARD_WEIGHT};

@@ -169,5 +169,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     append_product(q, &u, panels, packed, r);
 }
 
-const algorithm algorithm_weight_unfold = {"weight_unfold", true, ranges,
-                                           choose,          emit, CLCONV_BACKWARD_WEIGHT};
+const algorithm algorithm_weight_unfold = {.name = "weight_unfold",
+                                           .accumulates_directly = true,
+                                           .ranges = ranges,
+                                           .choose = choose,
+                                           .emit = emit,
+                                           .op = CLCONV_BACKWARD_WEIGHT};

@@ -4,6 +4,7 @@
 #include "arguments/winograd.clh"
 #include "algorithms/tile.h"
 #include "base/arith.h"
+#include "steps/definition.h"
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/panels.h"
@@ -40,6 +41,7 @@ typedef struct winograd_plan {
     int64_t span, chunk;                    /* output planes of an input transform, and of a product */
     int64_t volume_size;                    /* of the transformed input */
     int64_t slice_offset, input_offset, product_offset;
+    definition_memory definition;
 } winograd_plan;
 
 static void choose(const request *q, parameter_set *p)
@@ -112,6 +114,7 @@ static bool reserve(const request *q, const parameter_set *p, winograd_plan *w, 
 {
     int64_t element = q->geometry->element_size, depth = q->geometry->output[0];
     w->slice_offset = recipe_reserve(r, w->slices * w->slice_size * element);
+    w->definition = definition_reserve(r, q->problem, q->geometry, 1, q->traits);
     int64_t packed = q->packed_weights ? 0 : round_up(r->packed_bytes, WORKSPACE_ALIGNMENT);
     int64_t available = q->workspace_limit - packed - r->workspace_bytes - (int64_t)2 * WORKSPACE_ALIGNMENT;
     int64_t product_plane = w->volumes * product_volume(q, w, 1) * element;
@@ -232,6 +235,7 @@ static void append_output(const request *q, const winograd_plan *w, int64_t samp
         .from_plane = w->plane,
         .from_frequency = p->groups * product_volume(q, w, count),
         .streams = kernel_output_streams(g->elements.output * g->element_size),
+        .has_doubts = w->definition.sets > 0,
         .has_bias = p->has_bias,
     };
     step s = transform_step(q, w, "winograd_output");
@@ -239,6 +243,8 @@ static void append_output(const request *q, const winograd_plan *w, int64_t samp
     kernel_add_buffer(&s, p->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
     int64_t output_offset = sample * p->out_channels * g->output_plane * g->element_size;
     kernel_add_buffer(&s, BUFFER_OUTPUT, output_offset);
+    kernel_add_buffer(&s, a.has_doubts ? BUFFER_WORKSPACE : BUFFER_NONE,
+                      w->definition.doubts_at + definition_doubts(p, g, 0, sample) * g->element_size);
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, p, output_offset);
     int64_t groups = q->traits->is_cpu ? 1 : w->plane_panels;
@@ -264,6 +270,7 @@ static void append_span(const request *q, const winograd_plan *w, int64_t sample
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     winograd_plan w = {.m = p->values[OUTPUT_TILE]};
+    step_buffer filters;
     const int64_t *stride = q->problem->stride;
     if (stride[1] != 1 || stride[2] != 1) {
         text_append(why, "on H and W stride is %lld,%lld; it needs 1", (long long)stride[1],
@@ -278,7 +285,8 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         return;
     }
     if (!winograd_append_weight(r, q->problem, q->geometry, w.m, w.tile.out_channels, false,
-                                q->traits->local_size)) {
+                                q->traits->local_size) ||
+        !definition_append_filters(r, q->geometry, lacks_weight(q), &filters)) {
         text_append(why, "the transformed weight is too large");
         return;
     }
@@ -286,6 +294,12 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     for (int64_t n = 0; n < q->problem->batch; n++)
         for (int64_t z = 0; z < q->geometry->output[0]; z += w.span)
             append_span(q, &w, n, z, r);
+    definition_append(r, q->problem, q->geometry, filters, &w.definition, q->is_adjoint, q->traits);
 }
 
-const algorithm algorithm_winograd = {"winograd", false, ranges, choose, emit, CLCONV_FORWARD};
+const algorithm algorithm_winograd = {.name = "winograd",
+                                      .accumulates_directly = false,
+                                      .ranges = ranges,
+                                      .choose = choose,
+                                      .emit = emit,
+                                      .op = CLCONV_FORWARD};

@@ -6,6 +6,7 @@
 #include "arguments/channel_tiles.clh"
 #include "base/arith.h"
 #include "steps/channel_tiles.h"
+#include "steps/definition.h"
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/product.h"
@@ -219,6 +220,7 @@ static bool describe(const request *q, const parameter_set *p, winograd_channels
         .dilation_h = problem->dilation[1],
         .columns = ceil_divide(g->output[2], m),
         .input_size = g->elements.input,
+        .skips_zeros = q->is_adjoint,
         .has_bias = problem->has_bias,
     };
     int64_t most_rows = max_i64(p->values[POSITIONS] / a->columns, 1);
@@ -298,24 +300,33 @@ static int64_t most_slices(const request *q, const parameter_set *p, const winog
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     winograd_channels_arguments a;
+    step_buffer filters;
     if (!is_applicable(q, p, why)) return;
     if (!describe(q, p, &a)) {
         text_append(why, "its slices would overflow");
         return;
     }
     if (!winograd_append_row_weight(r, q->problem, q->geometry, p->values[OUTPUT_TILE], lanes_of(p),
-                                    a.block_in, q->traits->local_size)) {
+                                    a.block_in, q->traits->local_size) ||
+        !definition_append_filters(r, q->geometry, lacks_weight(q), &filters)) {
         text_append(why, "the transformed weight is too large");
         return;
     }
     step s = program(q, p);
     kernel_add_tensors(&s, q->problem, BUFFER_PACKED);
-    if (!slices_bind(a.units, most_slices(q, p, &a), workspace_room(q, r), a.slice_size, r, &s, why)) return;
+    kernel_add_buffer(&s, filters.role, filters.offset);
+    int64_t most = most_slices(q, p, &a);
+    a.slice_size += definition_window(q->geometry);
+    if (!slices_bind(a.units, most, workspace_room(q, r), a.slice_size, r, &s, why)) return;
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, q->problem, 0);
     estimate(q, p, &a, &s);
     recipe_append_run(r, &s);
 }
 
-const algorithm algorithm_winograd_channels = {"winograd_channels", false, ranges, choose, emit,
-                                               CLCONV_FORWARD};
+const algorithm algorithm_winograd_channels = {.name = "winograd_channels",
+                                               .accumulates_directly = false,
+                                               .ranges = ranges,
+                                               .choose = choose,
+                                               .emit = emit,
+                                               .op = CLCONV_FORWARD};

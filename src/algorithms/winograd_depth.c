@@ -3,6 +3,7 @@
 #include "arguments/winograd_depth.clh"
 #include "algorithms/tile.h"
 #include "base/arith.h"
+#include "steps/definition.h"
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/panels.h"
@@ -43,6 +44,7 @@ typedef struct depth_plan {
     int64_t plane;      /* positions of a plane */
     int64_t panels;     /* of a chunk */
     int64_t input_offset, product_offset;
+    definition_memory definition;
 } depth_plan;
 
 static bool reserve(const request *q, const parameter_set *p, depth_plan *w, recipe *r, text *why)
@@ -70,6 +72,7 @@ static bool reserve(const request *q, const parameter_set *p, depth_plan *w, rec
     w->input_offset = recipe_reserve(r, w->panels * input_panel);
     w->product_offset = recipe_reserve(r, w->panels * product_panel);
     chunks = ceil_divide(all, max_i64(w->panels, 1));
+    w->definition = definition_reserve(r, q->problem, g, chunks, q->traits);
     if (r->workspace_bytes + packed > q->workspace_limit)
         text_append(why, "it needs %lld bytes of workspace; the limit is %lld",
                     (long long)(r->workspace_bytes + packed), (long long)q->workspace_limit);
@@ -168,6 +171,7 @@ static void append_output(const request *q, const depth_plan *w, const chunk *c,
         .plane_panels = c->panels,
         .from_frequency = p->out_channels * w->tiles * c->panels * panel_width(&w->tile),
         .streams = kernel_output_streams(g->elements.output * g->element_size),
+        .has_doubts = w->definition.sets > 0,
         .has_bias = p->has_bias,
     };
     step s = transform_step(q, w, "winograd_output", "winograd_depth_output");
@@ -175,6 +179,9 @@ static void append_output(const request *q, const depth_plan *w, const chunk *c,
     kernel_add_buffer(&s, p->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
     int64_t output_offset = c->sample * p->out_channels * g->output_plane * g->element_size;
     kernel_add_buffer(&s, BUFFER_OUTPUT, output_offset);
+    int64_t doubts = definition_doubts(p, g, c->first / (w->panels * panel_width(&w->tile)), c->sample);
+    kernel_add_buffer(&s, a.has_doubts ? BUFFER_WORKSPACE : BUFFER_NONE,
+                      w->definition.doubts_at + doubts * g->element_size);
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, p, output_offset);
     kernel_set_range(&s, (const int64_t[]){q->traits->is_cpu ? 1 : a.plane_panels, a.tiles, a.channels},
@@ -187,11 +194,13 @@ static void append_output(const request *q, const depth_plan *w, const chunk *c,
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     depth_plan w = {.m = p->values[OUTPUT_TILE]};
+    step_buffer filters;
     const geometry *g = q->geometry;
     if (!winograd_depth_is_applicable(q->problem, g, q->strict, why) ||
         !tile_from_parameters(p, &w.tile, why))
         return;
-    if (!winograd_append_depth_weight(r, q->problem, g, w.m, w.tile.out_channels, q->traits->local_size)) {
+    if (!winograd_append_depth_weight(r, q->problem, g, w.m, w.tile.out_channels, q->traits->local_size) ||
+        !definition_append_filters(r, g, lacks_weight(q), &filters)) {
         text_append(why, "the transformed weight is too large");
         return;
     }
@@ -207,6 +216,12 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
             append_output(q, &w, &c, r);
         }
     }
+    definition_append(r, q->problem, g, filters, &w.definition, q->is_adjoint, q->traits);
 }
 
-const algorithm algorithm_winograd_depth = {"winograd_depth", false, ranges, choose, emit, CLCONV_FORWARD};
+const algorithm algorithm_winograd_depth = {.name = "winograd_depth",
+                                            .accumulates_directly = false,
+                                            .ranges = ranges,
+                                            .choose = choose,
+                                            .emit = emit,
+                                            .op = CLCONV_FORWARD};

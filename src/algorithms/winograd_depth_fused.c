@@ -4,6 +4,7 @@
 #include "arguments/winograd_depth_fused.clh"
 #include "algorithms/tile.h"
 #include "base/arith.h"
+#include "steps/definition.h"
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/panels.h"
@@ -94,6 +95,7 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .mode = problem->padding_mode,
         .out_depth = g->output[0],
         .streams = kernel_output_streams(g->elements.output * g->element_size),
+        .skips_zeros = q->is_adjoint,
         .has_bias = problem->has_bias,
     };
     return choose_blocks(q, p, tile, a);
@@ -133,9 +135,11 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     product_tile tile;
     winograd_depth_fused_arguments a;
+    step_buffer filters;
     if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, &tile, why)) return;
     if (!winograd_append_depth_weight(r, q->problem, q->geometry, p->values[OUTPUT_TILE], tile.out_channels,
-                                      q->traits->local_size)) {
+                                      q->traits->local_size) ||
+        !definition_append_filters(r, q->geometry, lacks_weight(q), &filters)) {
         text_append(why, "the transformed weight is too large");
         return;
     }
@@ -145,6 +149,8 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     }
     step s = program(q, p, &tile);
     kernel_add_tensors(&s, q->problem, BUFFER_PACKED);
+    kernel_add_buffer(&s, filters.role, filters.offset);
+    a.slice_size += definition_window(q->geometry);
     if (!slices_bind(a.units, p->values[SLICES], workspace_room(q, r), a.slice_size, r, &s, why)) return;
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, q->problem, 0);
@@ -152,5 +158,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     recipe_append_run(r, &s);
 }
 
-const algorithm algorithm_winograd_depth_fused = {"winograd_depth_fused", false, ranges, choose, emit,
-                                                  CLCONV_FORWARD};
+const algorithm algorithm_winograd_depth_fused = {.name = "winograd_depth_fused",
+                                                  .accumulates_directly = false,
+                                                  .ranges = ranges,
+                                                  .choose = choose,
+                                                  .emit = emit,
+                                                  .op = CLCONV_FORWARD};

@@ -4,6 +4,7 @@
 #include "arguments/winograd_fused.clh"
 #include "algorithms/tile.h"
 #include "base/arith.h"
+#include "steps/definition.h"
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/panels.h"
@@ -285,12 +286,15 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .out_depth = g->output[0],
         .out_height = g->output[1],
         .out_width = g->output[2],
+        .kernel_h = problem->kernel[1],
+        .kernel_w = problem->kernel[2],
         .stride_d = problem->stride[0],
         .dilation_d = problem->dilation[0],
         .dilation_h = problem->dilation[1],
         .dilation_w = problem->dilation[2],
         .columns = choose_columns(q, tile, m),
         .streams = kernel_output_streams(g->elements.output * g->element_size) && stores_lines(q, tile),
+        .skips_zeros = q->is_adjoint,
         .has_bias = problem->has_bias,
     };
     if (!choose_block(q, p, tile, a)) return false;
@@ -377,18 +381,22 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     bool in_registers = p->values[IN_REGISTERS];
     product_tile tile;
     winograd_fused_arguments a;
+    step_buffer filters;
     if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, &tile, m, in_registers, why)) return;
     if (!describe(q, p, &tile, &a)) {
         text_append(why, "its slices would overflow");
         return;
     }
     if (!winograd_append_weight(r, q->problem, q->geometry, m, in_registers ? 1 : tile.out_channels,
-                                in_registers, q->traits->local_size)) {
+                                in_registers, q->traits->local_size) ||
+        !definition_append_filters(r, q->geometry, lacks_weight(q), &filters)) {
         text_append(why, "the transformed weight is too large");
         return;
     }
     step s = program(q, p, &tile);
     kernel_add_tensors(&s, q->problem, BUFFER_PACKED);
+    kernel_add_buffer(&s, filters.role, filters.offset);
+    a.slice_size += definition_window(q->geometry);
     if (!slices_bind(a.units, p->values[SLICES], workspace_room(q, r), a.slice_size, r, &s, why)) return;
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, q->problem, 0);
@@ -396,4 +404,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     recipe_append_run(r, &s);
 }
 
-const algorithm algorithm_winograd_fused = {"winograd_fused", false, ranges, choose, emit, CLCONV_FORWARD};
+const algorithm algorithm_winograd_fused = {.name = "winograd_fused",
+                                            .accumulates_directly = false,
+                                            .ranges = ranges,
+                                            .choose = choose,
+                                            .emit = emit,
+                                            .op = CLCONV_FORWARD};

@@ -106,6 +106,7 @@ static clconv_status append_convolution(adjoint *a, const algorithm *algorithm, 
                                        a->volumes.offset + volume * a->volumes.volume * g.element_size};
     request q = *a->q;
     q.op = CLCONV_FORWARD;
+    q.is_adjoint = true;
     q.problem = &c;
     q.geometry = &g;
     q.workspace_limit = workspace_left(a, r);

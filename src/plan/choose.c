@@ -7,6 +7,7 @@
 #include "plan/emit.h"
 #include "plan/plan.h"
 #include "steps/epilogue.h"
+#include "steps/gradients.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,8 @@ static clconv_status try_algorithm(const request *q, const algorithm *a, const c
     if (status != CLCONV_SUCCESS) return status;
     if (why->length == 0 && q->op == CLCONV_FORWARD)
         epilogue_append_unless_fused(&c->recipe, q->problem, q->geometry, q->traits);
+    if (why->length == 0 && !a->is_definition)
+        gradient_append_definition(&c->recipe, q->problem, q->geometry, q->op, q->packed_weights, q->traits);
     if (c->recipe.failed || why->failed)
         return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the steps of %s", a->name);
     if (why->length > 0) return CLCONV_SUCCESS;

@@ -74,9 +74,10 @@ static void add_products(const clconv_problem *p, const geometry *g, const doubl
                 for (int64_t k = 0; k < p->kernel[2]; k++, filter++) {
                     const int64_t tap[3] = {i, j, k};
                     int64_t index = source_index(p, volume + c, at, tap);
-                    if (index < 0) continue;
-                    if (weight != NULL) add(sum->input, magnitude->input, index, weight[filter] * gradient);
-                    if (input != NULL) add(sum->weight, magnitude->weight, filter, input[index] * gradient);
+                    double x = index < 0 || input == NULL ? 0 : input[index];
+                    if (input != NULL) add(sum->weight, magnitude->weight, filter, x * gradient);
+                    if (weight != NULL && index >= 0)
+                        add(sum->input, magnitude->input, index, weight[filter] * gradient);
                 }
 }
 

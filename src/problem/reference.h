@@ -14,7 +14,8 @@ void reference_forward(const clconv_problem *problem, const geometry *g, const d
                        const double *weight, const double *bias, double *output, double *magnitude);
 
 /* The gradients of the same convolution and their magnitudes, sums of |factor| * |factor|; those that are
- * NULL are not made. Everything has the shape of what it is the gradient of. */
+ * NULL are not made. Everything has the shape of what it is the gradient of. As in PyTorch, the weight's gradient
+ * multiplies zero padding, and that of the input is the sum of the products that there are. */
 typedef struct reference_gradient {
     double *input, *weight, *bias;
 } reference_gradient;

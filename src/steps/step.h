@@ -28,7 +28,7 @@ typedef struct step_buffer {
     int64_t offset; /* bytes from where the role's buffer starts */
 } step_buffer;
 
-enum { STEP_BUFFERS = 6, STEP_SCALARS = 64, STEP_OPTIONS = 384 };
+enum { STEP_BUFFERS = 7, STEP_SCALARS = 64, STEP_OPTIONS = 384 };
 
 /* Arguments of a kernel: for each buffer the cl_mem and its offset in elements, then the scalars, all of them
  * `long`. A kernel given zero for every scalar does nothing: so it is warmed. */

@@ -22,7 +22,7 @@ typedef struct winograd_row_weight_arguments {
 
 static const char axis_name[] = "DHW";
 
-#define STRICT_EXCLUDES "strict numerics exclude it: it widens an inf or NaN to its tile"
+#define STRICT_EXCLUDES "strict numerics exclude it: it leaves out the padding's zeros on the depth axis"
 
 /* Products summed for a frequency from which on the error of the larger tile stays within a quarter of the
  * promised bound (docs/numerics.md). */
