@@ -71,7 +71,7 @@ kernel void define_outputs(TENSOR(const real, input), TENSOR(const real, filters
                                       TENSOR_START(filters) + group * group_out * size,
                                       has_bias ? TENSOR_START(bias) + group * group_out : 0,
                                       TENSOR_START(output) + volume * out_volume,
-                                      TENSOR_START(columns) + get_global_id(0) * size,
+                                      TENSOR_START(columns) + get_global_id(0) * DEFINITION_POSITIONS * size,
                                       EPILOGUE_AT(volume * out_volume)};
         for (long y = block * out_height / row_blocks; y < (block + 1) * out_height / row_blocks; y++)
             define_row(&d, &t, z, y, 0, out_width);

@@ -82,16 +82,12 @@ winograd_output(TENSOR(const real, product), TENSOR(const real, bias), TENSOR(re
         const long channel = plane / chunk_depth, z = first_depth + plane % chunk_depth;
         global const real *from = TENSOR_START(product) + plane * from_plane;
         const long at = (channel * out_depth + z) * out_height * out_width;
-        tile_end end = {EPILOGUE_AT(at), has_bias ? TENSOR_START(bias)[channel] : 0, false, (realv)0};
-        for (int pass = 0; pass < 2; pass++) {
-            end.marks = pass == 1;
-            for (long q = get_global_id(0) * VECTOR_WIDTH; q < positions;
-                 q += get_global_size(0) * VECTOR_WIDTH) {
-                realv rows[OUTPUT_TILE][OUTPUT_TILE];
-                transform_products(from + q, from_frequency, &end, rows);
-                store_tiles(rows, TENSOR_START(output) + at, end.e, q, &tiles);
-            }
-            if (!isnan(vector_sum(end.doubt))) break;
+        tile_end end = {EPILOGUE_AT(at), has_bias ? TENSOR_START(bias)[channel] : 0, (realv)0};
+        for (long q = get_global_id(0) * VECTOR_WIDTH; q < positions;
+             q += get_global_size(0) * VECTOR_WIDTH) {
+            realv rows[OUTPUT_TILE][OUTPUT_TILE];
+            transform_products(from + q, from_frequency, &end, rows);
+            store_tiles(rows, TENSOR_START(output) + at, end.e, q, &tiles);
         }
         if (has_doubts) TENSOR_START(doubts)[channel * out_depth + z] = vector_sum(end.doubt);
     }

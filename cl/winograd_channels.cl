@@ -220,9 +220,9 @@ static inline void sum_frequency(global real *sums, const output_block *out, con
 }
 
 /* A' m of a block's sums, those of a frequency `sum_size` elements long, with the bias of its channels; what is in doubt,
- * which becomes NaN if it `marks` it. */
+ * which becomes NaN. */
 static inline realv transform_sums(global const real *sums, const long sum_size, const output_block *out,
-                                   const real bias[OUT_CHANNELS], const bool marks, global real *to)
+                                   const real bias[OUT_CHANNELS], global real *to)
 {
     realv doubt = (realv)0;
     for (long row = 0; row < out->planes * out->rows; row++)
@@ -238,9 +238,8 @@ static inline realv transform_sums(global const real *sums, const long sum_size,
 #pragma unroll
                 for (int j = 0; j < OUTPUT_TILE; j++) {
                     const long x = tile * OUTPUT_TILE + j;
-                    if (marks) y[j] += tile_doubt;
                     if (x < out->width)
-                        vector_store(y[j] + lanes_load(bias + v * VECTOR_WIDTH),
+                        vector_store(y[j] + (lanes_load(bias + v * VECTOR_WIDTH) + tile_doubt),
                                      to + (row * out->width + x) * OUT_CHANNELS + v * VECTOR_WIDTH);
                 }
             }
@@ -370,12 +369,9 @@ winograd_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(
             for (int o = 0; o < OUT_CHANNELS; o++)
                 start[o] =
                     has_bias && o < channels ? TENSOR_START(bias)[group * group_out + first_out + o] : 0;
-            for (int pass = 0; pass < 2; pass++) {
-                const realv doubt = transform_sums(sums + b * INPUT_TILE * sum_size, sum_size, &out, start,
-                                                   pass == 1, outputs);
-                if (!isnan(vector_sum(doubt))) break;
-                has_doubts = true;
-            }
+            const realv doubt =
+                transform_sums(sums + b * INPUT_TILE * sum_size, sum_size, &out, start, outputs);
+            if (isnan(vector_sum(doubt))) has_doubts = true;
             store_block(outputs, &out, TENSOR_START(output) + to, EPILOGUE_AT(to), channels);
         }
         if (!has_doubts) continue;
@@ -388,7 +384,7 @@ winograd_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(
                                             (group * group_out + first_out) * window_size(&convolution),
                                         has_bias ? TENSOR_START(bias) + group * group_out + first_out : 0,
                                         TENSOR_START(output) + to,
-                                        cells + slice_size - window_size(&convolution),
+                                        cells + slice_size - DEFINITION_POSITIONS * window_size(&convolution),
                                         EPILOGUE_AT(to)};
         define_block(&own, &all, &out);
     }

@@ -100,13 +100,8 @@ winograd_depth_output(TENSOR(const real, product), TENSOR(const real, bias), TEN
                              .planes = planes,
                              .streams = streams,
                              .doubt = (realv)0};
-            for (int pass = 0; pass < 2; pass++) {
-                end.marks = pass == 1;
-                for (long p = get_group_id(0); p < plane_panels; p += get_num_groups(0))
-                    store_depth(from + p * PANEL, from_frequency, &end, p * PANEL,
-                                positions - p * PANEL - lane);
-                if (!isnan(vector_sum(end.doubt))) break;
-            }
+            for (long p = get_group_id(0); p < plane_panels; p += get_num_groups(0))
+                store_depth(from + p * PANEL, from_frequency, &end, p * PANEL, positions - p * PANEL - lane);
             for (long i = 0; has_doubts && i < planes; i++)
                 TENSOR_START(doubts)[first_plane + i] = vector_sum(end.doubt);
         }

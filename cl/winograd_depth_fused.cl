@@ -54,7 +54,7 @@ static inline void transform_block(global const real *input, const panel_block *
 
 /* Transforms the product of OUT_CHANNELS channels from the first of `block` on and stores it; what is in doubt. */
 static inline realv store_block(const frequency_product *f, const panel_block *b, const long block,
-                                const bool streams, const bool marks)
+                                const bool streams)
 {
     realv doubt = (realv)0;
     const long panels = b->last - b->first, first = block * OUT_CHANNELS;
@@ -65,7 +65,6 @@ static inline realv store_block(const frequency_product *f, const panel_block *b
                          .plane = b->plane,
                          .planes = b->planes,
                          .streams = streams,
-                         .marks = marks,
                          .doubt = doubt};
         for (long p = 0; p < panels; p++)
             store_depth(f->product + ((o - first) * panels + p) * PANEL, f->product_frequency, &end,
@@ -140,10 +139,7 @@ winograd_depth_fused(TENSOR(const real, input), TENSOR(const real, weight), TENS
         for (long block = 0; block < group_blocks; block++) {
             const product_chunk chunk = {0, b.last - b.first, block, 1};
             multiply_chunk(&f, &chunk);
-            for (int pass = 0; pass < 2; pass++) {
-                if (!isnan(vector_sum(store_block(&f, &b, block, streams, pass == 1)))) break;
-                has_doubts = true;
-            }
+            if (isnan(vector_sum(store_block(&f, &b, block, streams)))) has_doubts = true;
         }
         if (!has_doubts) continue;
         const long start = volume * group_out * out_depth * plane;
@@ -151,7 +147,8 @@ winograd_depth_fused(TENSOR(const real, input), TENSOR(const real, weight), TENS
                                         TENSOR_START(filters) + group * group_out * window_size(&convolution),
                                         b.bias,
                                         TENSOR_START(output) + start,
-                                        product + slice_size - window_size(&convolution),
+                                        product + slice_size -
+                                            DEFINITION_POSITIONS * window_size(&convolution),
                                         EPILOGUE_AT(start)};
         define_block(&convolution, &all, &b, tile * OUTPUT_TILE);
     }

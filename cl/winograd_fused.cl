@@ -142,7 +142,7 @@ typedef struct output_planes {
 /* Sums, transforms and stores a register tile, and adds what is in doubt. */
 ALWAYS_INLINE void store_sums(const int channels, const int vectors, const frequency_product *f,
                               const output_planes *to, const long first_channel, const long first_panel,
-                              const bool marks, realv *doubt)
+                              realv *doubt)
 {
     output_tile tiles[OUT_CHANNELS][VECTORS];
     sum_tiles(channels, vectors, f, first_panel * FREQUENCIES * CHANNELS_IN * PANEL,
@@ -157,7 +157,7 @@ ALWAYS_INLINE void store_sums(const int channels, const int vectors, const frequ
         for (int at = 0; at < OUTPUT_TILE * OUTPUT_TILE; at++)
             sums[at / OUTPUT_TILE][at % OUTPUT_TILE] =
                 tiles[i / VECTORS][i % VECTORS].columns[at % OUTPUT_TILE][at / OUTPUT_TILE];
-        tile_end end = {e, to->bias != 0 ? to->bias[o] : 0, marks, *doubt};
+        tile_end end = {e, to->bias != 0 ? to->bias[o] : 0, *doubt};
         finish_tiles(sums, tiles[i / VECTORS][i % VECTORS].probes, &end, rows);
         *doubt = end.doubt;
         store_tiles(rows, to->out + o * to->channel_size, e, (first_panel + i % VECTORS) * PANEL, &to->tiles);
@@ -165,32 +165,30 @@ ALWAYS_INLINE void store_sums(const int channels, const int vectors, const frequ
 }
 
 /* The output of a block, sums in registers; what is in doubt. */
-static inline realv store_block(const frequency_product *f, const tile_block *b, const output_planes *to,
-                                const bool marks)
+static inline realv store_block(const frequency_product *f, const tile_block *b, const output_planes *to)
 {
     realv doubt = (realv)0;
     for (long p = 0; p < b->panels; p += VECTORS)
         for (long o = 0; o < f->channels_out; o += OUT_CHANNELS)
             if (p + VECTORS <= b->panels && o + OUT_CHANNELS <= f->channels_out)
-                store_sums(OUT_CHANNELS, VECTORS, f, to, o, p, marks, &doubt);
+                store_sums(OUT_CHANNELS, VECTORS, f, to, o, p, &doubt);
             else
                 for (long i = 0; i < OUT_CHANNELS * VECTORS; i++)
                     if (o + i / VECTORS < f->channels_out && p + i % VECTORS < b->panels)
-                        store_sums(1, 1, f, to, o + i / VECTORS, p + i % VECTORS, marks, &doubt);
+                        store_sums(1, 1, f, to, o + i / VECTORS, p + i % VECTORS, &doubt);
     return doubt;
 }
 #else
 /* Transforms a chunk of a block's product and stores it; what is in doubt. While one channel is transformed, the lines of
  * the next are fetched, unless stores do without. */
-static inline realv store_chunk(const frequency_product *f, const product_chunk *c, const output_planes *to,
-                                const bool marks)
+static inline realv store_chunk(const frequency_product *f, const product_chunk *c, const output_planes *to)
 {
     realv doubt = (realv)0;
     const long first = c->first_block * OUT_CHANNELS,
                last = min(f->channels_out, first + c->blocks * OUT_CHANNELS);
     for (long o = first; o < last; o++) {
         const epilogue e = epilogue_from(to->e, o * to->channel_size);
-        tile_end end = {e, to->bias != 0 ? to->bias[o] : 0, marks, doubt};
+        tile_end end = {e, to->bias != 0 ? to->bias[o] : 0, doubt};
         for (long p = 0; p < c->panels; p++) {
             realv rows[OUTPUT_TILE][OUTPUT_TILE];
             const long q = (c->first_panel + p) * PANEL;
@@ -217,10 +215,7 @@ static inline bool store_chunks(const frequency_product *f, const tile_block *b,
         for (c.first_block = 0; c.first_block < group_blocks; c.first_block += chunk_blocks) {
             c.blocks = min(chunk_blocks, group_blocks - c.first_block);
             multiply_chunk(f, &c);
-            for (int pass = 0; pass < 2; pass++) {
-                if (!isnan(vector_sum(store_chunk(f, &c, to, pass == 1)))) break;
-                has_doubts = true;
-            }
+            if (isnan(vector_sum(store_chunk(f, &c, to)))) has_doubts = true;
         }
     }
     return has_doubts;
@@ -346,24 +341,20 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
                                            has_bias ? TENSOR_START(bias) + group * group_out : 0,
                                            EPILOGUE_AT(at), out_depth * out_height * out_width, tiles};
 #if CHANNELS_IN > 0
-            bool has_doubts = false;
-            for (int pass = 0; pass < 2; pass++) {
-                if (!isnan(vector_sum(store_block(&product_of, &b, &outputs, pass == 1)))) break;
-                has_doubts = true;
-            }
+            const bool has_doubts = isnan(vector_sum(store_block(&product_of, &b, &outputs)));
 #else
             const bool has_doubts =
                 store_chunks(&product_of, &b, &outputs, chunk_panels, chunk_blocks, group_blocks);
 #endif
             if (!has_doubts) continue;
             const long out_start = volume * group_out * out_depth * out_height * out_width;
-            const definition_tensors all = {TENSOR_START(input) + volume * group_in * depth * height * width,
-                                            TENSOR_START(filters) +
-                                                group * group_out * window_size(&convolution),
-                                            outputs.bias,
-                                            TENSOR_START(output) + out_start,
-                                            padded + slice_size - window_size(&convolution),
-                                            EPILOGUE_AT(out_start)};
+            const definition_tensors all = {
+                TENSOR_START(input) + volume * group_in * depth * height * width,
+                TENSOR_START(filters) + group * group_out * window_size(&convolution),
+                outputs.bias,
+                TENSOR_START(output) + out_start,
+                padded + slice_size - DEFINITION_POSITIONS * window_size(&convolution),
+                EPILOGUE_AT(out_start)};
             define_block(&convolution, &all, &b, z);
         }
     }

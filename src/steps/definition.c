@@ -34,7 +34,7 @@ bool definition_append_filters(recipe *r, const geometry *g, bool copies, step_b
 int64_t definition_window(const geometry *g)
 {
     enum { LINE_ELEMENTS = 16 };
-    return round_up(g->reduction, LINE_ELEMENTS);
+    return round_up(DEFINITION_POSITIONS * g->reduction, LINE_ELEMENTS);
 }
 
 int64_t definition_doubts(const clconv_problem *problem, const geometry *g, int64_t set, int64_t sample)

@@ -10,7 +10,7 @@
  * that is appended to the packed one. False if its size overflows. */
 bool definition_append_filters(recipe *r, const geometry *g, bool copies, step_buffer *filters);
 
-/* Elements for a window. */
+/* Elements for the windows that are multiplied at once. */
 int64_t definition_window(const geometry *g);
 
 /* Workspace of a step of its own: what kernels before it doubt, `sets` times the output's planes (none on devices where

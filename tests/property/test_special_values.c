@@ -235,7 +235,8 @@ static void check_algorithm(const expectation *x, const test_data *d, const char
     test_plan plan;
     clconv_error err = {.message = ""};
     char why[TEST_WHY];
-    clconv_status status = test_plan_create_op(&device, x->op, x->problem, algorithm, strict, number % 2,
+    bool packed = number % 2 == 1 && x->op != CLCONV_BACKWARD_WEIGHT && x->op != CLCONV_BACKWARD_BIAS;
+    clconv_status status = test_plan_create_op(&device, x->op, x->problem, algorithm, strict, packed,
                                                CLCONV_WORKSPACE_UNLIMITED, &plan, &err);
     if (status != CLCONV_SUCCESS && status != CLCONV_UNSUPPORTED) CU_FAIL("no plan");
     if (status != CLCONV_SUCCESS) return;
