@@ -287,11 +287,15 @@ clconv_status clconv_select_device(const char *selector, cl_platform_id *platfor
 {
     if (platform == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "platform is NULL");
     if (device == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "device is NULL");
-    if (selector == NULL || selector[0] == '\0') selector = environment_get("CLCONV_DEVICE");
+    const char *name = "selector";
+    if (selector == NULL || selector[0] == '\0') {
+        name = "CLCONV_DEVICE";
+        selector = environment_get(name);
+    }
     clconv_device_info *devices = NULL;
     size_t count = 0, chosen = 0;
     clconv_status status = clconv_list_devices(&devices, &count, err);
-    if (status == CLCONV_SUCCESS) status = selector_choose(selector, devices, count, &chosen, err);
+    if (status == CLCONV_SUCCESS) status = selector_choose(name, selector, devices, count, &chosen, err);
     if (status == CLCONV_SUCCESS) {
         /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): of none, none is chosen */
         *platform = devices[chosen].platform;

@@ -215,9 +215,17 @@ class Files(Refusals):
 
 class Devices(Refusals):
     def test_selector_that_matches_nothing(self):
-        for selector in ["9:9", "no such device", "cpu:77", "cpu:no such device"]:
-            self.refuse_run(1, re.escape(selector), "--device", selector)
-            self.refuse_run(1, re.escape(selector), environment={"CLCONV_DEVICE": selector})
+        for selector in ["9:9", "no such device", "cpu:77", "cpu:no such device", "77", "512"]:
+            self.refuse_run(1, 'selector is "%s"' % selector, "--device", selector)
+            self.refuse_run(1, 'CLCONV_DEVICE is "%s"' % selector, environment={"CLCONV_DEVICE": selector})
+
+    def test_selector_that_is_none(self):
+        for selector in ["77:cpu", "cpu:77:0", "-1", "cpu,", " "]:
+            self.refuse_run(2, 'selector is "%s", which has' % selector, "--device=" + selector)
+
+    def test_number_past_the_end(self):
+        count = len(self.done("devices", "--json").splitlines())
+        self.refuse_run(1, "there (is|are) %d, numbered from 0: 0 or " % count, "--device", str(count))
 
     def test_option_wins_over_environment(self):
         self.refuse_run(1, "no such device", "--device", "no such device", environment={"CLCONV_DEVICE": "cpu"})
