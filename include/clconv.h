@@ -11,7 +11,12 @@
  * of memory in bytes.
  *   - It returns CLCONV_SUCCESS or the reason of the failure. `err` may be NULL; if it is not, a failure
  * fills it. After success *err is untouched. Outputs are written only on success.
- *   - There is no global state. A context may be used by several threads at once; a plan by one at a time.
+ *   - A context may be used by several threads at once; a plan by one at a time. There is no global state but
+ * what follows.
+ *   - OpenCL does not survive a fork. In a process that was forked from one that had used OpenCL, through
+ * clconv or not, a function that would call OpenCL returns CLCONV_INVALID_ARGUMENT; what releases frees host
+ * memory alone, and what only reads or computes sizes works. A fork before the first use, and a new program
+ * after a fork, are free to use it.
  *   - Option structs are filled by their `_init` function first, so that a later version can add members.
  *
  * References: the operator is https://pytorch.org/docs/stable/generated/torch.nn.Conv3d.html.

@@ -40,11 +40,6 @@ void lock_leave(lock *l)
     pthread_mutex_unlock(&l->mutex);
 }
 
-int64_t process_id(void)
-{
-    return (int64_t)getpid();
-}
-
 void system_advise_huge_pages(void *memory, size_t bytes)
 {
 #ifdef MADV_HUGEPAGE

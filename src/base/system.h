@@ -1,5 +1,5 @@
-/* The few things that C11 leaves to the system (POSIX here): a lock, the process's identity, a monotonic
- * clock, the size of pages. */
+/* The few things that C11 leaves to the system (POSIX here): a lock, a monotonic clock, the size of pages.
+ * Processes are in process.h. */
 #ifndef CLCONV_BASE_SYSTEM_H
 #define CLCONV_BASE_SYSTEM_H
 
@@ -13,8 +13,6 @@ lock *lock_create(void); /* NULL if memory is out */
 void lock_release(lock *l);
 void lock_acquire(lock *l);
 void lock_leave(lock *l);
-
-int64_t process_id(void);
 
 /* Asks for huge pages under memory that has not been touched, where the system knows of such a wish. */
 void system_advise_huge_pages(void *memory, size_t bytes);

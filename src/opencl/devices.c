@@ -4,6 +4,7 @@
 
 #include "base/environment.h"
 #include "base/error.h"
+#include "opencl/runtime.h"
 #include "opencl/selector.h"
 
 #include <stdbool.h>
@@ -267,7 +268,8 @@ clconv_status clconv_list_devices(clconv_device_info **devices, size_t *count, c
     if (devices == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "devices is NULL");
     if (count == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "count is NULL");
     device_list list = {NULL, 0};
-    clconv_status status = visit_devices(visit_list, &list, err);
+    clconv_status status = runtime_check_process(err);
+    if (status == CLCONV_SUCCESS) status = visit_devices(visit_list, &list, err);
     if (status != CLCONV_SUCCESS) {
         free(list.items);
         return status;

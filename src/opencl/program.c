@@ -18,7 +18,7 @@ struct program_entry {
 static void entry_release(program_entry *entry)
 {
     if (entry == NULL) return;
-    if (entry->program != NULL) clReleaseProgram(entry->program);
+    if (entry->program != NULL && runtime_is_usable()) clReleaseProgram(entry->program);
     free(entry->kernel_name);
     free(entry->key);
     free(entry);
