@@ -1,4 +1,5 @@
-/* The few things that C11 leaves to the system (POSIX here): a lock, a monotonic clock, the size of pages.
+/* The few things that C11 leaves to the system (POSIX here): a lock, a monotonic clock, the size of pages, a
+ * folder that can be written.
  * Processes are in process.h. */
 #ifndef CLCONV_BASE_SYSTEM_H
 #define CLCONV_BASE_SYSTEM_H
@@ -16,6 +17,10 @@ void lock_leave(lock *l);
 
 /* Asks for huge pages under memory that has not been touched, where the system knows of such a wish. */
 void system_advise_huge_pages(void *memory, size_t bytes);
+
+/* Whether a folder can be written, or made if it is not there: tried by a folder in it, or in what there is of
+ * its path, that is removed at once. */
+bool system_can_write_folder(const char *path);
 
 /* Seconds since some moment. */
 double clock_seconds(void);

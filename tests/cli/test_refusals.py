@@ -239,6 +239,25 @@ class Devices(Refusals):
             result = self.refused(1, "no OpenCL", *command, environment=nothing)
             self.assertEqual(result.stdout, "")
 
+    def test_cache_of_pocl_that_cannot_be_written(self):
+        """PoCL then has no device, or builds nothing; what there is of the path stays as it is."""
+        if "Portable Computing Language" not in self.done("devices"):
+            self.skipTest("PoCL is not there")
+        self.write("file", b"")
+        below = self.path("file/cache")
+        unset = {"POCL_CACHE_DIR": None, "XDG_CACHE_HOME": None}
+        for variables, folder in [({"POCL_CACHE_DIR": below}, below),
+                                  ({"XDG_CACHE_HOME": below}, below + "/pocl/kcache"),
+                                  ({"HOME": below}, below + "/.cache/pocl/kcache")]:
+            self.refuse_run(1, "no OpenCL device: PoCL cannot write its cache folder '%s'; POCL_CACHE_DIR" % folder,
+                            environment={**unset, **variables})
+        builds_nothing = self.tool("plan", "--problem", "ic1id4oc1kd3", environment={"POCL_CACHE_DIR": self.path("file")})
+        self.assertEqual(builds_nothing.returncode, 1)
+        self.assertRegex(builds_nothing.stderr, "did not build .*PoCL cannot write its cache folder '%s'" % self.path("file"))
+        made = self.path("new/cache")
+        self.done("plan", "--problem", "ic1id4oc1kd3", environment={"POCL_CACHE_DIR": made})
+        self.assertTrue(os.listdir(made))
+
     def test_tensor_past_the_allocation_limit(self):
         """1 GiB of global memory in all; the output alone would take 2 GiB."""
         limited = {"POCL_MEMORY_LIMIT": "1"}
