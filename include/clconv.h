@@ -11,7 +11,12 @@
  * of memory in bytes.
  *   - It returns CLCONV_SUCCESS or the reason of the failure. `err` may be NULL; if it is not, a failure
  * fills it. After success *err is untouched. Outputs are written only on success.
- *   - There is no global state. A context may be used by several threads at once; a plan by one at a time.
+ *   - A context may be used by several threads at once; a plan by one at a time. There is no global state but
+ * what follows.
+ *   - OpenCL does not survive a fork. In a process that was forked from one that had used OpenCL, through
+ * clconv or not, a function that would call OpenCL returns CLCONV_INVALID_ARGUMENT; what releases frees host
+ * memory alone, and what only reads or computes sizes works. A fork before the first use, and a new program
+ * after a fork, are free to use it.
  *   - Option structs are filled by their `_init` function first, so that a later version can add members.
  *
  * References: the operator is https://pytorch.org/docs/stable/generated/torch.nn.Conv3d.html.
@@ -94,7 +99,7 @@ typedef struct clconv_device_info {
     cl_device_id device;
     int platform_index; /* as the loader lists platforms, those without devices counted */
     int device_index;
-    char selector[32]; /* "P:D": the selector that picks exactly this device */
+    char selector[32]; /* "P:D": picks exactly this device, as does its number in the list */
     char platform_name[128];
     char platform_version[128];
     char name[256];
@@ -123,11 +128,14 @@ CLCONV_API void clconv_free(void *memory);
 /* Chooses a device by `selector`, or by the environment variable CLCONV_DEVICE if selector is NULL or empty.
  *
  * A selector is a comma-separated list of preferences; the first that matches wins. A preference is
- *   P:D            indices of platform and device
+ *   N              the N-th device of clconv_list_devices(), counted from 0
+ *   P:D            indices of platform and device, as the loader lists them
  *   TYPE           gpu, cpu or accelerator
  *   TEXT           a case-insensitive part of a platform's, vendor's or device's name
  *   A:B            two of TYPE and TEXT, where both must hold
- *   A:N            the N-th match of A, counted from 0
+ *   A:N, A:B:N     the N-th match, counted from 0
+ * Digits alone are always a number, never TEXT, which needs a letter.
+ *
  * With neither: GPU, then CPU, then accelerator; within a type more compute units times clock; then order.
  * No match is CLCONV_NO_DEVICE, and the message lists what there is. */
 CLCONV_API clconv_status clconv_select_device(const char *selector, cl_platform_id *platform,

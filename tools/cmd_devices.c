@@ -16,8 +16,8 @@ static const option_spec devices_table[] = {
 
 static const command_help devices_help = {
     "devices", "[--device SELECTOR] [--json]",
-    "Lists the devices of every OpenCL platform with what matters here and the selector\n"
-    "that picks each, and marks the one that is chosen now.",
+    "Lists the devices of every OpenCL platform with what matters here and the two selectors\n"
+    "that pick each, its number and P:D, and marks the one that is chosen now.",
     0};
 
 static const char *type_name(cl_device_type type)
@@ -28,10 +28,10 @@ static const char *type_name(cl_device_type type)
                                                : "other";
 }
 
-static void print_device(const clconv_device_info *d, int chosen)
+static void print_device(const clconv_device_info *d, size_t number, int chosen)
 {
     static const double mebibyte = 1 << 20;
-    printf("%s %-5s %s\n", chosen ? "*" : " ", d->selector, d->name);
+    printf("%s %zu  %-5s %s\n", chosen ? "*" : " ", number, d->selector, d->name);
     printf("        type        %s, %lld compute units, %lld MHz\n", type_name(d->type),
            (long long)d->compute_units, (long long)d->clock_mhz);
     printf("        vendor      %s\n", d->vendor);
@@ -57,10 +57,11 @@ static void add_texts(cJSON *object, const clconv_device_info *d)
     cJSON_AddStringToObject(object, "driver_version", d->driver_version);
 }
 
-static int print_device_json(const clconv_device_info *d, int chosen)
+static int print_device_json(const clconv_device_info *d, size_t number, int chosen)
 {
     cJSON *object = cJSON_CreateObject();
     add_texts(object, d);
+    cJSON_AddNumberToObject(object, "number", (double)number);
     cJSON_AddNumberToObject(object, "platform_index", d->platform_index);
     cJSON_AddNumberToObject(object, "device_index", d->device_index);
     cJSON_AddNumberToObject(object, "compute_units", (double)d->compute_units);
@@ -96,11 +97,12 @@ int cmd_devices(int argc, char **argv)
     status = EXIT_DONE;
     for (size_t i = 0; !status && i < count; i++) {
         int is_chosen = !selected && devices[i].device == chosen;
-        if (options.json) status = print_device_json(&devices[i], is_chosen);
-        if (!options.json) print_device(&devices[i], is_chosen);
+        if (options.json) status = print_device_json(&devices[i], i, is_chosen);
+        if (!options.json) print_device(&devices[i], i, is_chosen);
     }
     clconv_free(devices);
     if (!status && selected) status = tool_fail_library(NULL, &err);
-    if (!status && !options.json) printf("\n* is chosen now; --device or CLCONV_DEVICE chooses another.\n");
+    if (!status && !options.json)
+        printf("\n* is chosen now; a number or P:D as --device or CLCONV_DEVICE chooses another.\n");
     return status;
 }

@@ -15,12 +15,13 @@ const option_spec conv_option_table[] = {
      offsetof(conv_options, mode)},
     {NULL, NULL, NULL, NULL, 0}};
 
-#define DEVICE_OPTION                                                            \
-    {                                                                            \
-        "device", "SELECTOR",                                                    \
-            "the OpenCL device: P:D, gpu, cpu, accelerator or part of a name;\n" \
-            "default: CLCONV_DEVICE, else the best; see 'clconv devices'",       \
-            option_text, offsetof(common_options, device)                        \
+#define DEVICE_OPTION                                                       \
+    {                                                                       \
+        "device", "SELECTOR",                                               \
+            "the OpenCL device: N or P:D of 'clconv devices', gpu, cpu,\n"  \
+            "accelerator or part of a name; default: CLCONV_DEVICE, else\n" \
+            "the best",                                                     \
+            option_text, offsetof(common_options, device)                   \
     }
 #define VERBOSE_OPTION                                                                                 \
     {                                                                                                  \

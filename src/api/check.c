@@ -244,7 +244,7 @@ clconv_status clconv_check(clconv_context *context, int quick, clconv_check_call
         return error_set(err, CLCONV_INVALID_ARGUMENT, "%s is NULL",
                          context == NULL ? "context" : "failures");
     check_run run = {.context = context, .callback = callback, .user = user};
-    clconv_status status = CLCONV_SUCCESS;
+    clconv_status status = runtime_check_process(err);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0] && status == CLCONV_SUCCESS; i++) {
         if (quick && !cases[i].quick) continue;
         for (clconv_op op = CLCONV_FORWARD; op <= CLCONV_BACKWARD_BIAS && status == CLCONV_SUCCESS; op++) {

@@ -20,6 +20,8 @@ clconv_status clconv_context_create(cl_context opencl_context, cl_device_id devi
     if (opencl_context == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "opencl_context is NULL");
     if (device == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "device is NULL");
     if (context == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "context is NULL");
+    clconv_status status = runtime_check_process(err);
+    if (status != CLCONV_SUCCESS) return status;
     clconv_context_options chosen = {0};
     if (options != NULL) chosen = *options;
     const char *verbose = environment_get("CLCONV_VERBOSE");
@@ -27,7 +29,7 @@ clconv_status clconv_context_create(cl_context opencl_context, cl_device_id devi
 
     clconv_context *made = calloc(1, sizeof *made);
     if (made == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a context");
-    clconv_status status = runtime_create(opencl_context, device, &chosen, &made->rt, err);
+    status = runtime_create(opencl_context, device, &chosen, &made->rt, err);
     if (status == CLCONV_SUCCESS)
         *context = made;
     else
@@ -78,14 +80,16 @@ clconv_status clconv_buffer_create(const clconv_context *context, size_t bytes, 
 {
     if (context == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "context is NULL");
     if (memory == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "memory is NULL");
-    clconv_status status = runtime_check_process(&context->rt, err);
+    clconv_status status = runtime_check_process(err);
     return status == CLCONV_SUCCESS ? memory_create(&context->rt, "a buffer", bytes, source, memory, err)
                                     : status;
 }
 
 void clconv_context_counters(const clconv_context *context, clconv_counters *counters)
 {
-    lock_acquire(context->rt.guard);
+    /* A forked child has no thread that writes, but perhaps the lock of one that its parent has. */
+    bool is_shared = runtime_is_usable();
+    if (is_shared) lock_acquire(context->rt.guard);
     *counters = context->rt.counters;
-    lock_leave(context->rt.guard);
+    if (is_shared) lock_leave(context->rt.guard);
 }

@@ -15,6 +15,8 @@ clconv_status host_start(clconv_context *context, const clconv_problem *problem,
                          options->packed_weights);
     if (problem == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "problem is NULL");
     if (arrays == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "%s is NULL", name);
+    clconv_status status = runtime_check_process(err);
+    if (status != CLCONV_SUCCESS) return status;
     *run = (host_run){.context = context, .problem = problem};
     return geometry_compute(problem, &run->geometry, err);
 }

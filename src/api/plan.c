@@ -56,7 +56,7 @@ clconv_status clconv_plan_create(clconv_context *context, clconv_op op, const cl
             err, CLCONV_INVALID_ARGUMENT,
             "op is %d; it must be forward, backward-input, backward-weight, backward-bias or transposed",
             (int)op);
-    clconv_status status = runtime_check_process(&context->rt, err);
+    clconv_status status = runtime_check_process(err);
     if (status == CLCONV_SUCCESS) status = clconv_problem_validate(problem, err);
     if (status == CLCONV_SUCCESS) status = check_op(op, problem, options, err);
     if (status == CLCONV_SUCCESS) status = check_device_can(context, problem, err);

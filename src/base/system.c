@@ -1,10 +1,12 @@
 /* POSIX's side of system.h. */
 #define _POSIX_C_SOURCE 200809L
-#define _DEFAULT_SOURCE /* madvise() */
+#define _DEFAULT_SOURCE /* madvise(), mkdtemp() */
 #include "base/system.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,11 +42,6 @@ void lock_leave(lock *l)
     pthread_mutex_unlock(&l->mutex);
 }
 
-int64_t process_id(void)
-{
-    return (int64_t)getpid();
-}
-
 void system_advise_huge_pages(void *memory, size_t bytes)
 {
 #ifdef MADV_HUGEPAGE
@@ -55,6 +52,35 @@ void system_advise_huge_pages(void *memory, size_t bytes)
 #else
     (void)memory, (void)bytes;
 #endif
+}
+
+static size_t without_slashes(const char *path, size_t length)
+{
+    while (length > 0 && path[length - 1] == '/')
+        length--;
+    return length;
+}
+
+static size_t without_name(const char *path, size_t length)
+{
+    while (length > 0 && path[length - 1] != '/')
+        length--;
+    return without_slashes(path, length);
+}
+
+bool system_can_write_folder(const char *path)
+{
+    enum { LONGEST = 4096 };
+    const char *start = path[0] == '/' ? "" : "./";
+    size_t length = without_slashes(path, strlen(path));
+    for (; length < LONGEST / 2; length = without_name(path, length)) {
+        char probe[LONGEST];
+        snprintf(probe, sizeof probe, "%s%.*s/clconv-XXXXXX", start, (int)length, path);
+        if (mkdtemp(probe) != NULL) return rmdir(probe) == 0;
+        probe[strlen(start) + length] = '\0';
+        if (length == 0 || access(probe, F_OK) == 0) return false;
+    }
+    return false;
 }
 
 double clock_seconds(void)

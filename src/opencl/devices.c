@@ -4,6 +4,8 @@
 
 #include "base/environment.h"
 #include "base/error.h"
+#include "opencl/pocl.h"
+#include "opencl/runtime.h"
 #include "opencl/selector.h"
 
 #include <stdbool.h>
@@ -156,6 +158,22 @@ static cl_int get_platforms(cl_platform_id **platforms, cl_uint *count)
     return clGetPlatformIDs(*count, *platforms, NULL);
 }
 
+static bool has_pocl(void)
+{
+    cl_platform_id *platforms = NULL;
+    cl_uint count = 0;
+    bool found = false;
+    if (get_platforms(&platforms, &count) != CL_SUCCESS) count = 0;
+    for (cl_uint p = 0; p < count && !found; p++) {
+        char name[64] = "";
+        query q = {.platform = platforms[p]};
+        query_text(&q, true, CL_PLATFORM_NAME, name, sizeof name);
+        found = pocl_is_platform(name);
+    }
+    free(platforms);
+    return found;
+}
+
 /* All devices of a platform, to be freed; none if it fails to tell, so that one broken driver hides no other.
  */
 static cl_uint get_devices(cl_platform_id platform, cl_device_id **devices)
@@ -267,7 +285,8 @@ clconv_status clconv_list_devices(clconv_device_info **devices, size_t *count, c
     if (devices == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "devices is NULL");
     if (count == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "count is NULL");
     device_list list = {NULL, 0};
-    clconv_status status = visit_devices(visit_list, &list, err);
+    clconv_status status = runtime_check_process(err);
+    if (status == CLCONV_SUCCESS) status = visit_devices(visit_list, &list, err);
     if (status != CLCONV_SUCCESS) {
         free(list.items);
         return status;
@@ -282,16 +301,29 @@ void clconv_free(void *memory)
     free(memory);
 }
 
+static clconv_status no_device(clconv_error *err)
+{
+    char fault[POCL_FAULT_SIZE] = "";
+    if (has_pocl()) pocl_cache_fault(fault);
+    return error_set(err, CLCONV_NO_DEVICE, "there is no OpenCL device: %s",
+                     fault[0] != '\0' ? fault : "no platform, or none with one");
+}
+
 clconv_status clconv_select_device(const char *selector, cl_platform_id *platform, cl_device_id *device,
                                    clconv_error *err)
 {
     if (platform == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "platform is NULL");
     if (device == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "device is NULL");
-    if (selector == NULL || selector[0] == '\0') selector = environment_get("CLCONV_DEVICE");
+    const char *name = "selector";
+    if (selector == NULL || selector[0] == '\0') {
+        name = "CLCONV_DEVICE";
+        selector = environment_get(name);
+    }
     clconv_device_info *devices = NULL;
     size_t count = 0, chosen = 0;
     clconv_status status = clconv_list_devices(&devices, &count, err);
-    if (status == CLCONV_SUCCESS) status = selector_choose(selector, devices, count, &chosen, err);
+    if (status == CLCONV_SUCCESS) status = selector_choose(name, selector, devices, count, &chosen, err);
+    if (status == CLCONV_NO_DEVICE && count == 0) status = no_device(err);
     if (status == CLCONV_SUCCESS) {
         /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): of none, none is chosen */
         *platform = devices[chosen].platform;

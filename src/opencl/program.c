@@ -2,6 +2,7 @@
 #include "opencl/program.h"
 
 #include "base/error.h"
+#include "opencl/pocl.h"
 #include "opencl/sources.h"
 
 #include <stdlib.h>
@@ -18,7 +19,7 @@ struct program_entry {
 static void entry_release(program_entry *entry)
 {
     if (entry == NULL) return;
-    if (entry->program != NULL) clReleaseProgram(entry->program);
+    if (entry->program != NULL && runtime_is_usable()) clReleaseProgram(entry->program);
     free(entry->kernel_name);
     free(entry->key);
     free(entry);
@@ -53,8 +54,11 @@ static clconv_status report_build_failure(const runtime *rt, cl_program program,
     if (log != NULL && size > 0)
         clGetProgramBuildInfo(program, rt->device, CL_PROGRAM_BUILD_LOG, size, log, NULL);
     if (log != NULL) runtime_message(rt, CLCONV_MESSAGE_WARNING, log);
-    clconv_status status = error_set(err, CLCONV_BUILD_FAILED, "cl/%s did not build (%s): %s", source,
-                                     error_opencl_name(code), log != NULL ? first_error_line(log) : "no log");
+    char fault[POCL_FAULT_SIZE] = "";
+    if (pocl_is_platform(rt->info.platform_name)) pocl_cache_fault(fault);
+    clconv_status status = error_set(err, CLCONV_BUILD_FAILED, "cl/%s did not build (%s): %s%s%s", source,
+                                     error_opencl_name(code), fault, fault[0] != '\0' ? "; " : "",
+                                     log != NULL ? first_error_line(log) : "no log");
     if (err != NULL) err->opencl_code = code;
     free(log);
     return status;

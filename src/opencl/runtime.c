@@ -2,6 +2,7 @@
 #include "opencl/runtime.h"
 
 #include "base/error.h"
+#include "base/process.h"
 #include "opencl/devices.h"
 #include "opencl/program.h"
 
@@ -17,7 +18,7 @@ static clconv_status open_queue(runtime *rt, clconv_error *err)
 clconv_status runtime_create(cl_context context, cl_device_id device, const clconv_context_options *options,
                              runtime *rt, clconv_error *err)
 {
-    runtime made = {.device = device, .options = *options, .process = process_id()};
+    runtime made = {.device = device, .options = *options};
     clconv_status status = device_info_query_one(device, &made.info, err);
     if (status != CLCONV_SUCCESS) goto done;
     traits_derive(&made.info, &made.traits);
@@ -44,18 +45,24 @@ done:
 void runtime_release(runtime *rt)
 {
     program_release_all(rt->programs);
-    if (rt->queue != NULL) clReleaseCommandQueue(rt->queue);
-    if (rt->context != NULL) clReleaseContext(rt->context);
+    bool is_usable = runtime_is_usable();
+    if (rt->queue != NULL && is_usable) clReleaseCommandQueue(rt->queue);
+    if (rt->context != NULL && is_usable) clReleaseContext(rt->context);
     lock_release(rt->guard);
 }
 
-clconv_status runtime_check_process(const runtime *rt, clconv_error *err)
+bool runtime_is_usable(void)
 {
-    if (process_id() == rt->process) return CLCONV_SUCCESS;
-    return error_set(
-        err, CLCONV_INVALID_ARGUMENT,
-        "context was created by process %lld and is used by its child %lld: OpenCL does not survive a fork",
-        (long long)rt->process, (long long)process_id());
+    return process_of_opencl() == process_id();
+}
+
+clconv_status runtime_check_process(clconv_error *err)
+{
+    if (runtime_is_usable()) return CLCONV_SUCCESS;
+    return error_set(err, CLCONV_INVALID_ARGUMENT,
+                     "process %lld was forked from process %lld when that had used OpenCL, which does not "
+                     "survive a fork; fork before the first use, or start a new program",
+                     (long long)process_id(), (long long)process_of_opencl());
 }
 
 void runtime_message(const runtime *rt, clconv_message_level level, const char *text)

@@ -17,8 +17,7 @@ typedef struct runtime {
     clconv_device_info info;
     device_traits traits;
     clconv_context_options options;
-    int64_t process; /* the creator: a forked child must not use the device */
-    lock *guard;     /* of everything below */
+    lock *guard; /* of everything below */
     program_entry *programs;
     clconv_counters counters;
 } runtime;
@@ -27,8 +26,12 @@ clconv_status runtime_create(cl_context context, cl_device_id device, const clco
                              runtime *rt, clconv_error *err);
 void runtime_release(runtime *rt);
 
-/* An error in a process that did not create it. */
-clconv_status runtime_check_process(const runtime *rt, clconv_error *err);
+/* False in a process that was forked from one that had used OpenCL, whether through clconv or not: there any
+ * call of OpenCL may hang. Whatever calls it asks first; what releases then leaves its objects alone. */
+bool runtime_is_usable(void);
+
+/* The same as an error. */
+clconv_status runtime_check_process(clconv_error *err);
 
 /* Sends a text to the message callback, if that is set and wants the level. */
 void runtime_message(const runtime *rt, clconv_message_level level, const char *text);

@@ -17,11 +17,17 @@ typedef struct span {
 } span;
 
 typedef struct preference {
+    int64_t number;           /* ANY, or the place in the list */
     int64_t platform, device; /* ANY, or exactly these indices */
     span words[2];
     int word_count;
     int64_t skip; /* matches to pass over */
 } preference;
+
+/* A selector and what a message calls it. */
+typedef struct source {
+    const char *name, *text;
+} source;
 
 static bool is_blank(char c)
 {
@@ -62,6 +68,16 @@ static bool span_number(span s, int64_t *value)
     }
     *value = v;
     return s.length > 0;
+}
+
+/* Bytes past ASCII are taken for parts of letters. */
+static bool has_letter(span s)
+{
+    for (size_t i = 0; i < s.length; i++) {
+        char c = s.start[i];
+        if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (unsigned char)c > 127) return true;
+    }
+    return false;
 }
 
 /* ASCII only: the C library's tolower() would depend on the locale. */
@@ -114,8 +130,9 @@ static bool word_matches(span word, const clconv_device_info *d)
     return contains(d->platform_name, word) || contains(d->vendor, word) || contains(d->name, word);
 }
 
-static bool preference_matches(const preference *p, const clconv_device_info *d)
+static bool preference_matches(const preference *p, const clconv_device_info *d, int64_t number)
 {
+    if (p->number != ANY) return number == p->number;
     if (p->platform != ANY) return d->platform_index == p->platform && d->device_index == p->device;
     for (int i = 0; i < p->word_count; i++)
         if (!word_matches(p->words[i], d)) return false;
@@ -127,7 +144,7 @@ static bool preference_find(const preference *p, const clconv_device_info *devic
 {
     int64_t skip = p->skip;
     for (size_t i = 0; i < count; i++) {
-        if (!preference_matches(p, &devices[i]) || skip-- > 0) continue;
+        if (!preference_matches(p, &devices[i], (int64_t)i) || skip-- > 0) continue;
         *chosen = i;
         return true;
     }
@@ -145,47 +162,56 @@ static void show_selector(const char *selector, char shown[SHOWN])
         if ((unsigned char)*c < ' ') *c = '?';
 }
 
-static clconv_status refuse(const char *selector, const char *rule, clconv_error *err)
+static clconv_status refuse(source from, const char *rule, clconv_error *err)
 {
     char shown[SHOWN];
-    show_selector(selector, shown);
+    show_selector(from.text, shown);
     return error_set(err, CLCONV_INVALID_ARGUMENT,
-                     "device selector \"%s\" %s; it is a comma-separated list of P:D, gpu, cpu, accelerator, "
-                     "a part of a name, or two of these joined by ':'",
-                     shown, rule);
+                     "%s is \"%s\", which %s; it must be a comma-separated list of N, P:D, gpu, cpu, "
+                     "accelerator, a part of a name, two words joined by ':', or words and :N",
+                     from.name, shown, rule);
 }
 
-static clconv_status split_parts(const char *selector, span text, span parts[MAX_PARTS], int *count,
-                                 clconv_error *err)
+static clconv_status split_parts(source from, span text, span parts[MAX_PARTS], int *count, clconv_error *err)
 {
     *count = 0;
     while (text.start != NULL) {
-        if (*count == MAX_PARTS) return refuse(selector, "has a preference of more than three parts", err);
+        if (*count == MAX_PARTS) return refuse(from, "has a preference of more than three parts", err);
         parts[*count] = span_split(&text, ':');
-        if (parts[*count].length == 0) return refuse(selector, "has an empty part", err);
+        if (parts[*count].length == 0) return refuse(from, "has an empty part", err);
         ++*count;
     }
     return CLCONV_SUCCESS;
 }
 
-static clconv_status preference_parse(const char *selector, span text, preference *p, clconv_error *err)
+/* A, A:B, A:N or A:B:N. */
+static clconv_status words_parse(source from, const span *parts, int count, preference *p, clconv_error *err)
+{
+    p->word_count = count > 1 && span_number(parts[count - 1], &p->skip) ? count - 1 : count;
+    if (p->word_count == MAX_PARTS) return refuse(from, "has a third part that is not a number", err);
+    for (int i = 0; i < p->word_count; i++) {
+        if (!has_letter(parts[i]))
+            return refuse(from, "has a part without a letter in the place of a type or a name", err);
+        p->words[i] = parts[i];
+    }
+    return CLCONV_SUCCESS;
+}
+
+static clconv_status preference_parse(source from, span text, preference *p, clconv_error *err)
 {
     span parts[MAX_PARTS];
     int count = 0;
-    clconv_status status = split_parts(selector, text, parts, &count, err);
+    clconv_status status = split_parts(from, text, parts, &count, err);
     if (status != CLCONV_SUCCESS) return status;
-    *p = (preference){.platform = ANY, .device = ANY};
-    int64_t number = 0;
-    bool ends_in_number = count > 1 && span_number(parts[count - 1], &number);
-    if (ends_in_number && count == 2 && span_number(parts[0], &p->platform)) {
-        p->device = number;
+    *p = (preference){.number = ANY, .platform = ANY, .device = ANY};
+    if (count == 1 && span_number(parts[0], &p->number)) return CLCONV_SUCCESS;
+    int64_t platform, device;
+    if (count == 2 && span_number(parts[0], &platform) && span_number(parts[1], &device)) {
+        p->platform = platform;
+        p->device = device;
         return CLCONV_SUCCESS;
     }
-    p->word_count = ends_in_number ? count - 1 : count;
-    if (p->word_count == MAX_PARTS) return refuse(selector, "has a third part that is not a number", err);
-    p->skip = number;
-    memcpy(p->words, parts, (size_t)p->word_count * sizeof parts[0]);
-    return CLCONV_SUCCESS;
+    return words_parse(from, parts, count, p, err);
 }
 
 static bool message_append(char *message, size_t size, const char *text)
@@ -196,7 +222,7 @@ static bool message_append(char *message, size_t size, const char *text)
     return true;
 }
 
-/* "0:0 (cpu, NAME, PLATFORM)" of each device, as many as fit. */
+/* "0 or 0:0 (cpu, NAME, PLATFORM)" of each device, as many as fit. */
 static void list_devices(const clconv_device_info *devices, size_t count, char *list, size_t size)
 {
     enum { MORE = 32 };
@@ -204,8 +230,8 @@ static void list_devices(const clconv_device_info *devices, size_t count, char *
     for (size_t i = 0; i < count; i++) {
         const clconv_device_info *d = &devices[i];
         char entry[512];
-        snprintf(entry, sizeof entry, "%s%s (%s, %s, %s)", i > 0 ? ", " : "", d->selector, type_name(d->type),
-                 d->name, d->platform_name);
+        snprintf(entry, sizeof entry, "%s%zu or %s (%s, %s, %s)", i > 0 ? ", " : "", i, d->selector,
+                 type_name(d->type), d->name, d->platform_name);
         if (message_append(list, size - MORE, entry)) continue;
         snprintf(entry, sizeof entry, " and %zu more", count - i);
         message_append(list, size, entry);
@@ -213,19 +239,22 @@ static void list_devices(const clconv_device_info *devices, size_t count, char *
     }
 }
 
-static clconv_status no_match(const char *selector, const clconv_device_info *devices, size_t count,
-                              clconv_error *err)
+static clconv_status no_match(source from, const clconv_device_info *devices, size_t count, clconv_error *err)
 {
     if (count == 0)
         return error_set(err, CLCONV_NO_DEVICE, "there is no OpenCL device: no platform, or none with one");
     char list[CLCONV_MESSAGE_SIZE - 300];
     list_devices(devices, count, list, sizeof list);
-    if (selector == NULL)
+    const char *are = count == 1 ? "is" : "are";
+    if (from.text == NULL)
         return error_set(err, CLCONV_NO_DEVICE,
-                         "no OpenCL device has a compiler, and none is selected; devices: %s", list);
+                         "no OpenCL device has a compiler, and none is selected; there %s %zu: %s", are,
+                         count, list);
     char shown[SHOWN];
-    show_selector(selector, shown);
-    return error_set(err, CLCONV_NO_DEVICE, "no OpenCL device matches \"%s\"; devices: %s", shown, list);
+    show_selector(from.text, shown);
+    return error_set(err, CLCONV_NO_DEVICE,
+                     "%s is \"%s\", which matches no OpenCL device; there %s %zu, numbered from 0: %s",
+                     from.name, shown, are, count, list);
 }
 
 static int type_rank(const clconv_device_info *d)
@@ -253,20 +282,23 @@ static bool choose_default(const clconv_device_info *devices, size_t count, size
     return true;
 }
 
-clconv_status selector_choose(const char *selector, const clconv_device_info *devices, size_t count,
-                              size_t *chosen, clconv_error *err)
+clconv_status selector_choose(const char *name, const char *selector, const clconv_device_info *devices,
+                              size_t count, size_t *chosen, clconv_error *err)
 {
-    if (selector == NULL || selector[0] == '\0')
-        return choose_default(devices, count, chosen) ? CLCONV_SUCCESS : no_match(NULL, devices, count, err);
+    source from = {name, selector};
+    if (selector == NULL || selector[0] == '\0') {
+        from.text = NULL;
+        return choose_default(devices, count, chosen) ? CLCONV_SUCCESS : no_match(from, devices, count, err);
+    }
     size_t found = count;
     span rest = {selector, strlen(selector)};
     while (rest.start != NULL) {
         preference p;
-        clconv_status status = preference_parse(selector, span_split(&rest, ','), &p, err);
+        clconv_status status = preference_parse(from, span_split(&rest, ','), &p, err);
         if (status != CLCONV_SUCCESS) return status;
         if (found == count) preference_find(&p, devices, count, &found);
     }
-    if (found == count) return no_match(selector, devices, count, err);
+    if (found == count) return no_match(from, devices, count, err);
     *chosen = found;
     return CLCONV_SUCCESS;
 }

@@ -4,7 +4,7 @@
 
 #include "plan/plan.h"
 
-/* The queue must be of the plan's context and device, and the process the one that made the context. */
+/* The queue must be of the plan's context and device, and the process one that may use OpenCL. */
 clconv_status bind_check_queue(const clconv_plan *plan, cl_command_queue queue, clconv_error *err);
 
 /* n_wait events, none of them NULL, or no list at all. */

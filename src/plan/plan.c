@@ -85,7 +85,7 @@ clconv_status plan_create(clconv_context *context, clconv_op op, const clconv_pr
 void plan_release(clconv_plan *plan)
 {
     if (plan == NULL) return;
-    for (size_t i = 0; i < plan->kernel_count; i++)
+    for (size_t i = 0; i < plan->kernel_count && runtime_is_usable(); i++)
         clReleaseKernel(plan->kernels[i].kernel);
     for (size_t i = 0; i < plan->candidate_count; i++)
         free(plan->candidates[i].rejection);

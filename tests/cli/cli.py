@@ -125,6 +125,7 @@ class ToolTest(unittest.TestCase):
     def tool(self, *arguments, environment=None, **more):
         variables = {k: v for k, v in os.environ.items() if not k.startswith("CLCONV_")}
         variables.update(environment or {})
+        variables = {k: v for k, v in variables.items() if v is not None}
         kinds = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **more}
         return subprocess.run([TOOL, *arguments], cwd=self.folder, env=variables, timeout=600, text=True, **kinds)
 

@@ -215,9 +215,17 @@ class Files(Refusals):
 
 class Devices(Refusals):
     def test_selector_that_matches_nothing(self):
-        for selector in ["9:9", "no such device", "cpu:77", "cpu:no such device"]:
-            self.refuse_run(1, re.escape(selector), "--device", selector)
-            self.refuse_run(1, re.escape(selector), environment={"CLCONV_DEVICE": selector})
+        for selector in ["9:9", "no such device", "cpu:77", "cpu:no such device", "77", "512"]:
+            self.refuse_run(1, 'selector is "%s"' % selector, "--device", selector)
+            self.refuse_run(1, 'CLCONV_DEVICE is "%s"' % selector, environment={"CLCONV_DEVICE": selector})
+
+    def test_selector_that_is_none(self):
+        for selector in ["77:cpu", "cpu:77:0", "-1", "cpu,", " "]:
+            self.refuse_run(2, 'selector is "%s", which has' % selector, "--device=" + selector)
+
+    def test_number_past_the_end(self):
+        count = len(self.done("devices", "--json").splitlines())
+        self.refuse_run(1, "there (is|are) %d, numbered from 0: 0 or " % count, "--device", str(count))
 
     def test_option_wins_over_environment(self):
         self.refuse_run(1, "no such device", "--device", "no such device", environment={"CLCONV_DEVICE": "cpu"})
@@ -230,6 +238,25 @@ class Devices(Refusals):
                         ["plan", "--problem", "ic1id4oc1kd3"]]:
             result = self.refused(1, "no OpenCL", *command, environment=nothing)
             self.assertEqual(result.stdout, "")
+
+    def test_cache_of_pocl_that_cannot_be_written(self):
+        """PoCL then has no device, or builds nothing; what there is of the path stays as it is."""
+        if "Portable Computing Language" not in self.done("devices"):
+            self.skipTest("PoCL is not there")
+        self.write("file", b"")
+        below = self.path("file/cache")
+        unset = {"POCL_CACHE_DIR": None, "XDG_CACHE_HOME": None}
+        for variables, folder in [({"POCL_CACHE_DIR": below}, below),
+                                  ({"XDG_CACHE_HOME": below}, below + "/pocl/kcache"),
+                                  ({"HOME": below}, below + "/.cache/pocl/kcache")]:
+            self.refuse_run(1, "no OpenCL device: PoCL cannot write its cache folder '%s'; POCL_CACHE_DIR" % folder,
+                            environment={**unset, **variables})
+        builds_nothing = self.tool("plan", "--problem", "ic1id4oc1kd3", environment={"POCL_CACHE_DIR": self.path("file")})
+        self.assertEqual(builds_nothing.returncode, 1)
+        self.assertRegex(builds_nothing.stderr, "did not build .*PoCL cannot write its cache folder '%s'" % self.path("file"))
+        made = self.path("new/cache")
+        self.done("plan", "--problem", "ic1id4oc1kd3", environment={"POCL_CACHE_DIR": made})
+        self.assertTrue(os.listdir(made))
 
     def test_tensor_past_the_allocation_limit(self):
         """1 GiB of global memory in all; the output alone would take 2 GiB."""

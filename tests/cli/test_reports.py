@@ -16,10 +16,25 @@ class Devices(Reports):
         self.assertEqual(sum(d["chosen"] for d in devices), 1)
         for device in devices:
             self.assertRegex(device["selector"], r"\A\d+:\d+\Z")
-            again = self.objects("devices", "--device", device["selector"])
-            self.assertEqual([d["selector"] for d in again if d["chosen"]], [device["selector"]])
-            again = self.objects("devices", environment={"CLCONV_DEVICE": device["selector"]})
-            self.assertEqual([d["selector"] for d in again if d["chosen"]], [device["selector"]])
+            self.check_picks(device["selector"], device["selector"])
+
+    def check_picks(self, selector, expected, **more):
+        for again in [self.objects("devices", "--device", selector, **more),
+                      self.objects("devices", environment={"CLCONV_DEVICE": selector, **more.get("environment", {})})]:
+            self.assertEqual([d["selector"] for d in again if d["chosen"]], [expected], selector)
+
+    def test_what_the_table_shows_picks_each_of_two(self):
+        """Both devices have digits in their names, such as those of a processor's model."""
+        two = {"POCL_DEVICES": "basic pthread"}
+        table = self.done("devices", environment=two)
+        rows = re.findall(r"(?m)^[* ] (\d+)  (\d+:\d+) +\S", table)
+        if len(rows) < 2:
+            self.skipTest("no second device")
+        self.assertEqual([number for number, _ in rows], [str(i) for i in range(len(rows))])
+        self.assertEqual([d["number"] for d in self.objects("devices", environment=two)], list(range(len(rows))))
+        for number, selector in rows:
+            self.check_picks(number, selector, environment=two)
+            self.check_picks(selector, selector, environment=two)
 
     def test_facts(self):
         for device in self.objects("devices"):
@@ -31,12 +46,12 @@ class Devices(Reports):
     def test_table_marks_the_chosen_one(self):
         text = self.done("devices")
         chosen = [d for d in self.objects("devices") if d["chosen"]][0]
-        self.assertRegex(text, r"(?m)^\* %s +%s$" % (chosen["selector"], re.escape(chosen["name"])))
+        self.assertRegex(text, r"(?m)^\* %d  %s +%s$" % (chosen["number"], chosen["selector"], re.escape(chosen["name"])))
 
     def test_list_comes_before_the_error(self):
         result = self.tool("devices", "--device", "no such device")
         self.assertEqual(result.returncode, 1)
-        self.assertRegex(result.stdout, r"(?m)^  0:0 ")
+        self.assertRegex(result.stdout, r"(?m)^  0  0:0 ")
         self.assertNotIn("\n* ", "\n" + result.stdout)
         self.assertRegex(result.stderr, r"\Aclconv: error: [^\n]*no such device[^\n]*\n\Z")
 

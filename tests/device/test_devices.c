@@ -4,6 +4,7 @@
 #include "harness.h"
 #include "opencl/devices.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,6 +108,11 @@ static void test_select(void)
         CU_ASSERT_EQUAL(select_device(NULL), d->device);
         CU_ASSERT_EQUAL(select_device(""), d->device);
         CU_ASSERT_EQUAL(select_device(other->selector), other->device);
+        char number[32];
+        snprintf(number, sizeof number, "%zu", i);
+        CU_ASSERT_EQUAL(select_device(number), d->device);
+        setenv("CLCONV_DEVICE", number, 1);
+        CU_ASSERT_EQUAL(select_device(NULL), d->device);
     }
     setenv("CLCONV_DEVICE", "", 1);
     cl_device_id chosen = select_device(NULL);
@@ -123,10 +129,16 @@ static void test_refusals(void)
     clconv_error err;
     setenv("CLCONV_DEVICE", "no such device", 1);
     CU_ASSERT_EQUAL(clconv_select_device(NULL, &platform, &device, &err), CLCONV_NO_DEVICE);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "\"no such device\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "CLCONV_DEVICE is \"no such device\""));
     CU_ASSERT_PTR_NOT_NULL(strstr(err.message, m.devices[0].selector));
     unsetenv("CLCONV_DEVICE");
     CU_ASSERT_EQUAL(clconv_select_device("99:0", &platform, &device, &err), CLCONV_NO_DEVICE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "selector is \"99:0\""));
+    for (int number = (int)m.count; number < 1000; number++) { /* digits of any processor's name */
+        char selector[32];
+        snprintf(selector, sizeof selector, "%d", number);
+        CU_ASSERT_EQUAL(clconv_select_device(selector, &platform, &device, &err), CLCONV_NO_DEVICE);
+    }
     CU_ASSERT_EQUAL(clconv_select_device("cpu,", &platform, &device, &err), CLCONV_INVALID_ARGUMENT);
     CU_ASSERT_PTR_NULL(platform);
     CU_ASSERT_PTR_NULL(device);

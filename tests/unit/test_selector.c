@@ -1,8 +1,9 @@
 /* Device selectors on a made-up machine: every form of DESIGN.md §5, every refusal, and the property that
- * each device's own selector picks exactly it. */
+ * each device's own selectors, its number and P:D, pick exactly it. */
 #include "harness.h"
 #include "opencl/selector.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -110,7 +111,7 @@ static const char *pick(const char *selector, const clconv_device_info *devices,
 {
     size_t chosen = count;
     clconv_error err = {.status = CLCONV_SUCCESS};
-    clconv_status status = selector_choose(selector, devices, count, &chosen, &err);
+    clconv_status status = selector_choose("selector", selector, devices, count, &chosen, &err);
     CU_ASSERT_EQUAL(status, err.status);
     CU_ASSERT_EQUAL(status == CLCONV_SUCCESS, chosen < count);
     if (status != CLCONV_SUCCESS) return clconv_status_name(status);
@@ -131,6 +132,20 @@ static void test_own_selector(void)
         expect(machine[i].selector, machine[i].selector);
 }
 
+/* A number is the place in the list, whatever digits the names hold. */
+static void test_numbers(void)
+{
+    for (size_t i = 0; i < DEVICES; i++) {
+        char number[32];
+        snprintf(number, sizeof number, "%zu", i);
+        expect(number, machine[i].selector);
+        snprintf(number, sizeof number, " 000%zu\t", i);
+        expect(number, machine[i].selector);
+        snprintf(number, sizeof number, "99,%zu,0", i);
+        expect(number, machine[i].selector);
+    }
+}
+
 static void test_single_preferences(void)
 {
     expect("gpu", "2:0");
@@ -139,7 +154,8 @@ static void test_single_preferences(void)
     expect("GPU", "2:0");
     expect("nvidia", "2:0");
     expect("RTX 4090", "2:1");
-    expect("4090", "2:1");
+    expect("x 4090", "2:1");
+    expect("9r14", "0:0");
     expect("amd", "0:0");
     expect("advanced micro", "3:0");
     expect("GFX90A", "3:1");
@@ -162,7 +178,7 @@ static void test_joined_preferences(void)
     expect("cpu:2", "10:0");
     expect("geforce:1", "2:1");
     expect("gpu:amd:1", "3:1");
-    expect("gpu:4090:0", "2:1");
+    expect("gpu:rtx 4090:0", "2:1");
     expect("9r14:1", "5:0");
 }
 
@@ -174,11 +190,18 @@ static void test_lists(void)
     expect("cpu,gpu", "0:0");
     expect("  nosuch , gpu : amd\t, cpu ", "3:0");
     expect("10:12,0:0", "10:12");
+    expect("9,4090,2", "2:1");
+    expect("nosuch,7", "10:0");
 }
 
 static void test_no_match(void)
 {
     static const char *const selectors[] = {"nosuch",
+                                            "9",
+                                            "30",
+                                            "4090",
+                                            "18446744073709551616",
+                                            "99,4090",
                                             "1:0",
                                             "0:1",
                                             "10:1",
@@ -188,11 +211,8 @@ static void test_no_match(void)
                                             "accelerator:1",
                                             "gpu:amd:2",
                                             "6:0,nosuch",
-                                            "-1:0",
-                                            "0:-1",
                                             "cpus",
                                             "0x0:0",
-                                            "gpu:+1",
                                             "99999999999999999999:0",
                                             "18446744073709551616:0",
                                             "4294967296:0",
@@ -204,10 +224,13 @@ static void test_no_match(void)
 /* Refused whole, even where an earlier preference would match. */
 static void test_malformed(void)
 {
-    static const char *const selectors[] = {",",       " ",       "gpu,",         ",gpu",    "gpu,,cpu",
-                                            ":",       "gpu:",    ":gpu",         "0:",      ":0",
-                                            "0:0,",    "::",      "a::b",         "gpu:a:b", "0:0:x",
-                                            "a:b:c:0", "0:0:0:0", "cpu,gpu:amd:x"};
+    static const char *const selectors[] = {",",          " ",       "gpu,",          ",gpu",    "gpu,,cpu",
+                                            ":",          "gpu:",    ":gpu",          "0:",      ":0",
+                                            "0:0,",       "::",      "a::b",          "gpu:a:b", "0:0:x",
+                                            "a:b:c:0",    "0:0:0:0", "cpu,gpu:amd:x", "5:gpu",   "4090:gpu",
+                                            "gpu:4090:0", "0:0:0",   "0:gpu:0",       "-1",      "+1",
+                                            "1.0",        "4090 30", "-1:0",          "0:-1",    "gpu:-1",
+                                            "gpu:+1",     "gpu:1:0", "cpu,0:cpu"};
     for (size_t i = 0; i < sizeof selectors / sizeof selectors[0]; i++)
         expect(selectors[i], "CLCONV_INVALID_ARGUMENT");
 }
@@ -240,20 +263,33 @@ static void test_huge_devices(void)
     CU_ASSERT_STRING_EQUAL(pick(NULL, two, 2), "2:0");
 }
 
+static bool refuses(const char *selector, clconv_status status, const char *part)
+{
+    clconv_error err;
+    size_t chosen;
+    CU_ASSERT_EQUAL(selector_choose("selector", selector, machine, DEVICES, &chosen, &err), status);
+    bool tells = strstr(err.message, part) != NULL;
+    if (!tells) printf("\n  \"%s\": %s", selector, err.message);
+    return tells;
+}
+
 static void test_messages(void)
 {
     clconv_error err;
     size_t chosen;
-    CU_ASSERT_EQUAL(selector_choose("no\nsuch", machine, DEVICES, &chosen, &err), CLCONV_NO_DEVICE);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "\"no?such\""));
-    CU_ASSERT_PTR_NOT_NULL(
-        strstr(err.message, "0:0 (cpu, pthread-AMD EPYC 9R14, Portable Computing Language), "));
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "10:12 (custom, dsp, rusticl)"));
-    CU_ASSERT_EQUAL(selector_choose("gpu,", machine, DEVICES, &chosen, &err), CLCONV_INVALID_ARGUMENT);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "\"gpu,\""));
-    CU_ASSERT_EQUAL(selector_choose(NULL, NULL, 0, &chosen, &err), CLCONV_NO_DEVICE);
-    CU_ASSERT_EQUAL(selector_choose("gpu", NULL, 0, &chosen, &err), CLCONV_NO_DEVICE);
-    CU_ASSERT_EQUAL(selector_choose("gpu", NULL, 0, &chosen, NULL), CLCONV_NO_DEVICE);
+    CU_ASSERT(refuses("no\nsuch", CLCONV_NO_DEVICE, "selector is \"no?such\""));
+    CU_ASSERT(refuses("nosuch", CLCONV_NO_DEVICE,
+                      "0 or 0:0 (cpu, pthread-AMD EPYC 9R14, Portable Computing Language), "));
+    CU_ASSERT(refuses("nosuch", CLCONV_NO_DEVICE, "8 or 10:12 (custom, dsp, rusticl)"));
+    CU_ASSERT(refuses("4090", CLCONV_NO_DEVICE, "there are 9, numbered from 0: "));
+    CU_ASSERT(refuses("gpu,", CLCONV_INVALID_ARGUMENT, "\"gpu,\", which has an empty part"));
+    CU_ASSERT(refuses("gpu:4090:0", CLCONV_INVALID_ARGUMENT, "without a letter"));
+    CU_ASSERT_EQUAL(selector_choose("CLCONV_DEVICE", "1", machine, 1, &chosen, &err), CLCONV_NO_DEVICE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "CLCONV_DEVICE is \"1\", which matches no OpenCL device; "
+                                               "there is 1, numbered from 0: 0 or 0:0 (cpu"));
+    CU_ASSERT_EQUAL(selector_choose("selector", NULL, NULL, 0, &chosen, &err), CLCONV_NO_DEVICE);
+    CU_ASSERT_EQUAL(selector_choose("selector", "gpu", NULL, 0, &chosen, &err), CLCONV_NO_DEVICE);
+    CU_ASSERT_EQUAL(selector_choose("selector", "gpu", NULL, 0, &chosen, NULL), CLCONV_NO_DEVICE);
 }
 
 /* A list that does not fit ends in the number of devices left out. */
@@ -271,11 +307,11 @@ static void test_long_messages(void)
     selector[sizeof selector - 1] = '\0';
     clconv_error err;
     size_t chosen;
-    CU_ASSERT_EQUAL(selector_choose(selector, many, MANY, &chosen, &err), CLCONV_NO_DEVICE);
+    CU_ASSERT_EQUAL(selector_choose("selector", selector, many, MANY, &chosen, &err), CLCONV_NO_DEVICE);
     CU_ASSERT_PTR_NOT_NULL(memchr(err.message, '\0', sizeof err.message));
     CU_ASSERT_PTR_NOT_NULL(strstr(err.message, "yyy...\""));
     int listed = 0, left = 0;
-    for (const char *at = err.message; (at = strstr(at, "2:")) != NULL; at += 2)
+    for (const char *at = err.message; (at = strstr(at, " or 2:")) != NULL; at += 2)
         listed++;
     const char *end = strstr(err.message, ") and ");
     CU_ASSERT_PTR_NOT_NULL_FATAL(end);
@@ -287,6 +323,7 @@ static void test_long_messages(void)
 const char test_suite_name[] = "selector";
 const test_entry test_suite[] = {
     {"a device's own selector picks it", test_own_selector},
+    {"a number picks the device at that place", test_numbers},
     {"single preferences", test_single_preferences},
     {"joined and numbered preferences", test_joined_preferences},
     {"the first preference of a list that matches", test_lists},
