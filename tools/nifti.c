@@ -7,6 +7,7 @@
 #include <math.h>
 #include <nifti2_io.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 enum { HEADER_SIZE = 348, DATA_START = 352, DEFLATE_RATIO = 1032, CHUNK = 1 << 16 };
@@ -242,9 +243,18 @@ static int read_tensor(volume_file *f, tensor *t)
     return status == EXIT_DONE ? read_voxels(f, t) : status;
 }
 
+/* A stream on a descriptor that stays the caller's; NULL if it cannot be had. */
+static gzFile open_stream(int file)
+{
+    int copy = dup(file); /* the stream closes its own */
+    gzFile stream = copy < 0 ? NULL : gzdopen(copy, "rb");
+    if (stream == NULL && copy >= 0) close(copy);
+    return stream;
+}
+
 int volume_read(source *s, tensor *t)
 {
-    volume_file f = {.source = s, .stream = volume_open_stream(s->file, "rb")};
+    volume_file f = {.source = s, .stream = open_stream(s->file)};
     tensor made = {.rank = 0};
     bool named_compressed = tensor_ends_with(s->path, ".gz");
     int status = EXIT_DONE;

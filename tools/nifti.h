@@ -9,7 +9,6 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <zlib.h>
 
 struct nifti_1_header;
 
@@ -28,9 +27,6 @@ bool volume_write(FILE *file, bool compressed, const tensor *t);
 /* A copy of the header, or NULL if memory is out. */
 volume_header *volume_create(const struct nifti_1_header *header);
 void volume_release(volume_header *volume); /* NULL is ignored */
-
-/* A stream on a descriptor that stays the caller's; NULL if it cannot be had. */
-gzFile volume_open_stream(int file, const char *mode);
 
 /* How the axes D, H, W lie in the world. Without a header: 1 apart, W to the right, H to the front, D up. */
 typedef struct volume_frame {
