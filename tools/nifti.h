@@ -14,7 +14,7 @@ struct nifti_1_header;
 
 /* Reads a volume of 3 or 4 dimensions as (1, 1, D, H, W) or (1, C, D, H, W). Returns an exit status; the
  * failure has been reported. *t is written only on success. */
-int volume_read(source *s, tensor *t);
+int volume_read(source *s, tensor_dtype dtype, tensor *t);
 
 /* Whether a tensor of this shape fits a NIfTI-1 file: (D, H, W), (C, D, H, W) or (1, C, D, H, W), each extent
  * 1 to 32767. If not it is reported as wrong use of the option `name`. */
