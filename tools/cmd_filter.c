@@ -82,8 +82,8 @@ static const option_spec filter_table[] = {
 
 static const command_help filter_help = {
     "filter",
-    "IN OUT --bank jet [--sigma VOXELS] [--size K]\n[--padding-mode M] [--png FILE] [device and plan "
-    "options]",
+    "IN OUT --bank jet [--sigma VOXELS] [--size K]\n[--padding-mode M] [--png FILE] [--dtype TYPE]\n"
+    "[device and plan options]",
     "Filters the volume IN with a bank of 3D kernels, in one Conv3d, and writes OUT, a tensor\n"
     "of (channels, D, H, W) on the grid of IN.\n"
     "\n"

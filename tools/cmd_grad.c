@@ -31,7 +31,7 @@ static const option_spec grad_table[] = {
 static const command_help grad_help = {
     "grad",
     "--input FILE --weight FILE --grad-output FILE [convolution options]\n"
-    "[device and plan options] [--grad-input FILE] [--grad-weight FILE]\n[--grad-bias FILE]",
+    "[device and plan options] [--dtype TYPE] [--grad-input FILE] [--grad-weight FILE]\n[--grad-bias FILE]",
     "Computes the gradients that autograd computes for torch.nn.functional.conv3d, given that of the\n"
     "output: at least one of the three. The tensors share a type, float32 or float64.",
     0};

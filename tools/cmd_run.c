@@ -41,7 +41,7 @@ static const command_help run_help = {
     "run",
     "--input FILE --weight FILE [--bias FILE] [--residual FILE]\n"
     "[--activation A] [--transposed [--output-padding O]] [convolution options]\n"
-    "[device and plan options] --output FILE",
+    "[--dtype TYPE] [device and plan options] --output FILE",
     "Computes activation(torch.nn.functional.conv3d(input, weight, bias, ...) + residual) on the\n"
     "device. The tensors share a type, float32 or float64, and the output has it too.",
     0};
