@@ -19,6 +19,7 @@ typedef struct filter_options {
     double sigma;
     int64_t size; /* 0: by sigma */
     clconv_padding_mode mode;
+    tensor_dtype dtype;
     common_options common;
 } filter_options;
 
@@ -76,17 +77,19 @@ static const option_spec filter_table[] = {
      "and\n"
      "sagittal middle slices, a column each",
      option_text, offsetof(filter_options, png)},
+    DTYPE_OPTION(filter_options),
     {NULL, NULL, NULL, NULL, 0}};
 
 static const command_help filter_help = {
     "filter",
-    "IN OUT --bank jet [--sigma VOXELS] [--size K]\n[--padding-mode M] [--png FILE] [device and plan "
-    "options]",
+    "IN OUT --bank jet [--sigma VOXELS] [--size K]\n[--padding-mode M] [--png FILE] [--dtype TYPE]\n"
+    "[device and plan options]",
     "Filters the volume IN with a bank of 3D kernels, in one Conv3d, and writes OUT, a tensor\n"
     "of (channels, D, H, W) on the grid of IN.\n"
     "\n"
-    "IN is a .nii, .nii.gz or .npy file of (D, H, W), (1, D, H, W) or (1, 1, D, H, W), or\n"
-    "phantom:SIZE, a 3D Shepp-Logan head phantom of SIZE voxels a side (8 to 512) made here.\n"
+    "IN is a .nii, .nii.gz or .npy file, or a member FILE.npz:NAME, of (D, H, W), (1, D, H, W)\n"
+    "or (1, 1, D, H, W), or phantom:SIZE, a 3D Shepp-Logan head phantom of SIZE voxels a side\n"
+    "(8 to 512) made here.\n"
     "OUT ends in .nii, .nii.gz or .npy.\n"
     "\n"
     "The bank jet holds the derivatives of a Gaussian up to second order, per voxel, with x\n"
@@ -278,7 +281,9 @@ static int draw_picture(const filter_job *job, outputs *files)
 static int read_input(filter_job *job)
 {
     int status = EXIT_DONE;
-    if (!phantom_read("IN", job->in, &job->input, &status)) return tensor_read("IN", job->in, &job->input);
+    tensor_dtype dtype = job->options->dtype;
+    if (!phantom_read("IN", job->in, dtype, &job->input, &status))
+        return tensor_read("IN", job->in, dtype, &job->input);
     if (status == EXIT_DONE)
         fprintf(stderr, "clconv: IN is a 3D Shepp-Logan phantom made here, no real volume\n");
     return status;

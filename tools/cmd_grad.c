@@ -9,13 +9,14 @@ enum { GRADIENTS = 3 };
 typedef struct grad_options {
     const char *input, *weight, *grad_output;
     const char *made[GRADIENTS]; /* with respect to input, weight and bias */
+    tensor_dtype dtype;
     conv_options conv;
     common_options common;
 } grad_options;
 
 static const option_spec grad_table[] = {
-    {"input", "FILE", "(N,C,D,H,W), or (C,D,H,W) unbatched; .npy, .nii or .nii.gz", option_text,
-     offsetof(grad_options, input)},
+    {"input", "FILE", "(N,C,D,H,W), or (C,D,H,W) unbatched; .npy,\nFILE.npz:NAME, .nii or .nii.gz",
+     option_text, offsetof(grad_options, input)},
     {"weight", "FILE", "(out_channels, in_channels / groups, kD, kH, kW)", option_text,
      offsetof(grad_options, weight)},
     {"grad-output", "FILE", "of the output's shape", option_text, offsetof(grad_options, grad_output)},
@@ -24,12 +25,13 @@ static const option_spec grad_table[] = {
     {"grad-weight", "FILE", "where the gradient of the weight goes", option_text,
      offsetof(grad_options, made[1])},
     {"grad-bias", "FILE", "where the gradient of a bias goes", option_text, offsetof(grad_options, made[2])},
+    DTYPE_OPTION(grad_options),
     {NULL, NULL, NULL, NULL, 0}};
 
 static const command_help grad_help = {
     "grad",
     "--input FILE --weight FILE --grad-output FILE [convolution options]\n"
-    "[device and plan options] [--grad-input FILE] [--grad-weight FILE]\n[--grad-bias FILE]",
+    "[device and plan options] [--dtype TYPE] [--grad-input FILE] [--grad-weight FILE]\n[--grad-bias FILE]",
     "Computes the gradients that autograd computes for torch.nn.functional.conv3d, given that of the\n"
     "output: at least one of the three. The tensors share a type, float32 or float64.",
     0};
@@ -64,9 +66,9 @@ static int claim(const grad_options *o, outputs *files)
 
 static int read_tensors(const grad_options *o, grad_tensors *t)
 {
-    int status = tensor_read("--input", o->input, &t->input);
-    if (!status) status = tensor_read("--weight", o->weight, &t->weight);
-    if (!status) status = tensor_read("--grad-output", o->grad_output, &t->grad_output);
+    int status = tensor_read("--input", o->input, o->dtype, &t->input);
+    if (!status) status = tensor_read("--weight", o->weight, o->dtype, &t->weight);
+    if (!status) status = tensor_read("--grad-output", o->grad_output, o->dtype, &t->grad_output);
     if (!status) status = types_match("weight", t->weight.dtype, t->input.dtype);
     if (!status) status = types_match("grad-output", t->grad_output.dtype, t->input.dtype);
     return status;

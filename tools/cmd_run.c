@@ -11,13 +11,14 @@ typedef struct run_options {
     activation_choice activation;
     int transposed;
     int64_t output_padding[3];
+    tensor_dtype dtype;
     conv_options conv;
     common_options common;
 } run_options;
 
 static const option_spec run_table[] = {
-    {"input", "FILE", "(N,C,D,H,W), or (C,D,H,W) unbatched; .npy, .nii or .nii.gz", option_text,
-     offsetof(run_options, input)},
+    {"input", "FILE", "(N,C,D,H,W), or (C,D,H,W) unbatched; .npy,\nFILE.npz:NAME, .nii or .nii.gz",
+     option_text, offsetof(run_options, input)},
     {"weight", "FILE", "(out_channels, in_channels / groups, kD, kH, kW)", option_text,
      offsetof(run_options, weight)},
     {"bias", "FILE", "(out_channels); none unless given", option_text, offsetof(run_options, bias)},
@@ -33,13 +34,14 @@ static const option_spec run_table[] = {
      offsetof(run_options, output_padding)},
     {"output", "FILE", "where the result goes; .npy, .nii or .nii.gz", option_text,
      offsetof(run_options, output)},
+    DTYPE_OPTION(run_options),
     {NULL, NULL, NULL, NULL, 0}};
 
 static const command_help run_help = {
     "run",
     "--input FILE --weight FILE [--bias FILE] [--residual FILE]\n"
     "[--activation A] [--transposed [--output-padding O]] [convolution options]\n"
-    "[device and plan options] --output FILE",
+    "[--dtype TYPE] [device and plan options] --output FILE",
     "Computes activation(torch.nn.functional.conv3d(input, weight, bias, ...) + residual) on the\n"
     "device. The tensors share a type, float32 or float64, and the output has it too.",
     0};
@@ -65,10 +67,10 @@ static int check_options(const run_options *o)
 
 static int read_tensors(const run_options *o, run_tensors *t)
 {
-    int status = tensor_read("--input", o->input, &t->input);
-    if (!status) status = tensor_read("--weight", o->weight, &t->weight);
-    if (!status && o->bias) status = tensor_read("--bias", o->bias, &t->bias);
-    if (!status && o->residual) status = tensor_read("--residual", o->residual, &t->residual);
+    int status = tensor_read("--input", o->input, o->dtype, &t->input);
+    if (!status) status = tensor_read("--weight", o->weight, o->dtype, &t->weight);
+    if (!status && o->bias) status = tensor_read("--bias", o->bias, o->dtype, &t->bias);
+    if (!status && o->residual) status = tensor_read("--residual", o->residual, o->dtype, &t->residual);
     if (!status) status = types_match("weight", t->weight.dtype, t->input.dtype);
     if (!status && o->bias) status = types_match("bias", t->bias.dtype, t->input.dtype);
     if (!status && o->residual) status = types_match("residual", t->residual.dtype, t->input.dtype);

@@ -93,8 +93,9 @@ static const char *dtype_name(clconv_dtype dtype)
 int types_match(const char *name, clconv_dtype dtype, clconv_dtype input)
 {
     if (dtype == input) return EXIT_DONE;
-    return tool_fail(EXIT_WRONG_USE, "input type (%s) and %s type (%s) should be the same", dtype_name(input),
-                     name, dtype_name(dtype));
+    return tool_fail(EXIT_WRONG_USE,
+                     "input type (%s) and %s type (%s) should be the same; --dtype makes them so",
+                     dtype_name(input), name, dtype_name(dtype));
 }
 
 static int check_transposed(const conv_options *options, shape_view input, shape_view weight,

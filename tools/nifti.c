@@ -3,10 +3,13 @@
  * for a compressed file that times the largest ratio that deflate can reach. */
 #include "nifti.h"
 
+#include "convert.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <nifti2_io.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 enum { HEADER_SIZE = 348, DATA_START = 352, DEFLATE_RATIO = 1032, CHUNK = 1 << 16 };
@@ -16,10 +19,8 @@ typedef struct volume_file {
     source *source;
     gzFile stream;
     nifti_1_header header;
-    bool swapped;
+    conversion voxels;
     int width; /* bytes of a stored voxel */
-    bool scaled;
-    double slope, intercept;
 } volume_file;
 
 /* zlib's words for the last error, without the name it made up for the file; *code becomes its number. */
@@ -52,22 +53,31 @@ static int read_end(volume_file *f)
     return source_refuse(f->source, "is damaged or truncated: zlib says '%s'", text);
 }
 
-static bool is_supported(int datatype)
+static element_type element_of(int datatype)
 {
     switch (datatype) {
     case DT_UINT8:
+        return ELEMENT_UINT8;
     case DT_INT8:
+        return ELEMENT_INT8;
     case DT_UINT16:
+        return ELEMENT_UINT16;
     case DT_INT16:
+        return ELEMENT_INT16;
     case DT_UINT32:
+        return ELEMENT_UINT32;
     case DT_INT32:
+        return ELEMENT_INT32;
     case DT_UINT64:
+        return ELEMENT_UINT64;
     case DT_INT64:
+        return ELEMENT_INT64;
     case DT_FLOAT32:
+        return ELEMENT_FLOAT32;
     case DT_FLOAT64:
-        return true;
+        return ELEMENT_FLOAT64;
     default:
-        return false;
+        return ELEMENT_NONE;
     }
 }
 
@@ -80,8 +90,8 @@ static int check_kind(volume_file *f)
     if (size == 540 || other == 540) return source_refuse(f->source, "is NIfTI-2; clconv reads NIfTI-1");
     if (size != HEADER_SIZE && other != HEADER_SIZE)
         return source_refuse(f->source, "is no NIfTI-1 file: its header does not start with the number 348");
-    f->swapped = size != HEADER_SIZE;
-    if (f->swapped) nifti_swap_as_nifti1(h);
+    f->voxels.swapped = size != HEADER_SIZE;
+    if (f->voxels.swapped) nifti_swap_as_nifti1(h);
     if (memcmp(h->magic, "ni1", 4) == 0)
         return source_refuse(f->source,
                              "is the header of a pair of files (.hdr, .img); clconv reads single files");
@@ -107,20 +117,21 @@ static int check_dimensions(const volume_file *f)
 static int check_voxel_type(volume_file *f)
 {
     const nifti_1_header *h = &f->header;
-    int unused;
-    if (!is_supported(h->datatype))
+    conversion *v = &f->voxels;
+    v->from = element_of(h->datatype);
+    if (v->from == ELEMENT_NONE)
         return source_refuse(f->source,
                              "holds voxels of type %d (%s); clconv reads integers, float32 and float64",
                              h->datatype, nifti_datatype_string(h->datatype));
-    nifti_datatype_sizes(h->datatype, &f->width, &unused);
+    f->width = element_width(v->from);
     if (h->bitpix != 8 * f->width)
         return source_refuse(f->source, "claims %d bits for a voxel of type %s, which has %d", h->bitpix,
                              nifti_datatype_string(h->datatype), 8 * f->width);
-    f->slope = (double)h->scl_slope;
-    f->intercept = (double)h->scl_inter;
-    bool absent = !isfinite(f->slope) || f->slope == 0; /* as the format has it */
-    f->scaled = !absent && (f->slope != 1 || f->intercept != 0);
-    if (f->scaled && !isfinite(f->intercept))
+    v->slope = (double)h->scl_slope;
+    v->intercept = (double)h->scl_inter;
+    bool absent = !isfinite(v->slope) || v->slope == 0; /* as the format has it */
+    v->scaled = !absent && (v->slope != 1 || v->intercept != 0);
+    if (v->scaled && !isfinite(v->intercept))
         return source_refuse(f->source, "has an intercept that is not finite");
     return EXIT_DONE;
 }
@@ -174,67 +185,28 @@ static int skip_extensions(volume_file *f)
     return status;
 }
 
-#define STORED(type)              \
-    {                             \
-        type v;                   \
-        memcpy(&v, at, sizeof v); \
-        return (double)v;         \
-    }
-
-static double stored_value(int datatype, const unsigned char *at)
-{
-    switch (datatype) {
-    case DT_UINT8:
-        STORED(uint8_t)
-    case DT_INT8:
-        STORED(int8_t)
-    case DT_UINT16:
-        STORED(uint16_t)
-    case DT_INT16:
-        STORED(int16_t)
-    case DT_UINT32:
-        STORED(uint32_t)
-    case DT_INT32:
-        STORED(int32_t)
-    case DT_UINT64:
-        STORED(uint64_t)
-    case DT_INT64:
-        STORED(int64_t)
-    case DT_FLOAT32:
-        STORED(float)
-    default:
-        STORED(double)
-    }
-}
-#undef STORED
-
 static int read_voxels(volume_file *f, tensor *t)
 {
     unsigned char raw[CHUNK];
-    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a type without a width has been refused */
-    int64_t most = CHUNK / f->width, count;
-    for (int64_t i = 0; i < t->elements; i += count) {
-        count = t->elements - i < most ? t->elements - i : most;
+    char *to = t->data;
+    int64_t width = t->dtype == CLCONV_FLOAT64 ? 8 : 4;
+    f->voxels.to = t->dtype;
+    for (int64_t left = t->elements, count; left > 0; left -= count, to += count * width) {
+        count = left < CONVERSION_MOST ? left : CONVERSION_MOST;
         int status = read_bytes(f, raw, (unsigned)(count * f->width));
         if (status != EXIT_DONE) return status;
-        if (f->swapped) nifti_swap_Nbytes(count, f->width, raw);
-        for (int64_t j = 0; j < count; j++) {
-            double v = stored_value(f->header.datatype, raw + j * f->width);
-            if (f->scaled) v = v * f->slope + f->intercept;
-            if (t->dtype == CLCONV_FLOAT64)
-                ((double *)t->data)[i + j] = v;
-            else
-                ((float *)t->data)[i + j] = (float)v;
-        }
+        conversion_run(&f->voxels, raw, to, count);
     }
-    return read_end(f);
+    int status = read_end(f);
+    if (status == EXIT_DONE) conversion_warn(&f->voxels, f->source);
+    return status;
 }
 
-static int read_tensor(volume_file *f, tensor *t)
+static int read_tensor(volume_file *f, tensor_dtype dtype, tensor *t)
 {
     const nifti_1_header *h = &f->header;
     int64_t shape[5] = {1, channels_of(h), h->dim[3], h->dim[2], h->dim[1]};
-    int status = tensor_create(h->datatype == DT_FLOAT64 ? CLCONV_FLOAT64 : CLCONV_FLOAT32, 5, shape, t);
+    int status = tensor_create(tensor_dtype_choose(dtype, h->datatype == DT_FLOAT64), 5, shape, t);
     if (status != EXIT_DONE) return status;
     t->volume = volume_create(h);
     if (t->volume == NULL) return tool_fail(EXIT_FAILED, "%s: out of memory", f->source->name);
@@ -242,9 +214,18 @@ static int read_tensor(volume_file *f, tensor *t)
     return status == EXIT_DONE ? read_voxels(f, t) : status;
 }
 
-int volume_read(source *s, tensor *t)
+/* A stream on a descriptor that stays the caller's; NULL if it cannot be had. */
+static gzFile open_stream(int file)
 {
-    volume_file f = {.source = s, .stream = volume_open_stream(s->file, "rb")};
+    int copy = dup(file); /* the stream closes its own */
+    gzFile stream = copy < 0 ? NULL : gzdopen(copy, "rb");
+    if (stream == NULL && copy >= 0) close(copy);
+    return stream;
+}
+
+int volume_read(source *s, tensor_dtype dtype, tensor *t)
+{
+    volume_file f = {.source = s, .stream = open_stream(s->file)};
     tensor made = {.rank = 0};
     bool named_compressed = tensor_ends_with(s->path, ".gz");
     int status = EXIT_DONE;
@@ -255,7 +236,7 @@ int volume_read(source *s, tensor *t)
         status = source_refuse(s, named_compressed ? "is not compressed by gzip, as its ending says"
                                                    : "is compressed by gzip; its ending must be .nii.gz");
     if (status == EXIT_DONE) status = read_header(&f);
-    if (status == EXIT_DONE) status = read_tensor(&f, &made);
+    if (status == EXIT_DONE) status = read_tensor(&f, dtype, &made);
     if (status == EXIT_DONE)
         *t = made;
     else

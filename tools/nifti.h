@@ -9,13 +9,12 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <zlib.h>
 
 struct nifti_1_header;
 
 /* Reads a volume of 3 or 4 dimensions as (1, 1, D, H, W) or (1, C, D, H, W). Returns an exit status; the
  * failure has been reported. *t is written only on success. */
-int volume_read(source *s, tensor *t);
+int volume_read(source *s, tensor_dtype dtype, tensor *t);
 
 /* Whether a tensor of this shape fits a NIfTI-1 file: (D, H, W), (C, D, H, W) or (1, C, D, H, W), each extent
  * 1 to 32767. If not it is reported as wrong use of the option `name`. */
@@ -28,9 +27,6 @@ bool volume_write(FILE *file, bool compressed, const tensor *t);
 /* A copy of the header, or NULL if memory is out. */
 volume_header *volume_create(const struct nifti_1_header *header);
 void volume_release(volume_header *volume); /* NULL is ignored */
-
-/* A stream on a descriptor that stays the caller's; NULL if it cannot be had. */
-gzFile volume_open_stream(int file, const char *mode);
 
 /* How the axes D, H, W lie in the world. Without a header: 1 apart, W to the right, H to the front, D up. */
 typedef struct volume_frame {

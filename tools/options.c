@@ -295,6 +295,15 @@ int option_op(void *member, const char *name, const char *value)
                      name, value);
 }
 
+int option_dtype(void *member, const char *name, const char *value)
+{
+    int wide = !strcmp(value, "float64");
+    if (!wide && strcmp(value, "float32") != 0)
+        return tool_fail(EXIT_WRONG_USE, "%s is '%s'; it must be 'float32' or 'float64'", name, value);
+    *(tensor_dtype *)member = wide ? TENSOR_DTYPE_FLOAT64 : TENSOR_DTYPE_FLOAT32;
+    return EXIT_DONE;
+}
+
 int option_activation(void *member, const char *name, const char *value)
 {
     static const char *const names[] = {"none", "relu", "leaky_relu", "silu", "sigmoid", "tanh", "gelu"};

@@ -4,7 +4,7 @@
 #ifndef CLCONV_TOOLS_OPTIONS_H
 #define CLCONV_TOOLS_OPTIONS_H
 
-#include "tool.h"
+#include "tensor.h"
 
 /* Stores `value` (NULL for a flag) in `member`; `name` is the option with its dashes, for messages. */
 typedef int (*option_parser)(void *member, const char *name, const char *value);
@@ -68,6 +68,17 @@ int option_padding_mode(void *member, const char *name, const char *value); /* c
 int option_padding(void *member, const char *name, const char *value);      /* conv_padding */
 int option_op(void *member, const char *name, const char *value);           /* clconv_op */
 int option_activation(void *member, const char *name, const char *value);   /* activation_choice */
+int option_dtype(void *member, const char *name, const char *value);        /* tensor_dtype */
+
+/* --dtype of commands that read tensors, an entry of a table whose struct is `type` and has a `dtype`. */
+#define DTYPE_OPTION(type)                                                        \
+    {                                                                             \
+        "dtype", "TYPE",                                                          \
+            "float32 or float64: what all tensors become, whatever their files\n" \
+            "hold; default: float32 and float64 stay, other types are refused\n"  \
+            "but for a volume's, which become float32",                           \
+            option_dtype, offsetof(type, dtype)                                   \
+    }
 
 /* --stride, --padding, --dilation, --groups, --padding-mode. */
 typedef struct conv_options {

@@ -6,6 +6,7 @@
 
 #include "nifti.h"
 #include "npy.h"
+#include "npz.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -189,6 +190,10 @@ static int claim(outputs *set, output made)
 
 int outputs_claim(outputs *set, const char *name, const char *path)
 {
+    if (npz_is_path(path))
+        return tool_fail(EXIT_WRONG_USE,
+                         "%s: '%s' is an archive or a member of one; clconv writes .npy, .nii or .nii.gz",
+                         name, path);
     if (!tensor_ends_with(path, ".npy") && !tensor_ends_with(path, ".nii") &&
         !tensor_ends_with(path, ".nii.gz"))
         return tool_fail(EXIT_WRONG_USE,

@@ -51,8 +51,10 @@ static double voxel_mean(const turns *turned, int64_t size, int64_t z, int64_t y
     return sum / 80;
 }
 
-static void fill(float *voxels, int64_t size)
+static void fill(tensor *t, int64_t size)
 {
+    double *wide = t->data;
+    float *narrow = t->data;
     turns turned;
     for (int i = 0; i < ELLIPSOIDS; i++) {
         double radians = ellipsoids[i].turn * 0.01745329251994329577;
@@ -62,10 +64,13 @@ static void fill(float *voxels, int64_t size)
     for (int64_t z = 0; z < size; z++)
         for (int64_t y = 0; y < size; y++)
             for (int64_t x = 0; x < size; x++)
-                *voxels++ = (float)voxel_mean(&turned, size, z, y, x);
+                if (t->dtype == CLCONV_FLOAT64)
+                    *wide++ = voxel_mean(&turned, size, z, y, x);
+                else
+                    *narrow++ = (float)voxel_mean(&turned, size, z, y, x);
 }
 
-bool phantom_read(const char *name, const char *text, tensor *t, int *status)
+bool phantom_read(const char *name, const char *text, tensor_dtype dtype, tensor *t, int *status)
 {
     static const char prefix[] = "phantom:";
     if (strncmp(text, prefix, sizeof prefix - 1) != 0) return false;
@@ -78,7 +83,7 @@ bool phantom_read(const char *name, const char *text, tensor *t, int *status)
         return true;
     }
     int64_t shape[5] = {1, 1, size, size, size};
-    *status = tensor_create(CLCONV_FLOAT32, 5, shape, t);
-    if (*status == EXIT_DONE) fill(t->data, size);
+    *status = tensor_create(tensor_dtype_choose(dtype, false), 5, shape, t);
+    if (*status == EXIT_DONE) fill(t, size);
     return true;
 }

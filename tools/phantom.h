@@ -8,9 +8,9 @@
 
 enum { PHANTOM_SMALLEST = 8, PHANTOM_LARGEST = 512 };
 
-/* If `text` is "phantom:SIZE", makes *t a float32 volume of (1, 1, SIZE, SIZE, SIZE) and returns true;
+/* If `text` is "phantom:SIZE", makes *t a volume of that type, float32 by default, of (1, 1, SIZE, SIZE, SIZE) and returns true;
  * *status is the exit status, a failure having been reported as one of `name`. Any other text is a path:
  * false. */
-bool phantom_read(const char *name, const char *text, tensor *t, int *status);
+bool phantom_read(const char *name, const char *text, tensor_dtype dtype, tensor *t, int *status);
 
 #endif

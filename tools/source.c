@@ -49,6 +49,7 @@ int source_read(source *s, void *to, int64_t bytes)
 {
     enum { LARGEST = 1 << 30 };
     char *at = to;
+    if (s->read != NULL) return s->read(s, to, bytes);
     while (bytes > 0) {
         ssize_t got = read(s->file, at, bytes < LARGEST ? (size_t)bytes : (size_t)LARGEST);
         if (got < 0 && errno == EINTR) continue;
@@ -70,6 +71,16 @@ int source_refuse(const source *s, const char *format, ...)
     for (char *c = text; *c != '\0'; c++)
         if (*c < ' ' || *c > '~') *c = '?';
     return tool_fail(EXIT_WRONG_USE, "%s: '%s' %s", s->name, s->path, text);
+}
+
+void source_warn(const source *s, const char *format, ...)
+{
+    char text[CLCONV_MESSAGE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    tool_warn("%s: '%s': %s", s->name, s->path, text);
 }
 
 int source_fail(const source *s)

@@ -1,8 +1,9 @@
-/* Tensors in host memory; see tensor.h. The formats themselves are in npy.c and nifti.c. */
+/* Tensors in host memory; see tensor.h. The formats themselves are in npy.c, npz.c and nifti.c. */
 #include "tensor.h"
 
 #include "nifti.h"
 #include "npy.h"
+#include "npz.h"
 #include "source.h"
 
 #include <inttypes.h>
@@ -44,17 +45,26 @@ bool tensor_ends_with(const char *path, const char *ending)
     return length >= tail && strcmp(path + length - tail, ending) == 0;
 }
 
-int tensor_read(const char *name, const char *path, tensor *t)
+clconv_dtype tensor_dtype_choose(tensor_dtype wanted, bool stored_wide)
+{
+    if (wanted == TENSOR_DTYPE_STORED) return stored_wide ? CLCONV_FLOAT64 : CLCONV_FLOAT32;
+    return wanted == TENSOR_DTYPE_FLOAT64 ? CLCONV_FLOAT64 : CLCONV_FLOAT32;
+}
+
+int tensor_read(const char *name, const char *path, tensor_dtype dtype, tensor *t)
 {
     source s;
+    if (npz_is_path(path)) return npz_read(name, path, dtype, t);
     int status = source_open(name, path, &s);
     if (status != EXIT_DONE) return status;
     if (tensor_ends_with(path, ".npy"))
-        status = npy_read(&s, t);
+        status = npy_read(&s, dtype, t);
     else if (tensor_ends_with(path, ".nii") || tensor_ends_with(path, ".nii.gz"))
-        status = volume_read(&s, t);
+        status = volume_read(&s, dtype, t);
     else
-        status = source_refuse(&s, "has an unknown ending; a tensor's file ends in .npy, .nii or .nii.gz");
+        status =
+            source_refuse(&s, "has an unknown ending; a tensor's file ends in .npy, .nii or .nii.gz, or is "
+                              "a member of an archive, FILE.npz:NAME");
     source_close(&s);
     return status;
 }

@@ -1,5 +1,5 @@
-/* Tensors in host memory and in files: .npy (<f4, <f8, C order) and NIfTI-1 (.nii, .nii.gz), told apart by
- * the name's ending. Every function returns an exit status of tool.h and has reported its failure. */
+/* Tensors in host memory and in files: .npy, members of .npz (FILE.npz:NAME) and NIfTI-1 (.nii, .nii.gz), told
+ * apart by the name's ending. Every function returns an exit status of tool.h and has reported its failure. */
 #ifndef CLCONV_TOOLS_TENSOR_H
 #define CLCONV_TOOLS_TENSOR_H
 
@@ -24,8 +24,18 @@ typedef struct tensor {
 /* A zeroed `tensor` may be released. */
 void tensor_release(tensor *t);
 
+/* What --dtype says that tensors become. */
+typedef enum tensor_dtype {
+    TENSOR_DTYPE_STORED, /* nothing: float32 and float64 stay, a volume's integers become float32 */
+    TENSOR_DTYPE_FLOAT32,
+    TENSOR_DTYPE_FLOAT64
+} tensor_dtype;
+
+/* The type of a tensor that is stored as float64, or as something else. */
+clconv_dtype tensor_dtype_choose(tensor_dtype wanted, bool stored_wide);
+
 /* `name` is the option that gave the path, for messages: "--input". */
-int tensor_read(const char *name, const char *path, tensor *t);
+int tensor_read(const char *name, const char *path, tensor_dtype dtype, tensor *t);
 
 /* Allocates zeroed data; checks the product of the shape. */
 int tensor_create(clconv_dtype dtype, int rank, const int64_t *shape, tensor *t);

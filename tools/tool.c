@@ -28,6 +28,16 @@ int tool_fail(int exit_status, const char *format, ...)
     return exit_status;
 }
 
+void tool_warn(const char *format, ...)
+{
+    char text[2 * CLCONV_MESSAGE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    print_line("warning: ", text);
+}
+
 int tool_fail_library(const char *context, const clconv_error *err)
 {
     int wrong_use = err->status == CLCONV_INVALID_PROBLEM || err->status == CLCONV_INVALID_ARGUMENT;

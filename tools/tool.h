@@ -22,6 +22,9 @@ int tool_fail(int exit_status, const char *format, ...) TOOL_PRINTF(2, 3);
  * `context` (may be NULL) is put before the message: "CONTEXT: message". */
 int tool_fail_library(const char *context, const clconv_error *err);
 
+/* Prints "clconv: warning: ..." as one line on stderr. */
+void tool_warn(const char *format, ...) TOOL_PRINTF(1, 2);
+
 /* Prints warnings and verbose text of a context on stderr. */
 void tool_message(void *user, clconv_message_level level, const char *text);
 

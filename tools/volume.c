@@ -3,16 +3,15 @@
  * then an offset), or spacings alone. All that are set move together. */
 #include "nifti.h"
 
-#include <errno.h>
+#include "gzip.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <nifti2_io.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <zlib.h>
 
-enum { HEADER_SIZE = 348, DATA_START = 352, BLOCK = 1 << 20, LONGEST = 32767 };
+enum { HEADER_SIZE = 348, DATA_START = 352, LONGEST = 32767 };
 
 struct volume_header {
     nifti_1_header header; /* in the machine's byte order; only its geometry is used */
@@ -28,14 +27,6 @@ volume_header *volume_create(const nifti_1_header *header)
 void volume_release(volume_header *volume)
 {
     free(volume);
-}
-
-gzFile volume_open_stream(int file, const char *mode)
-{
-    int copy = dup(file); /* the stream closes its own */
-    gzFile stream = copy < 0 ? NULL : gzdopen(copy, mode);
-    if (stream == NULL && copy >= 0) close(copy);
-    return stream;
 }
 
 int volume_check_shape(const char *name, const char *path, int rank, const int64_t *shape)
@@ -94,31 +85,22 @@ static nifti_1_header *make_header(const tensor *t)
     return h;
 }
 
-/* zlib counts in `unsigned`, tensors in 64 bits. */
-static bool write_bytes(gzFile stream, const void *from, int64_t bytes)
+static bool write_plain(FILE *file, const gzip_part *parts, int count)
 {
-    const char *at = from;
-    for (int64_t count; bytes > 0; at += count, bytes -= count) {
-        count = bytes < BLOCK ? bytes : BLOCK;
-        if (gzwrite(stream, at, (unsigned)count) != (int)count) return false;
-    }
+    for (int i = 0; i < count; i++)
+        if (fwrite(parts[i].data, 1, (size_t)parts[i].bytes, file) != (size_t)parts[i].bytes) return false;
     return true;
 }
 
 bool volume_write(FILE *file, bool compressed, const tensor *t)
 {
     static const char no_extensions[DATA_START - HEADER_SIZE] = {0};
-    bool good = false;
     nifti_1_header *h = make_header(t);
-    /* Level 1: filtered voxels hardly compress further, and this is the slowest step of writing. */
-    gzFile stream = h == NULL ? NULL : volume_open_stream(fileno(file), compressed ? "wb1" : "wbT");
-    if (stream != NULL) {
-        errno = 0;
-        good = write_bytes(stream, h, HEADER_SIZE) &&
-               write_bytes(stream, no_extensions, sizeof no_extensions) &&
-               write_bytes(stream, t->data, t->elements * (t->dtype == CLCONV_FLOAT64 ? 8 : 4));
-        good = gzclose(stream) == Z_OK && good;
-    }
+    if (h == NULL) return false;
+    const gzip_part parts[] = {{h, HEADER_SIZE},
+                               {no_extensions, sizeof no_extensions},
+                               {t->data, t->elements * (t->dtype == CLCONV_FLOAT64 ? 8 : 4)}};
+    bool good = compressed ? gzip_write(file, parts, 3, 0) : write_plain(file, parts, 3);
     free(h);
     return good;
 }

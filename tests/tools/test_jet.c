@@ -169,7 +169,7 @@ static void the_phantom_has_skull_brain_and_ventricles(void)
 {
     tensor t = {0};
     int status = EXIT_FAILED;
-    CU_ASSERT(phantom_read("IN", "phantom:64", &t, &status));
+    CU_ASSERT(phantom_read("IN", "phantom:64", TENSOR_DTYPE_STORED, &t, &status));
     CU_ASSERT_EQUAL_FATAL(status, EXIT_DONE);
     CU_ASSERT_EQUAL(t.elements, 64 * 64 * 64);
     CU_ASSERT_EQUAL(voxel_at(&t, -0.95, -0.95, -0.95), 0);
@@ -185,8 +185,8 @@ static void a_path_is_no_phantom(void)
 {
     tensor t = {0};
     int status = EXIT_DONE;
-    CU_ASSERT_FALSE(phantom_read("IN", "phantom.nii", &t, &status));
-    CU_ASSERT_FALSE(phantom_read("IN", "/tmp/phantom:9", &t, &status));
+    CU_ASSERT_FALSE(phantom_read("IN", "phantom.nii", TENSOR_DTYPE_STORED, &t, &status));
+    CU_ASSERT_FALSE(phantom_read("IN", "/tmp/phantom:9", TENSOR_DTYPE_STORED, &t, &status));
 }
 
 const test_entry test_suite[] = {

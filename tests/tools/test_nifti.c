@@ -122,7 +122,7 @@ static const char *save(scratch *s, const built *b, bool compressed)
 static int read_quietly(scratch *s, const char *path, tensor *t)
 {
     scratch_hush(s);
-    int status = tensor_read("--input", path, t);
+    int status = tensor_read("--input", path, TENSOR_DTYPE_STORED, t);
     scratch_listen(s);
     return status;
 }

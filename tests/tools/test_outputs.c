@@ -62,7 +62,7 @@ static void a_commit_puts_all_in_place_and_nothing_else(void)
     CU_ASSERT_EQUAL(scratch_count(&s), 2);
     for (int i = 0; i < 2; i++) {
         tensor t = {0};
-        CU_ASSERT_EQUAL(tensor_read("--input", i == 0 ? a : b, &t), EXIT_DONE);
+        CU_ASSERT_EQUAL(tensor_read("--input", i == 0 ? a : b, TENSOR_DTYPE_STORED, &t), EXIT_DONE);
         CU_ASSERT_EQUAL(t.elements, 1);
         tensor_release(&t);
     }
