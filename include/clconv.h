@@ -524,7 +524,8 @@ typedef struct clconv_check_result {
     clconv_op op;
     const char *algorithm;
     const char *problem; /* text */
-    const char *data;    /* "integer" (must be exact) or "random" (must be within the bound) */
+    const char *data;    /* "integer" (must be exact), "random" (must be within the bound), or "special": random with a
+                            NaN, infinities and a huge value in the input and the output's gradient */
     clconv_status status;
     const char *message; /* of the failure, or why it was skipped; "" if passed */
     double worst;        /* largest error as a share of the bound; above 1 is a failure */

@@ -87,7 +87,7 @@ size_t forward_algorithm_count(void);
 bool algorithm_serves(const char *algorithm, clconv_op op);
 
 /* Whether the algorithm accumulates directly, so that integers are exact and bound_direct() holds; else
- * bound_default() holds, and a NaN may reach more than its window. */
+ * bound_default() holds. */
 bool algorithm_is_direct(const char *algorithm);
 
 /* The error that the promises allow at an output of this magnitude, of a problem without an activation. */

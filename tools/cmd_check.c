@@ -19,7 +19,8 @@ static const command_help check_help = {
     "check", "[--quick] [--device SELECTOR] [--json]",
     "Runs every algorithm on a table of problems and compares with a reference in double\n"
     "precision. A case passes if its worst error is at most 100% of the bound; with integer\n"
-    "data the result must be exact. Exit status 1 if a case fails.",
+    "data the result must be exact, and special data hold NaN, infinities and a huge value.\n"
+    "Exit status 1 if a case fails.",
     0};
 
 typedef struct check_count {

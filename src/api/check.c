@@ -1,6 +1,7 @@
 /* clconv_check(): this device against the reference. Every op by every algorithm that serves it, on a table
  * of problems that between them reach every branch of the kernels; integer data must come out exact, random
- * data within the algorithm's bound. */
+ * data within the algorithm's bound, and where a few of them are not finite, or are huge, so must the results be that the
+ * reference has so, and no others. */
 #include "base/error.h"
 #include "base/text.h"
 #include "plan/plan.h"
@@ -59,6 +60,10 @@ static const check_case cases[] = {
     {"mb2ic5id3ih5iw17oc7kd2", ZEROS, 0, 1, 0, 1, GELU},
 };
 
+typedef enum check_kind { INTEGER, RANDOM, SPECIAL, KINDS } check_kind;
+
+static const char *const kind_names[] = {[INTEGER] = "integer", [RANDOM] = "random", [SPECIAL] = "special"};
+
 /* Host arrays of one case: the tensors as doubles, what the op makes exactly, and memory for the device's. */
 typedef struct check_data {
     clconv_op op;
@@ -88,13 +93,23 @@ static void data_release(check_data *d)
 
 /* A linear congruential sequence (Knuth's MMIX constants): small integers, or fractions in (-1, 1) that
  * floats hold exactly. */
-static void fill(uint64_t *state, bool integers, double *values, float *floats, int64_t count)
+static void fill(uint64_t *state, check_kind kind, double *values, float *floats, int64_t count)
 {
     for (int64_t i = 0; i < count; i++) {
         *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         int64_t bits = (int64_t)(*state >> 40);
-        values[i] = integers ? (double)(bits % 7 - 3) : (double)(bits - (1 << 23)) * 0x1p-23;
+        values[i] = kind == INTEGER ? (double)(bits % 7 - 3) : (double)(bits - (1 << 23)) * 0x1p-23;
         floats[i] = (float)values[i];
+    }
+}
+
+/* A NaN, both infinities and a large value, far from each other where the tensor is large. */
+static void make_special(float large, double *values, float *floats, int64_t count)
+{
+    const float special[] = {NAN, INFINITY, -INFINITY, large};
+    for (int64_t i = 0; i < 4 && count > 4; i++) {
+        floats[(2 * i + 1) * count / 8] = special[i];
+        values[(2 * i + 1) * count / 8] = special[i];
     }
 }
 
@@ -136,7 +151,7 @@ static clconv_status data_allocate(check_data *d, clconv_error *err)
               : error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the check of '%s'", d->text);
 }
 
-static clconv_status data_create(const check_case *c, clconv_op op, bool integers, check_data *d,
+static clconv_status data_create(const check_case *c, clconv_op op, check_kind kind, check_data *d,
                                  clconv_error *err)
 {
     *d = (check_data){.op = op};
@@ -148,11 +163,16 @@ static clconv_status data_create(const check_case *c, clconv_op op, bool integer
     }
     const clconv_tensor_sizes *n = &d->g.elements;
     uint64_t state = 1;
-    fill(&state, integers, d->input, d->device_input, n->input);
-    fill(&state, integers, d->weight, d->device_weight, n->weight);
-    fill(&state, integers, d->bias, d->device_bias, n->bias);
-    fill(&state, integers, d->residual, d->device_residual, n->residual);
-    fill(&state, integers, d->grad_output, d->device_grad_output, n->output);
+    fill(&state, kind, d->input, d->device_input, n->input);
+    fill(&state, kind, d->weight, d->device_weight, n->weight);
+    fill(&state, kind, d->bias, d->device_bias, n->bias);
+    fill(&state, kind, d->residual, d->device_residual, n->residual);
+    fill(&state, kind, d->grad_output, d->device_grad_output, n->output);
+    if (kind == SPECIAL) {
+        make_special(0x1p100F, d->input, d->device_input,
+                     n->input); /* and products with another would overflow */
+        make_special(1, d->grad_output, d->device_grad_output, n->output);
+    }
     const reference_tensors tensors = {d->input, d->weight, d->problem.has_bias ? d->bias : NULL,
                                        d->problem.has_residual ? d->residual : NULL, d->grad_output};
     reference_op(op, &d->problem, &d->g, &tensors, d->exact, d->magnitude);
@@ -165,18 +185,22 @@ static bool is_exact(clconv_activation activation)
     return activation == NONE || activation == RELU || activation == LEAKY_RELU;
 }
 
-/* The largest error as a share of what is allowed; infinite where an exact result is not, or a NaN came out.
- */
-static double worst_error(const check_data *d, bool integers, bool direct)
+/* The error of a result as a share of what is allowed. */
+static double error_share(const check_data *d, check_kind kind, bool direct, int64_t i)
+{
+    double got = (double)d->device_made[i], exact = d->exact[i], error = fabs(got - exact);
+    if (got == exact || (isnan(got) && isnan(exact))) return 0;
+    double allowed =
+        kind == INTEGER ? 0 : bound_op(d->op, &d->problem, &d->g, direct, d->magnitude[i], exact);
+    return isfinite(error) && allowed > 0 ? error / allowed : INFINITY;
+}
+
+/* The largest of them; infinite where an exact result is not, or one is not finite that should be, or the reverse. */
+static double worst_error(const check_data *d, check_kind kind, bool direct)
 {
     double worst = 0;
-    for (int64_t i = 0; i < d->made; i++) {
-        double error = fabs((double)d->device_made[i] - d->exact[i]);
-        double allowed =
-            integers ? 0 : bound_op(d->op, &d->problem, &d->g, direct, d->magnitude[i], d->exact[i]);
-        double share = error == 0 ? 0 : allowed > 0 ? error / allowed : INFINITY;
-        if (!(share <= worst)) worst = isnan(share) ? INFINITY : share;
-    }
+    for (int64_t i = 0; i < d->made; i++)
+        worst = fmax(worst, error_share(d, kind, direct, i));
     return worst;
 }
 
@@ -195,29 +219,26 @@ static clconv_status compute(check_run *run, const clconv_plan_options *options,
     return clconv_conv3d_grad_host(run->context, &d->problem, options, &gradients, err);
 }
 
-static void check_algorithm(check_run *run, size_t index, bool integers, check_data *d)
+static void check_algorithm(check_run *run, size_t index, check_kind kind, check_data *d)
 {
     const char *algorithm = clconv_algorithm_name(index);
     bool direct = clconv_algorithm_accumulates_directly(index) != 0;
-    if (integers && (!direct || !is_exact(d->problem.activation))) return;
+    if (kind == INTEGER && (!direct || !is_exact(d->problem.activation))) return;
     clconv_error err = {.status = CLCONV_SUCCESS};
     clconv_plan_options options;
     clconv_plan_options_init(&options);
     options.algorithm = algorithm;
-    clconv_check_result result = {.op = d->op,
-                                  .algorithm = algorithm,
-                                  .problem = d->text,
-                                  .data = integers ? "integer" : "random",
-                                  .message = ""};
+    clconv_check_result result = {
+        .op = d->op, .algorithm = algorithm, .problem = d->text, .data = kind_names[kind], .message = ""};
     for (int64_t i = 0; i < d->made; i++)
         d->device_made[i] = NAN;
     result.status = compute(run, &options, d, &err);
     result.skipped = result.status == CLCONV_UNSUPPORTED;
     if (result.status == CLCONV_SUCCESS) {
-        result.worst = worst_error(d, integers, direct);
+        result.worst = worst_error(d, kind, direct);
         result.passed = result.worst <= 1;
         if (!result.passed)
-            result.message = integers ? "a result is not exact" : "an error exceeds the bound";
+            result.message = kind == INTEGER ? "a result is not exact" : "an error exceeds the bound";
     } else {
         result.message = err.message;
     }
@@ -225,14 +246,14 @@ static void check_algorithm(check_run *run, size_t index, bool integers, check_d
     if (run->callback != NULL) run->callback(run->user, &result);
 }
 
-static clconv_status check_one(check_run *run, const check_case *c, clconv_op op, bool integers,
+static clconv_status check_one(check_run *run, const check_case *c, clconv_op op, check_kind kind,
                                clconv_error *err)
 {
     check_data d;
-    clconv_status status = data_create(c, op, integers, &d, err);
+    clconv_status status = data_create(c, op, kind, &d, err);
     if (status != CLCONV_SUCCESS) return status;
     for (size_t i = 0; i < clconv_algorithm_count(); i++)
-        if (clconv_algorithm_serves(i, op)) check_algorithm(run, i, integers, &d);
+        if (clconv_algorithm_serves(i, op)) check_algorithm(run, i, kind, &d);
     data_release(&d);
     return CLCONV_SUCCESS;
 }
@@ -247,10 +268,9 @@ clconv_status clconv_check(clconv_context *context, int quick, clconv_check_call
     clconv_status status = runtime_check_process(err);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0] && status == CLCONV_SUCCESS; i++) {
         if (quick && !cases[i].quick) continue;
-        for (clconv_op op = CLCONV_FORWARD; op <= CLCONV_BACKWARD_BIAS && status == CLCONV_SUCCESS; op++) {
-            status = check_one(&run, &cases[i], op, true, err);
-            if (status == CLCONV_SUCCESS) status = check_one(&run, &cases[i], op, false, err);
-        }
+        for (clconv_op op = CLCONV_FORWARD; op <= CLCONV_BACKWARD_BIAS; op++)
+            for (check_kind kind = INTEGER; kind < KINDS && status == CLCONV_SUCCESS; kind++)
+                status = check_one(&run, &cases[i], op, kind, err);
     }
     if (status == CLCONV_SUCCESS) *failures = run.failures;
     return status;

@@ -163,7 +163,7 @@ class Check(Reports):
                 self.assertLessEqual(case["worst"], 0 if case["data"] == "integer" else 1)
             else:
                 self.assertGreater(len(case["message"]), 3)
-        self.assertEqual({c["data"] for c in cases}, {"integer", "random"})
+        self.assertEqual({c["data"] for c in cases}, {"integer", "random", "special"})
         self.assertEqual({c["op"] for c in cases if c["passed"]},
                          {"forward", "backward-input", "backward-weight", "backward-bias"})
 

@@ -131,6 +131,24 @@ static void expect_answer(const case_bench *b, const char *algorithm, const char
         case_expect_bound(b, algorithm);
 }
 
+void case_expect_special(case_bench *b, double *place, double special, bool strict)
+{
+    const double before = *place;
+    b->own.strict |= strict;
+    *place = special;
+    free(b->expected.output);
+    CU_ASSERT_FATAL(test_reference_compute_op(b->op, &b->c->problem, &b->data, &b->expected));
+    for (size_t a = 0; a < clconv_algorithm_count(); a++) {
+        const char *algorithm = clconv_algorithm_name(a);
+        test_plan p;
+        if (!clconv_algorithm_serves(a, b->op)) continue;
+        if (!case_plan(b, algorithm, false, CLCONV_WORKSPACE_UNLIMITED, &p)) continue;
+        if (case_run(b, &p, algorithm, b->output)) expect_answer(b, algorithm, "a special value");
+        test_plan_release(&p);
+    }
+    *place = before;
+}
+
 /* A second run of the plan, and a run with packed weights, give the same bits. */
 static void expect_same_bits(const case_bench *b, const test_plan *p, const char *algorithm)
 {

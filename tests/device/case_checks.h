@@ -45,4 +45,7 @@ void case_expect_exact(const case_bench *b, const char *algorithm, const char *w
                        const double *expected);
 void case_expect_bound(const case_bench *b, const char *algorithm);
 
+/* Runs every algorithm that serves the op on data with a special value at `place`, against the reference on the same. */
+void case_expect_special(case_bench *b, double *place, double special, bool strict);
+
 #endif

@@ -71,7 +71,8 @@ static clconv_problem random_problem(random_state *r)
             random_axis(r, axis, &p);
         p.has_bias = (int)random_between(r, 0, 1);
         p.has_residual = (int)random_between(r, 0, 1);
-        p.activation = (clconv_activation)pick(r, (const int64_t[]){0, 0, 1, 0, 2, 3, 4, 5, 6}, is_full ? 9 : 3);
+        p.activation =
+            (clconv_activation)pick(r, (const int64_t[]){0, 0, 1, 0, 2, 3, 4, 5, 6}, is_full ? 9 : 3);
     } while (clconv_problem_validate(&p, NULL) != CLCONV_SUCCESS);
     return p;
 }
@@ -224,8 +225,8 @@ static void report(const expectation *x, const char *algorithm, uint64_t number,
     clconv_problem_format(x->problem, text, NULL);
     CU_FAIL("see above");
     if (reported++ > MOST_REPORTS) return;
-    printf("\n  problem %" PRIu64 ", %s, %s, %s mode %d: %lld of %lld wrong, element %lld is %g, not %g", number,
-           clconv_op_name(x->op), algorithm, text, (int)x->problem->padding_mode, (long long)wrong,
+    printf("\n  problem %" PRIu64 ", %s, %s, %s mode %d: %lld of %lld wrong, element %lld is %g, not %g",
+           number, clconv_op_name(x->op), algorithm, text, (int)x->problem->padding_mode, (long long)wrong,
            (long long)x->count, (long long)at, got, x->exact[at]);
 }
 
@@ -283,8 +284,7 @@ static void check_problem(uint64_t number)
 static void test_random_problems(void)
 {
     is_full = getenv("CLCONV_FULL_TESTS") != NULL;
-    uint64_t count =
-        number_from_environment("CLCONV_SPECIAL_COUNT", is_full ? FULL_COUNT : DEFAULT_COUNT);
+    uint64_t count = number_from_environment("CLCONV_SPECIAL_COUNT", is_full ? FULL_COUNT : DEFAULT_COUNT);
     for (uint64_t number = 0; number < count; number++)
         check_problem(number);
     printf("%lld values compared; ", (long long)compared);
