@@ -17,6 +17,11 @@ static void choose(const request *q, parameter_set *p)
     *p = (parameter_set){{0}};
 }
 
+static int64_t column_blocks(const request *q)
+{
+    return ceil_divide(q->problem->input[2], traits_vector_width(q->traits, q->geometry->element_size));
+}
+
 static gradient_indexed_arguments describe(const request *q, int64_t items)
 {
     const clconv_problem *p = q->problem;
@@ -37,6 +42,7 @@ static gradient_indexed_arguments describe(const request *q, int64_t items)
         .end_depth = g->padded[0],
         .end_height = g->padded[1],
         .end_width = g->padded[2],
+        .column_blocks = column_blocks(q),
         .has_bias = q->op == CLCONV_TRANSPOSED && p->has_bias,
     };
 }
@@ -73,7 +79,9 @@ static void emit_input(const request *q, const parameter_set *p, recipe *r, text
     kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
     s.flops = products(q);
     s.efficiency = 0.005;
-    append(q, &s, q->problem->batch * q->problem->in_channels * q->problem->input[0] * q->problem->input[1],
+    const clconv_problem *problem = q->problem;
+    append(q, &s,
+           problem->batch * problem->in_channels * problem->input[0] * problem->input[1] * column_blocks(q),
            r);
 }
 
