@@ -112,16 +112,6 @@ static inline void add_row(global const real *from, const gradient_row *g, const
     add_border(from, g, a, volume, g->before + g->width, g->before + g->width + g->after);
 }
 
-/* The position on a padded axis after x that reads element i; `end` if there is none. */
-static inline long next_position(const long x, const long i, const long before, const long size,
-                                 const long end, const long mode)
-{
-    if (mode == PADDING_ZEROS) return x < i + before ? i + before : end;
-    for (long p = x + 1; p < end; p++)
-        if (padding_source(mode, p - before, size) == i) return p;
-    return end;
-}
-
 kernel void pad_backward(TENSOR(const real, volumes), TENSOR(const real, bias),
                          TENSOR(real, gradient) PAD_BACKWARD_ARGUMENTS(ARGUMENT))
 {

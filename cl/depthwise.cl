@@ -19,6 +19,7 @@
  */
 #include "arguments/depthwise.clh"
 #include "common/pad_rows.clh"
+#include "common/partial_sums.clh"
 
 #define TILE_ROWS DEPTHS
 #include "common/phases.clh"
@@ -88,15 +89,23 @@ typedef struct tile_place {
     bool streams;
 } tile_place;
 
+/* Rows of taps of a run. */
+#define RUN_ROWS (SUM_RUN / (KERNEL_D * KERNEL_W))
+
 ALWAYS_INLINE void convolve(const int vectors, const tap_range *t, const tile_place *p)
 {
-    realv acc[DEPTHS][VECTORS];
+    enum { COUNT = DEPTHS * VECTORS };
+    const bool is_long = t->kernel_h > RUN_ROWS;
+    realv acc[DEPTHS][VECTORS], totals[SUM_LEVELS][COUNT];
 #pragma unroll
     for (int r = 0; r < DEPTHS; r++)
 #pragma unroll
         for (int v = 0; v < VECTORS; v++)
             acc[r][v] = (realv)p->bias;
+    if (is_long) start_totals(acc[0], totals[0], COUNT, VECTORS, vectors);
     for (int kh = 0; kh < t->kernel_h; kh++) {
+        if (kh > 0 && kh % RUN_ROWS == 0)
+            end_run(acc[0], totals[0], COUNT, VECTORS, vectors, kh / RUN_ROWS - 1);
         const int row = kh * t->dilation_h;
         global const real *row_x = t->x + ROW(row, t->phase_pitch, t->pitch);
 #pragma unroll
@@ -108,6 +117,7 @@ ALWAYS_INLINE void convolve(const int vectors, const tap_range *t, const tile_pl
                 accumulate_dilated(acc, vectors, t, x, w);
         }
     }
+    if (is_long) add_totals(acc[0], totals[0], COUNT, VECTORS, vectors, (t->kernel_h - 1) / RUN_ROWS);
     store_tile(acc, vectors, p->out, p->e, p->out_plane, p->depths, p->q, 0, p->positions, p->pitch, p->width,
                p->streams);
 }

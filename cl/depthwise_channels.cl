@@ -23,6 +23,7 @@
 #include "arguments/depthwise_channels.clh"
 #include "common/channel_sums.clh"
 #include "common/padding.clh"
+#include "common/partial_sums.clh"
 
 /* What is turned: `channels` channels `step` elements apart, of a tensor of which `left` elements are left. */
 typedef struct channel_rows {
@@ -125,12 +126,14 @@ typedef struct row_taps {
     tap_range d, h;
 } row_taps;
 
-ALWAYS_INLINE void sum_row(global real *sums, const int count, const row_taps *t, const realv bias)
+/* Starts from the bias, or adds to the sums that are there. */
+ALWAYS_INLINE void sum_row(global real *sums, const int count, const row_taps *t, const realv bias,
+                           const bool adds)
 {
     realv acc[POSITIONS];
 #pragma unroll
     for (int p = 0; p < POSITIONS; p++)
-        acc[p] = bias;
+        acc[p] = adds ? (realv)0 : bias;
     for (long kd = t->d.first; kd < t->d.last; kd++)
         for (long kh = t->h.first; kh < t->h.last; kh++) {
             global const real *x = t->x + kd * t->plane_step + kh * t->row_step,
@@ -151,15 +154,18 @@ ALWAYS_INLINE void sum_row(global real *sums, const int count, const row_taps *t
         }
 #pragma unroll
     for (int p = 0; p < POSITIONS; p++)
-        if (p < count) vector_store(acc[p], sums + p * VECTOR_WIDTH);
+        if (p < count)
+            vector_store(adds ? vector_load(sums + p * VECTOR_WIDTH) + acc[p] : acc[p],
+                         sums + p * VECTOR_WIDTH);
 }
 
 /* There is code for each count of positions. */
-#define CASE(count)                    \
-    case count:                        \
-        sum_row(sums, count, t, bias); \
+#define CASE(count)                          \
+    case count:                              \
+        sum_row(sums, count, t, bias, adds); \
         break;
-static inline void sum_tile(global real *sums, const int count, const row_taps *t, const realv bias)
+static inline void sum_tile(global real *sums, const int count, const row_taps *t, const realv bias,
+                            const bool adds)
 {
     switch (count) {
         CASE(1)
@@ -183,15 +189,35 @@ static inline void sum_tile(global real *sums, const int count, const row_taps *
     }
 }
 
+/* A row of a tile whose taps are several runs: parts of planes of the kernel, or some planes. */
+static inline void sum_long_tile(global real *sums, const int count, const row_taps *t, const realv bias)
+{
+    const long rows = items_of_run(max(t->h.last - t->h.first, 1L), KERNEL_W, SUM_RUN),
+               planes = items_of_run(max(t->d.last - t->d.first, 1L), rows * KERNEL_W, SUM_RUN);
+    row_taps run = *t;
+    bool adds = false;
+    for (long kd = t->d.first; kd < t->d.last || !adds; kd += planes)
+        for (long kh = t->h.first; kh < t->h.last || !adds; kh += rows) {
+            run.d.first = kd, run.d.last = min(kd + planes, t->d.last);
+            run.h.first = kh, run.h.last = min(kh + rows, t->h.last);
+            sum_tile(sums, count, &run, bias, adds);
+            adds = true;
+        }
+}
+
 /* A row of outputs, shared out evenly; t.x is under its first. */
 static inline void sum_tiles(global real *sums, const long width, const long tiles, row_taps t,
                              const realv bias)
 {
     global const real *row = t.x;
+    const bool is_long = (t.d.last - t.d.first) * (t.h.last - t.h.first) * KERNEL_W > SUM_RUN;
     for (long i = 0; i < tiles; i++) {
         const long x = i * width / tiles, count = (i + 1) * width / tiles - x;
         t.x = row + x * STRIDE_W * VECTOR_WIDTH;
-        sum_tile(sums + x * VECTOR_WIDTH, (int)count, &t, bias);
+        if (is_long)
+            sum_long_tile(sums + x * VECTOR_WIDTH, (int)count, &t, bias);
+        else
+            sum_tile(sums + x * VECTOR_WIDTH, (int)count, &t, bias, false);
     }
 }
 

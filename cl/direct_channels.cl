@@ -60,8 +60,11 @@ direct_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(co
         real start[OUT_CHANNELS];
         for (int o = 0; o < OUT_CHANNELS; o++)
             start[o] = has_bias && o < channels ? TENSOR_START(bias)[group * group_out + first_out + o] : 0;
-        long first_position = 0, last_position = 0;
-        for (long first_in = 0; first_in < group_in; first_in += block_in) {
+        long first_position = 0, last_position = 0, blocks_summed = 0;
+        for (long first_in = 0; first_in < group_in; first_in += block_in, blocks_summed++) {
+            if (levels > 0 && blocks_summed > 0 && blocks_summed % level_blocks == 0)
+                end_run_of_sums(slice, slice + sums_size, (last_position - first_position) * OUT_CHANNELS,
+                                sums_size, levels, blocks_summed / level_blocks - 1);
             tap_list taps;
             tile_sum t = {
                 .weight =
@@ -74,6 +77,7 @@ direct_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(co
                 .end_ahead = ahead.last,
                 .step_ahead = (last_tile - first_tile) * VECTOR_WIDTH,
                 .taps = &taps,
+                .is_long = group_in * kernel_d * kernel_h * kernel_w > SUM_RUN,
             };
             for (long tile = first_tile; tile < last_tile; tile++) {
                 const long z = tile / plane_tiles, row_block = tile / row_tiles % row_blocks,
@@ -96,6 +100,9 @@ direct_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(co
                 sum_tile(sums, &n, &t, &taps, z, y, x, rows, columns);
             }
         }
+        if (levels > 0)
+            add_totals_of_sums(slice, slice + sums_size, (last_position - first_position) * OUT_CHANNELS,
+                               sums_size, levels, (blocks_summed - 1) / level_blocks);
         const long at = (volume * group_out + first_out) * out_depth * out_plane + first_position;
         store_sums(slice, last_position - first_position, TENSOR_START(output) + at, EPILOGUE_AT(at),
                    out_depth * out_plane, channels);

@@ -19,6 +19,7 @@
 #include "arguments/direct_indexed.clh"
 #include "common/epilogue.clh"
 #include "common/padding.clh"
+#include "common/partial_sums.clh"
 #include "common/types.clh"
 
 /* VECTOR_WIDTH elements of a row for output columns that start at input column `x` and are `stride` apart;
@@ -63,7 +64,8 @@ direct_indexed(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
                TENSOR(real, output) EPILOGUE_TENSOR DIRECT_INDEXED_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
 {
     const long taps = kernel_d * kernel_h * kernel_w;
-    const long filter = group_in * taps;
+    const long filter = group_in * taps, run = run_of_taps(taps);
+    const bool is_long = filter > run;
     for (long row = get_group_id(2); row < rows; row += get_num_groups(2)) {
         const long oh = row % out_height, od = row / out_height % out_depth, n = row / out_height / out_depth;
         for (long segment = get_group_id(1); segment < segments; segment += get_num_groups(1)) {
@@ -75,11 +77,13 @@ direct_indexed(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
                 const long out_channel = group * group_out + first_out;
                 const int channels = (int)min((long)OUT_CHANNELS, group_out - first_out);
 
-                realv acc[OUT_CHANNELS];
+                realv acc[OUT_CHANNELS], totals[SUM_LEVELS][OUT_CHANNELS];
 #pragma unroll
                 for (int o = 0; o < OUT_CHANNELS; o++)
                     acc[o] = (realv)(has_bias && o < channels ? TENSOR_START(bias)[out_channel + o] : 0);
 
+                long ended = 0, products = 0; /* runs; of this one */
+                if (is_long) start_totals(acc, totals[0], OUT_CHANNELS, 1, 1);
                 for (long c = 0; c < group_in; c++) {
                     global const real *volume =
                         TENSOR_START(input) + ((n * groups + group) * group_in + c) * depth * height * width;
@@ -96,12 +100,17 @@ direct_indexed(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
                             const long x = ow * stride_w + kw * dilation_w - pad_width;
                             const realv column =
                                 is_zero ? (realv)0 : load_columns(line, x, stride_w, width, mode, lanes);
+                            if (products++ == run) {
+                                end_run(acc, totals[0], OUT_CHANNELS, 1, 1, ended++);
+                                products = 1;
+                            }
 #pragma unroll
                             for (int o = 0; o < OUT_CHANNELS; o++)
                                 if (o < channels) acc[o] = (realv)tap[o * filter + kw] * column + acc[o];
                         }
                     }
                 }
+                if (is_long) add_totals(acc, totals[0], OUT_CHANNELS, 1, 1, ended);
 #pragma unroll
                 for (int o = 0; o < OUT_CHANNELS; o++) {
                     const long channel = n * groups * group_out + out_channel + o;

@@ -35,6 +35,7 @@ panels(TENSOR(const real, panels), TENSOR(const real, weight), TENSOR(const real
             tile_of_panels t = {.panel_size = panel_size,
                                 .plane_size = dilation_d * plane_panels * panel_size,
                                 .rows = rows,
+                                .run = run,
                                 .out_channel = out_channel,
                                 .has_bias = (int)has_bias,
                                 .streams = (int)streams};

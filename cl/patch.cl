@@ -118,7 +118,7 @@ patch(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const real, 
         }
         const long at = volume * group_out * positions + b.first;
         const panel_unit u = {
-            PANEL_UNIT(split, group, b.count, rows, at),
+            PANEL_UNIT(split, group, b.count, rows, run_of_taps(taps), at),
         };
         multiply_unit(&u);
     }

@@ -71,7 +71,7 @@ pointwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
         const long next = (unit + 1) / splits, at = volume * group_out * positions + b.first;
         const bool has_next = is_row && unit + 1 < last_unit && next != unit / splits;
         const panel_unit u = {
-            PANEL_UNIT(split, group, b.count, group_in, at),
+            PANEL_UNIT(split, group, b.count, group_in, SUM_RUN, at),
             .next = {TENSOR_START(input) + next / position_blocks * group_in * channel_size +
                          block_at(next % position_blocks, position_blocks, positions).first,
                      has_next ? group_in : 0, channel_size, block},

@@ -19,6 +19,7 @@
  */
 #include "arguments/pointwise_streamed.clh"
 #include "common/epilogue.clh"
+#include "common/partial_sums.clh"
 
 #define CHANNELS 4
 #define AHEAD (2048 / (int)sizeof(real))
@@ -72,13 +73,17 @@ ALWAYS_INLINE void add_runs(global real *sums, const long block, const channel_r
         add_vectors(sums, block, r, channels, 1, q, next + AHEAD);
 }
 
-/* The sums of a block's whole vectors, from the bias on. */
-static inline void sum_block(global real *sums, const long block, const channel_runs *r,
-                             const real bias[OUT_CHANNELS])
+static inline void start_sums(global real *sums, const long block, const channel_runs *r,
+                              const real bias[OUT_CHANNELS])
 {
     for (int o = 0; o < OUT_CHANNELS; o++)
         for (long q = 0; q + VECTOR_WIDTH <= r->count; q += VECTOR_WIDTH)
             vector_store((realv)bias[o], sums + o * block + q);
+}
+
+/* Continues the sums of a block's whole vectors. */
+static inline void sum_channels(global real *sums, const long block, const channel_runs *r)
+{
     channel_runs some = *r;
     long c = 0;
     for (; c + CHANNELS <= r->channels; c += CHANNELS) {
@@ -93,13 +98,34 @@ static inline void sum_block(global real *sums, const long block, const channel_
     }
 }
 
+/* The same by runs of channels. */
+static inline void sum_runs(global real *sums, const long block, const channel_runs *r, const long levels)
+{
+    const long size = block * OUT_CHANNELS;
+    channel_runs run = *r;
+    for (long c = 0; c < r->channels; c += SUM_RUN) {
+        run.channels = min((long)SUM_RUN, r->channels - c);
+        if (c > 0) end_run_of_sums(sums, sums + size, size, size, levels, c / SUM_RUN - 1);
+        sum_channels(sums, block, &run);
+        run.input += SUM_RUN * r->step;
+        run.weight += SUM_RUN * OUT_CHANNELS;
+    }
+    if (levels > 0) add_totals_of_sums(sums, sums + size, size, size, levels, (r->channels - 1) / SUM_RUN);
+}
+
 /* The sum of one output. */
 static inline real sum_one(const channel_runs *r, const long q, const int o, const real bias)
 {
     real sum = bias;
-    for (long c = 0; c < r->channels; c++)
+    total_sum total = {.runs = 0};
+    for (long c = 0; c < r->channels; c++) {
+        if (c > 0 && c % SUM_RUN == 0) {
+            total_add(&total, sum);
+            sum = 0;
+        }
         sum = r->weight[c * OUT_CHANNELS + o] * r->input[c * r->step + q] + sum;
-    return sum;
+    }
+    return r->channels > SUM_RUN ? total_of(&total) + sum : sum;
 }
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void pointwise_streamed(
@@ -117,7 +143,8 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void pointwise_streamed(
         real start[OUT_CHANNELS];
         for (int o = 0; o < OUT_CHANNELS; o++)
             start[o] = has_bias ? TENSOR_START(bias)[group * OUT_CHANNELS + o] : 0;
-        sum_block(sums, block, &runs, start);
+        start_sums(sums, block, &runs, start);
+        sum_runs(sums, block, &runs, levels);
         for (int o = 0; o < OUT_CHANNELS; o++) {
             const long at = (volume * OUT_CHANNELS + o) * positions + first;
             global real *out = TENSOR_START(output) + at;

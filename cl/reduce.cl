@@ -1,9 +1,9 @@
-/* Adds slices of partial sums, slice by slice: output [i] = sum over s of partial [s][i].
+/* Adds slices of partial sums, slice by slice into totals: output [i] = sum over s of partial [s][i].
  *
  * Index space: (lanes along a block, blocks). Cost: reads the slices once, writes the output once.
  */
 #include "arguments/reduce.clh"
-#include "common/types.clh"
+#include "common/partial_sums.clh"
 
 #define BLOCK 1024
 
@@ -13,10 +13,10 @@ kernel void reduce(TENSOR(const real, partial), TENSOR(real, output) REDUCE_ARGU
     {
         const long last = min((block + 1) * BLOCK, count);
         for (long i = block * BLOCK + get_global_id(0); i < last; i += get_global_size(0)) {
-            real sum = 0;
+            total_sum sum = {.runs = 0};
             for (long s = 0; s < slices; s++)
-                sum += TENSOR_START(partial)[s * count + i];
-            TENSOR_START(output)[i] = sum;
+                total_add(&sum, TENSOR_START(partial)[s * count + i]);
+            TENSOR_START(output)[i] = total_of(&sum);
         }
     }
 }

@@ -347,7 +347,8 @@ winograd_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(
                           .channel_size = in.planes * in.rows * columns,
                           .weight_channel = weight_channel,
                           .first_ahead = ahead.first,
-                          .end_ahead = ahead.last};
+                          .end_ahead = ahead.last,
+                          .is_long = group_in * kernel_d * kernel_h > SUM_RUN};
             for (long c = 0; c < t.channels; c++)
                 transform_channel(&in, first_in + c, cells, cells_size, frequencies + c * t.channel_size,
                                   frequency_size);

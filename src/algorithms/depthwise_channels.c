@@ -13,6 +13,7 @@ typedef struct depthwise_channels_arguments {
 } depthwise_channels_arguments;
 
 enum { POSITIONS, VECTOR_WIDTH, SLICE_KIB, SLICES };
+enum { MAX_TAPS = 8192 }; /* whose sum is in few enough parts */
 enum { MAX_POSITIONS = 14, MAX_KERNEL_W = 8, MAX_REACH_W = 16, MAX_STRIDE_W = 2 };
 
 static const parameter_range ranges[] = {
@@ -41,6 +42,9 @@ static bool is_applicable(const request *q, const parameter_set *p, text *why)
         text_append(why, "vector_width is 1; it is for devices with vector registers");
     else if (q->geometry->group_in != 1)
         text_append(why, "a group has %lld input channels; it needs 1", (long long)q->geometry->group_in);
+    else if (q->geometry->taps > MAX_TAPS)
+        text_append(why, "a channel has %lld taps; it needs at most %d", (long long)q->geometry->taps,
+                    MAX_TAPS);
     else if (problem->kernel[2] > MAX_KERNEL_W || reach > MAX_REACH_W || problem->stride[2] > MAX_STRIDE_W)
         text_append(
             why,

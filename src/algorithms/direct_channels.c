@@ -7,6 +7,7 @@
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/pack.h"
+#include "steps/partial_sums.h"
 #include "steps/product.h"
 
 typedef struct direct_channels_arguments {
@@ -14,6 +15,8 @@ typedef struct direct_channels_arguments {
 } direct_channels_arguments;
 
 enum { VECTORS, POSITIONS, VECTOR_WIDTH, SUMS_KIB, WEIGHT_KIB, SLICES };
+
+enum { MAX_ADDITIONS = 64 }; /* to a sum, before it goes to its total */
 
 static const parameter_range ranges[] = {
     [VECTORS] = {"vectors", 1, CHANNEL_TILE_VECTORS, false},
@@ -37,6 +40,20 @@ static void choose(const request *q, parameter_set *p)
     p->values[SLICES] = 64;
 }
 
+/* Whether zeros around the volume are left out. */
+static bool leaves_zeros_out(const request *q)
+{
+    return q->problem->padding_mode == CLCONV_PADDING_ZEROS && !q->strict;
+}
+
+/* Ranges of positions at most that taps along an axis have inside the input. */
+static int64_t most_ranges(const request *q, int axis)
+{
+    const clconv_problem *p = q->problem;
+    bool is_clipped = leaves_zeros_out(q) && p->pad_before[axis] + p->pad_after[axis] > 0;
+    return is_clipped ? p->kernel[axis] : 1;
+}
+
 static bool is_applicable(const request *q, const parameter_set *p, text *why)
 {
     if (p->values[VECTOR_WIDTH] == 1)
@@ -44,6 +61,10 @@ static bool is_applicable(const request *q, const parameter_set *p, text *why)
     else if (q->geometry->taps > MAX_TAPS)
         text_append(why, "a channel has %lld taps; it needs at most %d", (long long)q->geometry->taps,
                     MAX_TAPS);
+    else if (q->geometry->reduction > SUM_RUN && most_ranges(q, 1) * most_ranges(q, 2) > MAX_ADDITIONS)
+        text_append(why,
+                    "kernel_size is %lld on H and %lld on W; its sums would be in too many parts at borders",
+                    (long long)q->problem->kernel[1], (long long)q->problem->kernel[2]);
     else if (q->problem->stride[2] > INT32_MAX / 64)
         text_append(why, "stride is %lld on W, too large for 32 bits", (long long)q->problem->stride[2]);
     else
@@ -61,12 +82,6 @@ static bool lay_out(const request *q, clconv_problem *plain, geometry *g, scratc
     }
     return geometry_compute(plain, g, NULL) == CLCONV_SUCCESS &&
            scratch_layout_compute(plain, g, q->strict, l) && l->channel_size <= INT32_MAX;
-}
-
-/* Whether zeros around the volume are left out. */
-static bool leaves_zeros_out(const request *q)
-{
-    return q->problem->padding_mode == CLCONV_PADDING_ZEROS && !q->strict;
 }
 
 /* Whether the input is the volume that is read, rather than a padded copy. */
@@ -121,6 +136,21 @@ static int64_t taps_read(const request *q)
     return taps;
 }
 
+/* Additions at most to a sum in a block of input channels: its runs, and one for each rectangle. */
+static int64_t additions_of_block(const request *q, const direct_channels_arguments *a)
+{
+    int64_t runs = 2 * ceil_divide(a->block_in * q->geometry->taps, SUM_RUN);
+    return runs + most_ranges(q, 1) * most_ranges(q, 2);
+}
+
+/* Totals of long sums. */
+static void divide_sums(const request *q, direct_channels_arguments *a)
+{
+    a->level_blocks = max_i64(MAX_ADDITIONS / additions_of_block(q, a), 1);
+    if (q->geometry->reduction > SUM_RUN)
+        a->levels = partial_sums_levels(ceil_divide(ceil_divide(a->group_in, a->block_in), a->level_blocks));
+}
+
 /* Runs of tiles: their sums within a limit, and enough of them to share out, but no more, since each reads all
  * weights. False if sizes overflow. */
 static bool divide(const request *q, const parameter_set *p, direct_channels_arguments *a)
@@ -134,9 +164,11 @@ static bool divide(const request *q, const parameter_set *p, direct_channels_arg
     int64_t wanted = max_i64(ceil_divide(a->tiles, most), ceil_divide(MIN_UNITS, max_i64(volumes, 1)));
     a->runs = max_i64(min_i64(a->tiles, wanted), 1);
     int64_t run_positions = ceil_divide(a->tiles, a->runs) * p->values[POSITIONS];
-    a->slice_size = (run_positions + p->values[VECTOR_WIDTH]) * lanes_of(p);
+    a->sums_size = (run_positions + p->values[VECTOR_WIDTH]) * lanes_of(p);
     int64_t weight_bytes = max_i64(taps_read(q), 1) * lanes_of(p) * element;
     a->block_in = max_i64((p->values[WEIGHT_KIB] << 10) / weight_bytes, 1);
+    divide_sums(q, a);
+    a->slice_size = a->sums_size * (1 + a->levels);
     return size_multiply(volumes, a->runs, &a->units);
 }
 

@@ -12,6 +12,11 @@ static void choose(const request *q, parameter_set *p)
     *p = (parameter_set){{0}};
 }
 
+static int64_t column_blocks(const request *q)
+{
+    return ceil_divide(q->problem->input[2], traits_vector_width(q->traits, q->geometry->element_size));
+}
+
 /* A step without buffers. */
 static step start(const request *q, const char *kernel)
 {
@@ -23,6 +28,7 @@ static step start(const request *q, const char *kernel)
 static void append(const request *q, step *s, int64_t items, recipe *r)
 {
     gradient_indexed_arguments a = gradient_describe(q->problem, q->geometry, q->op, items);
+    a.column_blocks = column_blocks(q);
     kernel_set_scalars(s, &a, sizeof a);
     int64_t local = q->traits->local_size;
     kernel_set_range(s, (const int64_t[]){ceil_divide(items, local), 1, 1}, (const int64_t[]){local, 1, 1});
@@ -44,7 +50,9 @@ static void emit_input(const request *q, const parameter_set *p, recipe *r, text
     kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
     s.flops = products(q);
     s.efficiency = 0.005;
-    append(q, &s, q->problem->batch * q->problem->in_channels * q->problem->input[0] * q->problem->input[1],
+    const clconv_problem *problem = q->problem;
+    append(q, &s,
+           problem->batch * problem->in_channels * problem->input[0] * problem->input[1] * column_blocks(q),
            r);
 }
 

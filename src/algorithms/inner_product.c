@@ -68,6 +68,7 @@ static void append_product(const request *q, const product_tile *tile, int64_t s
         .weight = {BUFFER_WORKSPACE, samples},
         .bias = {p->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0},
         .output = {BUFFER_OUTPUT, 0},
+        .taps = g->taps,
         .epilogue = p,
     };
     panels_append(r, &what, tile);

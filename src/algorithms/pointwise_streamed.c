@@ -6,6 +6,7 @@
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/pack.h"
+#include "steps/partial_sums.h"
 #include "steps/slices.h"
 
 typedef struct pointwise_streamed_arguments {
@@ -70,7 +71,8 @@ static bool describe(const request *q, const parameter_set *p, pointwise_streame
         ceil_divide(ceil_divide(a->positions, step), ceil_divide(MIN_UNITS, max_i64(volumes, 1)));
     a->block = min_i64(most, wanted) * step;
     a->position_blocks = ceil_divide(a->positions, a->block);
-    a->slice_size = round_up(a->block * g->group_out, LINE_ELEMENTS);
+    a->levels = partial_sums_levels(ceil_divide(g->group_in, SUM_RUN));
+    a->slice_size = round_up(a->block * g->group_out * (1 + a->levels), LINE_ELEMENTS);
     return size_multiply(volumes, a->position_blocks, &a->units) &&
            size_multiply(a->units, a->slice_size, &size);
 }

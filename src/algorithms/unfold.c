@@ -171,6 +171,7 @@ static void append_product(const request *q, const unfold_plan *u, const chunk *
         .bias = {p->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0},
         .output = {BUFFER_OUTPUT,
                    (c->sample * p->out_channels * g->output_plane + c->first) * g->element_size},
+        .taps = g->taps,
         .epilogue = p,
     };
     panels_append(r, &what, &u->tile);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_FILES = 16, MAX_NAME = 128 };
+enum { MAX_FILES = 32, MAX_NAME = 128 };
 
 typedef struct expansion {
     const char *folder; /* CLCONV_KERNEL_DIR, or NULL for the embedded files */

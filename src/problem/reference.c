@@ -2,6 +2,7 @@
  * seen right. */
 #include "problem/reference.h"
 
+#include "arguments/partial_sums.clh"
 #include "problem/activation.h"
 
 #include <math.h>
@@ -125,11 +126,16 @@ static int64_t most_readers(const clconv_problem *p, int axis)
     }
 }
 
+static int64_t all_readers(const clconv_problem *p)
+{
+    return most_readers(p, 0) * most_readers(p, 1) * most_readers(p, 2);
+}
+
 int64_t reference_backward_terms(const clconv_problem *problem, const geometry *g, clconv_op op)
 {
     const clconv_problem *p = problem;
     if (op != CLCONV_BACKWARD_INPUT && op != CLCONV_TRANSPOSED) return p->batch * g->output_plane;
-    return g->group_out * g->taps * most_readers(p, 0) * most_readers(p, 1) * most_readers(p, 2);
+    return g->group_out * g->taps * all_readers(p);
 }
 
 void reference_epilogue(const clconv_problem *problem, int64_t count, const double *residual, double *output,
@@ -175,10 +181,22 @@ static double underflow_unit(clconv_dtype dtype)
     return ldexp(1, dtype == CLCONV_FLOAT64 ? -1074 : -149);
 }
 
-double bound_direct(clconv_dtype dtype, int64_t reduction, double magnitude)
+double bound_roundings(int64_t terms, int64_t gathered)
 {
-    double nu = (double)(reduction + 1) * unit_roundoff(dtype);
-    return nu / (1 - nu) * magnitude + 2 * (double)reduction * underflow_unit(dtype);
+    /* Runs of SUM_RUN and their totals, and half as many again for what an algorithm adds of its own. */
+    const double most = 1.5 * SUM_RUN + (double)terms / (8 * SUM_FAN * SUM_RUN) + (double)gathered;
+    return fmin((double)terms + 1, most);
+}
+
+static double bound_sum(clconv_dtype dtype, int64_t terms, int64_t gathered, double magnitude)
+{
+    double nu = bound_roundings(terms, gathered) * unit_roundoff(dtype);
+    return nu / (1 - nu) * magnitude + 2 * (double)terms * underflow_unit(dtype);
+}
+
+double bound_direct(clconv_dtype dtype, int64_t terms, double magnitude)
+{
+    return bound_sum(dtype, terms, 0, magnitude);
 }
 
 double bound_default(clconv_dtype dtype, int64_t reduction, double magnitude)
@@ -206,6 +224,7 @@ double bound_op(clconv_op op, const clconv_problem *problem, const geometry *g, 
 {
     if (op == CLCONV_FORWARD) return bound_result(problem, accumulates_directly, magnitude, made);
     int64_t terms = reference_backward_terms(problem, g, op);
-    return accumulates_directly ? bound_direct(problem->dtype, terms, magnitude)
-                                : bound_default(problem->dtype, terms, magnitude);
+    if (!accumulates_directly) return bound_default(problem->dtype, terms, magnitude);
+    bool is_input = op == CLCONV_BACKWARD_INPUT || op == CLCONV_TRANSPOSED;
+    return bound_sum(problem->dtype, terms, is_input ? all_readers(problem) : 0, magnitude);
 }

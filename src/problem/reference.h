@@ -42,9 +42,14 @@ void reference_op(clconv_op op, const clconv_problem *problem, const geometry *g
 void reference_epilogue(const clconv_problem *problem, int64_t count, const double *residual, double *output,
                         double *magnitude);
 
-/* |got - exact| of an algorithm that accumulates directly, in any order, with or without FMA:
- * gamma(K + 1) * magnitude + 2 K eta, gamma(n) = n u / (1 - n u). */
-double bound_direct(clconv_dtype dtype, int64_t reduction, double magnitude);
+/* The roundings that a term of a sum passes through at most: one for each of the terms and one for the bias, or those of
+ * partial sums (cl/common/partial_sums.clh), 384 + K / 2^15; and where padding folds so many elements into one, one for
+ * each. docs/numerics.md proves it. */
+double bound_roundings(int64_t terms, int64_t gathered);
+
+/* |got - exact| of an algorithm that accumulates directly, with or without FMA: for n roundings, gamma(n) * magnitude +
+ * 2 K eta, gamma(n) = n u / (1 - n u). */
+double bound_direct(clconv_dtype dtype, int64_t terms, double magnitude);
 
 /* The bound of every default result, Winograd included, on zero-mean data (fp32's constants; fp64 scales u):
  * 2 u (16 + sqrt(K) / 2) * magnitude + (K + 2) eta. */

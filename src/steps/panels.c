@@ -5,6 +5,7 @@
 #include "base/arith.h"
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
+#include "steps/partial_sums.h"
 
 typedef struct panels_arguments {
     PANELS_ARGUMENTS(ARGUMENT_MEMBER)
@@ -38,6 +39,7 @@ static panels_arguments describe(const panel_product *w, const product_tile *til
         .positions = w->positions,
         .plane_panels = ceil_divide(w->positions, width),
         .rows = w->rows,
+        .run = partial_sums_run(w->taps),
         .volume_size = w->volume_size,
         .depth = w->depth,
         .kernel_d = w->kernel_d,

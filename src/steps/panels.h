@@ -31,6 +31,7 @@ typedef struct panel_product {
     int64_t volume_size;
     int64_t out_plane, out_channel, out_volume; /* from one to the next in the output */
     bool bias_by_position;                      /* else by output channel */
+    int64_t taps;                               /* of a channel, where rows are taps */
     step_buffer panels, weight, bias, output;
     const clconv_problem *epilogue; /* whose residual and activation the outputs take; NULL for none */
 } panel_product;
