@@ -58,7 +58,7 @@ ALWAYS_INLINE void sum_channels(global const real *x, const tap_rows *taps, cons
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 weight_fused(TENSOR(const real, input), TENSOR(const real, gradient), TENSOR(real, slices),
-             TENSOR(real, sums) WEIGHT_FUSED_ARGUMENTS(ARGUMENT))
+             TENSOR(real, sums), TENSOR(real, totals) WEIGHT_FUSED_ARGUMENTS(ARGUMENT))
 {
     global real *slice = TENSOR_START(slices) + get_group_id(0) * slice_size;
     const long kernel_plane = kernel_h * kernel_w * KERNEL_W, channel_weights = kernel_d * kernel_plane;
@@ -66,7 +66,14 @@ weight_fused(TENSOR(const real, input), TENSOR(const real, gradient), TENSOR(rea
     for (long item = get_group_id(0) * items / get_num_groups(0); item < last_item; item++) {
         const long group = item / parts, part = item % parts;
         const long first_unit = part * units / parts, last_unit = (part + 1) * units / parts;
+        const long group_weights = group_out * group_in * channel_weights;
+        global real *group_sums = TENSOR_START(sums) + part * weights + group * group_weights,
+                    *group_totals = TENSOR_START(totals) + part * levels * weights + group * group_weights;
         for (long unit = first_unit; unit < last_unit; unit++) {
+            const long done = unit - first_unit;
+            if (levels > 0 && done > 0 && done % SUM_PARTS == 0)
+                end_run_of_sums(group_sums, group_totals, group_weights, weights, levels,
+                                done / SUM_PARTS - 1);
             const long sample = unit / row_blocks / depth_blocks;
             const long first_z = unit / row_blocks % depth_blocks * block_depth,
                        first_y = unit % row_blocks * block_rows;
@@ -128,5 +135,8 @@ weight_fused(TENSOR(const real, input), TENSOR(const real, gradient), TENSOR(rea
                              kernel_plane, dilation_d);
             }
         }
+        if (levels > 0)
+            add_totals_of_sums(group_sums, group_totals, group_weights, weights, levels,
+                               (last_unit - first_unit - 1) / SUM_PARTS);
     }
 }

@@ -53,7 +53,9 @@ typedef struct volumes {
     int64_t slice_planes, slices; /* of a chunk */
     bool in_place;                /* both tensors are read where they are, */
     bool gradient_in_place;       /* or the output gradient, whose rows are whole vectors */
-    int64_t input_offset, output_offset, sums_offset;
+    int64_t chunks;               /* of all samples */
+    int64_t input_offset, output_offset;
+    weight_sums sums;
 } volumes;
 
 /* A kernel of one row and column needs no copy if planes are whole vectors, so that none runs into the next
@@ -119,23 +121,28 @@ static void divide(const request *q, const parameter_set *p, volumes *v)
     int64_t wanted = max_i64(v->depth * v->output.plane_size / p->values[SLICE_POSITIONS], 1);
     v->slice_planes = ceil_divide(v->depth, min_i64(wanted, most));
     v->slices = ceil_divide(v->depth, v->slice_planes);
+    v->chunks = problem->batch * ceil_divide(depth, v->depth);
+    v->sums.levels = weights_levels(v->chunks);
 }
 
 static bool reserve(const request *q, const parameter_set *p, volumes *v, recipe *r)
 {
     const geometry *g = q->geometry;
-    int64_t planes = geometry_planes_read(q->problem, v->depth, v->input.clips_depth), input, output,
-            sums = 0;
+    int64_t planes = geometry_planes_read(q->problem, v->depth, v->input.clips_depth), input, output;
+    weight_sums *w = &v->sums;
     int64_t slack = p->values[VECTOR_WIDTH] * p->values[LOCAL_SIZE];
     if (!size_product((const int64_t[]){planes, q->problem->in_channels, v->input.plane_size}, 3, &input) ||
         !size_product((const int64_t[]){v->depth, q->problem->out_channels, v->output.plane_size}, 3,
                       &output) ||
-        !size_multiply(v->slices, g->elements.weight, &sums) || input > INT64_MAX / 64 ||
-        output > INT64_MAX / 64 || sums > INT64_MAX / 64)
+        !size_multiply(v->slices, g->elements.weight, &w->count) || input > INT64_MAX / 64 ||
+        output > INT64_MAX / 64 || w->count > INT64_MAX / 64 / (1 + w->levels))
         return false;
     if (!v->in_place) v->input_offset = recipe_reserve(r, (input + slack) * g->element_size);
     if (!v->gradient_in_place) v->output_offset = recipe_reserve(r, output * g->element_size);
-    v->sums_offset = v->slices > 1 ? recipe_reserve(r, sums * g->element_size) : 0;
+    w->sums = (step_buffer){BUFFER_OUTPUT, 0};
+    if (v->slices > 1)
+        w->sums = (step_buffer){BUFFER_WORKSPACE, recipe_reserve(r, w->count * g->element_size)};
+    if (w->levels > 0) w->totals = recipe_reserve(r, w->levels * w->count * g->element_size);
     return true;
 }
 
@@ -205,10 +212,7 @@ static void append_product(const request *q, const parameter_set *p, const volum
                           (c->sample * problem->out_channels * a.out_channel + c->z * a.out_plane) * element);
     else
         kernel_add_buffer(&s, BUFFER_WORKSPACE, v->output_offset);
-    if (v->slices > 1)
-        kernel_add_buffer(&s, BUFFER_WORKSPACE, v->sums_offset);
-    else
-        kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
+    kernel_add_buffer(&s, v->sums.sums.role, v->sums.sums.offset);
     kernel_set_scalars(&s, &a, sizeof a);
     kernel_set_range(&s, (const int64_t[]){a.row_blocks, a.out_blocks, a.slices},
                      (const int64_t[]){p->values[LOCAL_SIZE], 1, 1});
@@ -256,11 +260,15 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "its volumes would overflow");
         return;
     }
-    int64_t depth = q->geometry->output[0];
+    int64_t depth = q->geometry->output[0], chunk = 0;
     for (int64_t n = 0; n < q->problem->batch; n++)
-        for (int64_t z = 0; z < depth; z += v.depth)
+        for (int64_t z = 0; z < depth; z += v.depth) {
+            weights_before_chunk(r, q->problem, &v.sums, chunk++, q->traits);
             append_chunk(q, p, &v, n, z, min_i64(v.depth, depth - z), r);
-    if (v.slices > 1) weights_append_reduce(r, q->problem, q->geometry, v.sums_offset, v.slices, q->traits);
+        }
+    weights_after_chunks(r, q->problem, &v.sums, v.chunks, q->traits);
+    if (v.slices > 1)
+        weights_append_reduce(r, q->problem, q->geometry, v.sums.sums.offset, v.slices, q->traits);
 }
 
 const algorithm algorithm_weight_direct = {.name = "weight_direct",

@@ -123,6 +123,7 @@ static weight_fused_arguments describe(const request *q, const scratch_layout *l
         .gradient_size = s->cells > 0 ? s->block_planes * s->row_size : 0,
         .gradient_start = s->padded_size,
         .slice_size = s->slice_size,
+        .levels = weights_levels(ceil_divide(s->units, parts)),
         .weights = g->elements.weight,
     };
 }
@@ -153,15 +154,18 @@ static bool add_buffers(const parameter_set *p, const weight_fused_arguments *a,
                         int64_t *sums_offset)
 {
     int64_t slices = min_i64(a->items, p->values[SLICES]), slice_bytes, sum_bytes;
+    step_buffer totals = {BUFFER_NONE, 0};
     if (!size_product((const int64_t[]){slices, a->slice_size, s->element_size}, 3, &slice_bytes) ||
         !size_product((const int64_t[]){a->parts, a->weights, s->element_size}, 3, &sum_bytes) ||
-        slice_bytes > INT64_MAX / 4 || sum_bytes > INT64_MAX / 4)
+        slice_bytes > INT64_MAX / 4 || sum_bytes > INT64_MAX / 4 / (1 + a->levels))
         return false;
     kernel_add_buffer(s, BUFFER_INPUT, 0);
     kernel_add_buffer(s, BUFFER_GRAD_OUTPUT, 0);
     kernel_add_buffer(s, BUFFER_WORKSPACE, recipe_reserve(r, slice_bytes));
     *sums_offset = a->parts > 1 ? recipe_reserve(r, sum_bytes) : 0;
     kernel_add_buffer(s, a->parts > 1 ? BUFFER_WORKSPACE : BUFFER_OUTPUT, *sums_offset);
+    if (a->levels > 0) totals = (step_buffer){BUFFER_WORKSPACE, recipe_reserve(r, a->levels * sum_bytes)};
+    kernel_add_buffer(s, totals.role, totals.offset);
     kernel_set_range(s, (const int64_t[]){slices, 1, 1}, (const int64_t[]){1, 1, 1});
     return true;
 }

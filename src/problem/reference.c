@@ -183,8 +183,8 @@ static double underflow_unit(clconv_dtype dtype)
 
 double bound_roundings(int64_t terms, int64_t gathered)
 {
-    /* Runs of SUM_RUN and their totals, and half as many again for what an algorithm adds of its own. */
-    const double most = 1.5 * SUM_RUN + (double)terms / (8 * SUM_FAN * SUM_RUN) + (double)gathered;
+    /* Runs of SUM_RUN and their totals, and as many again for what an algorithm adds of its own. */
+    const double most = 2 * SUM_RUN + (double)terms / (8 * SUM_FAN * SUM_RUN) + (double)gathered;
     return fmin((double)terms + 1, most);
 }
 

@@ -43,7 +43,7 @@ void reference_epilogue(const clconv_problem *problem, int64_t count, const doub
                         double *magnitude);
 
 /* The roundings that a term of a sum passes through at most: one for each of the terms and one for the bias, or those of
- * partial sums (cl/common/partial_sums.clh), 384 + K / 2^15; and where padding folds so many elements into one, one for
+ * partial sums (cl/common/partial_sums.clh), 512 + K / 2^15; and where padding folds so many elements into one, one for
  * each. docs/numerics.md proves it. */
 double bound_roundings(int64_t terms, int64_t gathered);
 

@@ -54,15 +54,16 @@ clconv_status gemm_enqueue(const step *s, cl_command_queue queue, const cl_mem m
     const gemm_call *g = &s->gemm;
     size_t m = (size_t)g->m, n = (size_t)g->n, k = (size_t)g->k;
     size_t lda = (size_t)g->lda, ldb = (size_t)g->ldb, ldc = (size_t)g->ldc, start[3];
+    const float beta = g->overwrites ? 0 : 1;
     for (int i = 0; i < 3; i++)
         start[i] = (size_t)(offset[i] / s->element_size);
     CLBlastStatusCode code =
         s->element_size == 8
             ? CLBlastDgemmWithTempBuffer(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, m, n,
-                                         k, 1, memory[0], start[0], lda, memory[1], start[1], ldb, 1,
+                                         k, 1, memory[0], start[0], lda, memory[1], start[1], ldb, beta,
                                          memory[2], start[2], ldc, &queue, done, temporary)
             : CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, m, n,
-                                         k, 1, memory[0], start[0], lda, memory[1], start[1], ldb, 1,
+                                         k, 1, memory[0], start[0], lda, memory[1], start[1], ldb, beta,
                                          memory[2], start[2], ldc, &queue, done, temporary);
     return check(code, "CLBlastGemm", err);
 }

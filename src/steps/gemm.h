@@ -7,7 +7,7 @@
 
 bool gemm_is_available(void);
 
-/* A step C = A * B + C; the temporary's size, which needs a queue to ask CLBlast, is filled in. buffers[0 ..
+/* A step C = A * B + C, or A * B; the temporary's size, which needs a queue to ask CLBlast, is filled in. buffers[0 ..
  * 2] are A, B, C and buffers[3] the temporary, which CLBlast takes without an offset: so it must lie at the
  * start of the workspace. */
 clconv_status gemm_step(cl_command_queue queue, clconv_dtype dtype, const gemm_call *call, step *s,

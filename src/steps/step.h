@@ -41,12 +41,13 @@ typedef struct kernel_launch {
     int64_t scalars[STEP_SCALARS];
 } kernel_launch;
 
-/* C = A * B + C, row-major: A (m, k) with rows lda apart, B (k, n), C (m, n), in buffers 0, 1, 2; buffer 3 is
- * the temporary. */
+/* C = A * B + C, or A * B if it `overwrites`, row-major: A (m, k) with rows lda apart, B (k, n), C (m, n), in buffers
+ * 0, 1, 2; buffer 3 is the temporary. */
 typedef struct gemm_call {
     int64_t m, n, k;
     int64_t lda, ldb, ldc;
     int64_t temporary_bytes; /* 0: none */
+    bool overwrites;
 } gemm_call;
 
 typedef enum step_kind { STEP_KERNEL, STEP_GEMM, STEP_COPY } step_kind;

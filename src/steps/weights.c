@@ -2,12 +2,18 @@
 #include "steps/weights.h"
 
 #include "arguments/reduce.clh"
+#include "arguments/totals.clh"
 #include "base/arith.h"
 #include "steps/kernel.h"
+#include "steps/partial_sums.h"
 
 typedef struct reduce_arguments {
     REDUCE_ARGUMENTS(ARGUMENT_MEMBER)
 } reduce_arguments;
+
+typedef struct totals_arguments {
+    TOTALS_ARGUMENTS(ARGUMENT_MEMBER)
+} totals_arguments;
 
 enum { MAX_UNROLLED_WIDTH = 8, MAX_TILE = 16, REDUCE_BLOCK = 1024 };
 
@@ -94,4 +100,36 @@ void weights_append_reduce(recipe *r, const clconv_problem *problem, const geome
     kernel_set_range(&s, (const int64_t[]){1, a.blocks, 1}, (const int64_t[]){traits->local_size, 1, 1});
     s.bytes = (double)g->element_size * (double)(a.slices + 1) * (double)a.count;
     recipe_append_run(r, &s);
+}
+
+int64_t weights_levels(int64_t chunks)
+{
+    return partial_sums_levels(ceil_divide(chunks, SUM_PARTS));
+}
+
+static void append_totals(recipe *r, const clconv_problem *problem, const char *kernel, const weight_sums *w,
+                          int64_t runs, const device_traits *traits)
+{
+    totals_arguments a = {
+        .blocks = ceil_divide(w->count, REDUCE_BLOCK), .count = w->count, .levels = w->levels, .runs = runs};
+    step s = kernel_step(kernel, "totals.cl", kernel, problem->dtype);
+    kernel_add_buffer(&s, w->sums.role, w->sums.offset);
+    kernel_add_buffer(&s, BUFFER_WORKSPACE, w->totals);
+    kernel_set_scalars(&s, &a, sizeof a);
+    kernel_set_range(&s, (const int64_t[]){1, a.blocks, 1}, (const int64_t[]){traits->local_size, 1, 1});
+    s.bytes = 4 * (double)s.element_size * (double)a.count;
+    recipe_append_run(r, &s);
+}
+
+void weights_before_chunk(recipe *r, const clconv_problem *problem, const weight_sums *w, int64_t chunk,
+                          const device_traits *traits)
+{
+    if (w->levels > 0 && chunk > 0 && chunk % SUM_PARTS == 0)
+        append_totals(r, problem, "end_sums", w, chunk / SUM_PARTS - 1, traits);
+}
+
+void weights_after_chunks(recipe *r, const clconv_problem *problem, const weight_sums *w, int64_t chunks,
+                          const device_traits *traits)
+{
+    if (w->levels > 0) append_totals(r, problem, "add_sums", w, (chunks - 1) / SUM_PARTS, traits);
 }

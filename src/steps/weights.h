@@ -35,6 +35,22 @@ double weights_use(int64_t count, int64_t block);
 void weights_define(step *s, const weight_tile *tile, const clconv_problem *problem,
                     const scratch_layout *layout);
 
+/* Sums that chunks add to, one after the other, and their totals in the workspace. */
+typedef struct weight_sums {
+    step_buffer sums;
+    int64_t count, totals, levels; /* elements; where the totals are; levels of them, 0 for few chunks */
+} weight_sums;
+
+/* Levels of totals for sums of so many chunks. */
+int64_t weights_levels(int64_t chunks);
+
+/* What chunk number `chunk` finds done before it: every SUM_PARTS chunks the sums go to their totals; and what follows the
+ * last of `chunks`. */
+void weights_before_chunk(recipe *r, const clconv_problem *problem, const weight_sums *w, int64_t chunk,
+                          const device_traits *traits);
+void weights_after_chunks(recipe *r, const clconv_problem *problem, const weight_sums *w, int64_t chunks,
+                          const device_traits *traits);
+
 /* Adds so many slices of partial sums, at `offset` bytes of the workspace, to the output. */
 void weights_append_reduce(recipe *r, const clconv_problem *problem, const geometry *g, int64_t offset,
                            int64_t slices, const device_traits *traits);

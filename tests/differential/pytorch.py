@@ -57,6 +57,11 @@ def gamma(n, u):
     return n * u / (1 - n * u)
 
 
+def roundings_of(terms):
+    """Roundings that a term of a sum passes through at most (docs/numerics.md)."""
+    return min(terms + 1, 512 + terms / 2**15)
+
+
 # |activation'| at most, and the roundings of the activation (docs/numerics.md).
 ACTIVATION_ERRORS = {"none": (1, 0), "relu": (1, 0), "leaky_relu": (1, 1), "silu": (1.1, 16), "sigmoid": (0.25, 16),
                      "tanh": (1, 12), "gelu": (1.13, 20)}
@@ -70,7 +75,7 @@ def allowed(problem, exact, magnitude):
     if problem.algorithm == "auto":
         bound = 2 * u * (16 + terms**0.5 / 2) * magnitude + (terms + 2) * least
     else:
-        bound = gamma(terms + 1, u) * magnitude + 2 * terms * least
+        bound = gamma(roundings_of(terms), u) * magnitude + 2 * terms * least
     bound = bound + gamma(terms + 1, 2.0**-53) * magnitude
     steepest, roundings = ACTIVATION_ERRORS[problem.activation]
     if problem.slope is not None:

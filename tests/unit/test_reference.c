@@ -203,6 +203,18 @@ static int is_near(double got, double right)
     return fabs(got - right) <= 1e-12 * right;
 }
 
+/* All terms and a bias, or 512 + K / 2^15, and what is folded back. */
+static void test_roundings(void)
+{
+    CU_ASSERT_EQUAL(bound_roundings(1, 0), 2);
+    CU_ASSERT_EQUAL(bound_roundings(511, 0), 512);
+    CU_ASSERT_EQUAL(bound_roundings(1 << 15, 0), 513);
+    CU_ASSERT_EQUAL(bound_roundings(1 << 25, 0), 512 + 1024);
+    CU_ASSERT_EQUAL(bound_roundings(1 << 15, 27), 513 + 27);
+    CU_ASSERT_EQUAL(bound_roundings(100, 27), 101);
+    CU_ASSERT(is_near(bound_direct(CLCONV_FLOAT32, 1 << 19, 2), 2 * 528 * 0x1p-24 / (1 - 528 * 0x1p-24)));
+}
+
 /* gamma(n) = n u / (1 - n u), and 2^-23 (16 + sqrt(K) / 2), with u = 2^-24 or 2^-53. */
 static void test_bounds(void)
 {
@@ -327,6 +339,7 @@ const test_entry test_suite[] = {
     {"padding is padded input, then valid", test_padded_then_valid},
     {"infinite weights meet padded zeros", test_infinite_weight},
     {"bounds", test_bounds},
+    {"roundings of long sums", test_roundings},
     {"activations", test_activations},
     {"activations of what is not finite", test_special_activations},
     {"residuals and slopes", test_residual},
