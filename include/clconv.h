@@ -524,7 +524,8 @@ typedef struct clconv_check_result {
     clconv_op op;
     const char *algorithm;
     const char *problem; /* text */
-    const char *data;    /* "integer" (must be exact), "random" (must be within the bound), or "special": random with a
+    const char
+        *data; /* "integer" (must be exact), "random" (must be within the bound), or "special": random with a
                             NaN, infinities and a huge value in the input and the output's gradient */
     clconv_status status;
     const char *message; /* of the failure, or why it was skipped; "" if passed */

@@ -74,8 +74,8 @@ static clconv_status expand_file(expansion *e, const char *name, clconv_error *e
 {
     if (is_seen(e, name)) return CLCONV_SUCCESS;
     if (e->seen_count == MAX_FILES)
-        return error_set(err, CLCONV_INTERNAL, "cl/%s is the %dth file of an expansion; the most is %d", name,
-                         MAX_FILES + 1, MAX_FILES);
+        return error_set(err, CLCONV_INTERNAL, "cl/%s is beyond the files of an expansion; the most is %d",
+                         name, MAX_FILES);
     snprintf(e->seen[e->seen_count++], MAX_NAME, "%s", name);
     text content = {0};
     clconv_status status = e->folder != NULL ? read_from_folder(e->folder, name, &content, err)
