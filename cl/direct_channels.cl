@@ -18,6 +18,7 @@
  *   POSITIONS     1 to 14  of a tile at most
  *   VECTOR_WIDTH  2 to 16
  *   STRIDE_W      1 and more
+ *   LONG_SUMS     1 where an output sums more products than a run has
  *
  * Index space: work-groups of one work-item (slices), each taking its share of the units. Cost: 2 FLOPs for
  * each product inside the volume; reads the volume once for each block of channels, where it is not in cache.
@@ -77,7 +78,6 @@ direct_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(co
                 .end_ahead = ahead.last,
                 .step_ahead = (last_tile - first_tile) * VECTOR_WIDTH,
                 .taps = &taps,
-                .is_long = group_in * kernel_d * kernel_h * kernel_w > SUM_RUN,
             };
             for (long tile = first_tile; tile < last_tile; tile++) {
                 const long z = tile / plane_tiles, row_block = tile / row_tiles % row_blocks,

@@ -17,6 +17,7 @@
  *   OUT_CHANNELS        1 or 2 times VECTOR_WIDTH
  *   POSITIONS           1 to 14  positions of a frequency that are summed at once, at most
  *   VECTOR_WIDTH        2 to 16
+ *   LONG_SUMS           1 where a frequency sums more products than a run has
  *
  * Index space: work-groups of one work-item (slices), each taking its share of the units. Cost: 2 (m + r - 1) / m
  * FLOPs for each row of taps inside the volume, and some 10 for each input and output; reads the input once for each
@@ -347,8 +348,7 @@ winograd_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(
                           .channel_size = in.planes * in.rows * columns,
                           .weight_channel = weight_channel,
                           .first_ahead = ahead.first,
-                          .end_ahead = ahead.last,
-                          .is_long = group_in * kernel_d * kernel_h > SUM_RUN};
+                          .end_ahead = ahead.last};
             for (long c = 0; c < t.channels; c++)
                 transform_channel(&in, first_in + c, cells, cells_size, frequencies + c * t.channel_size,
                                   frequency_size);

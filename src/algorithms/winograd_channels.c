@@ -9,6 +9,7 @@
 #include "steps/definition.h"
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
+#include "steps/partial_sums.h"
 #include "steps/product.h"
 #include "steps/slices.h"
 #include "steps/winograd.h"
@@ -238,6 +239,7 @@ static step program(const request *q, const parameter_set *p)
     kernel_define(&s, "OUT_CHANNELS", lanes_of(p));
     kernel_define(&s, "POSITIONS", p->values[POSITIONS]);
     kernel_define(&s, "VECTOR_WIDTH", p->values[VECTOR_WIDTH]);
+    kernel_define(&s, "LONG_SUMS", q->geometry->reduction / q->problem->kernel[2] > SUM_RUN);
     return s;
 }
 

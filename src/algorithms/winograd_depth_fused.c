@@ -8,6 +8,7 @@
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
 #include "steps/panels.h"
+#include "steps/partial_sums.h"
 #include "steps/slices.h"
 #include "steps/winograd.h"
 
@@ -110,6 +111,7 @@ static step program(const request *q, const parameter_set *p, const product_tile
     kernel_define(&s, "OUT_CHANNELS", tile->out_channels);
     kernel_define(&s, "VECTORS", tile->vectors);
     kernel_define(&s, "VECTOR_WIDTH", tile->vector_width);
+    kernel_define(&s, "LONG_SUMS", q->geometry->group_in > SUM_RUN);
     return s;
 }
 
