@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_COUNT = 60, FULL_COUNT = 5000, DEFAULT_SEED = 20261130, MOST_REPORTS = 40 };
+enum { DEFAULT_COUNT = 30, FULL_COUNT = 5000, DEFAULT_SEED = 20261130, MOST_REPORTS = 40 };
 
 static test_device device;
 static int64_t compared, reported;
