@@ -17,28 +17,9 @@ kernel void define_outputs(TENSOR(const real, input), TENSOR(const real, filters
                            TENSOR(real, columns) EPILOGUE_TENSOR DEFINE_OUTPUTS_ARGUMENTS(ARGUMENT)
                                EPILOGUE_SCALAR)
 {
-    const definition d = {.channels_in = group_in,
-                          .channels_out = group_out,
-                          .depth = depth,
-                          .height = height,
-                          .width = width,
-                          .out_depth = out_depth,
-                          .out_height = out_height,
-                          .out_width = out_width,
-                          .kernel_d = kernel_d,
-                          .kernel_h = kernel_h,
-                          .kernel_w = kernel_w,
-                          .stride_d = stride_d,
-                          .stride_h = stride_h,
-                          .stride_w = stride_w,
-                          .dilation_d = dilation_d,
-                          .dilation_h = dilation_h,
-                          .dilation_w = dilation_w,
-                          .pad_depth = pad_depth,
-                          .pad_height = pad_height,
-                          .pad_width = pad_width,
-                          .mode = mode,
-                          .skips_zeros = skips_zeros};
+    const definition d = {DEFINITION_EXTENTS,      .kernel_d = kernel_d, .kernel_h = kernel_h,
+                          .kernel_w = kernel_w,    .stride_h = stride_h, .stride_w = stride_w,
+                          .dilation_w = dilation_w};
     const long in_volume = group_in * depth * height * width,
                out_volume = group_out * out_depth * out_height * out_width, size = window_size(&d);
 #if VECTOR_WIDTH == 1

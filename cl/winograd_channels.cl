@@ -278,28 +278,9 @@ winograd_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(
                 *frequencies = cells + SHIFTS * cells_size, *sums = frequencies + INPUT_TILE * frequency_size,
                 *outputs = sums + sums_size;
     const long weight_channel = kernel_d * kernel_h * OUT_CHANNELS;
-    const definition convolution = {.channels_in = group_in,
-                                    .channels_out = group_out,
-                                    .depth = depth,
-                                    .height = height,
-                                    .width = width,
-                                    .out_depth = out_depth,
-                                    .out_height = out_height,
-                                    .out_width = out_width,
-                                    .kernel_d = kernel_d,
-                                    .kernel_h = kernel_h,
-                                    .kernel_w = TAPS,
-                                    .stride_d = stride_d,
-                                    .stride_h = 1,
-                                    .stride_w = 1,
-                                    .dilation_d = dilation_d,
-                                    .dilation_h = dilation_h,
-                                    .dilation_w = 1,
-                                    .pad_depth = pad_depth,
-                                    .pad_height = pad_height,
-                                    .pad_width = pad_width,
-                                    .mode = mode,
-                                    .skips_zeros = skips_zeros};
+    const definition convolution = {DEFINITION_EXTENTS, .kernel_d = kernel_d, .kernel_h = kernel_h,
+                                    .kernel_w = TAPS,   .stride_h = 1,        .stride_w = 1,
+                                    .dilation_w = 1};
     const long last_unit = (get_group_id(0) + 1) * units / get_num_groups(0);
     for (long unit = get_group_id(0) * units / get_num_groups(0); unit < last_unit; unit++) {
         const long chunk = unit % chunks, y = unit / chunks % row_blocks * block_rows,

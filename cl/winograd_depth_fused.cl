@@ -110,8 +110,7 @@ winograd_depth_fused(TENSOR(const real, input), TENSOR(const real, weight), TENS
                                     .dilation_h = 1,
                                     .dilation_w = 1,
                                     .pad_depth = pad_depth,
-                                    .mode = mode,
-                                    .skips_zeros = skips_zeros};
+                                    .mode = mode};
     const long first_unit = get_group_id(0) * units / get_num_groups(0),
                last_unit = (get_group_id(0) + 1) * units / get_num_groups(0);
     for (long unit = first_unit; unit < last_unit; unit++) {

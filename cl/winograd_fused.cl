@@ -265,28 +265,9 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
     const long plane_size = FREQUENCIES * frequency_size,
                matrix = group_blocks * KERNEL_D * channels_in * OUT_CHANNELS,
                group_weight = CHANNELS_IN > 0 ? FREQUENCIES * group_out * KERNEL_D * channels_in : matrix;
-    const definition convolution = {.channels_in = group_in,
-                                    .channels_out = group_out,
-                                    .depth = depth,
-                                    .height = height,
-                                    .width = width,
-                                    .out_depth = out_depth,
-                                    .out_height = out_height,
-                                    .out_width = out_width,
-                                    .kernel_d = KERNEL_D,
-                                    .kernel_h = kernel_h,
-                                    .kernel_w = kernel_w,
-                                    .stride_d = stride_d,
-                                    .stride_h = STRIDE_H,
-                                    .stride_w = STRIDE_W,
-                                    .dilation_d = dilation_d,
-                                    .dilation_h = dilation_h,
-                                    .dilation_w = dilation_w,
-                                    .pad_depth = pad_depth,
-                                    .pad_height = pad_height,
-                                    .pad_width = pad_width,
-                                    .mode = mode,
-                                    .skips_zeros = skips_zeros};
+    const definition convolution = {DEFINITION_EXTENTS,      .kernel_d = KERNEL_D, .kernel_h = kernel_h,
+                                    .kernel_w = kernel_w,    .stride_h = STRIDE_H, .stride_w = STRIDE_W,
+                                    .dilation_w = dilation_w};
     for (long unit = get_group_id(0); unit < units; unit += get_num_groups(0)) {
         long rest = unit;
         const long phase_block = rest % phase_blocks;

@@ -20,12 +20,10 @@ typedef struct request {
     int64_t workspace_limit; /* bytes in all: the caller's limit, and what one allocation can hold */
     bool packed_weights;     /* the packed weight is the caller's and takes no workspace */
     bool strict;
-    bool
-        is_adjoint; /* the problem is a part of a gradient: the zeros around its input are none of the op's */
+    bool is_adjoint; /* the problem is a part of a gradient, which keeps its weight among the packed */
 } request;
 
-/* Whether a run is given packed weights alone, though it needs them as they are: a gradient's parts have theirs among the
- * packed. */
+/* Whether a run that needs weights as they are is given packed ones alone. */
 static inline bool lacks_weight(const request *q)
 {
     return q->packed_weights && !q->is_adjoint;

@@ -294,7 +294,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     for (int64_t n = 0; n < q->problem->batch; n++)
         for (int64_t z = 0; z < q->geometry->output[0]; z += w.span)
             append_span(q, &w, n, z, r);
-    definition_append(r, q->problem, q->geometry, filters, &w.definition, q->is_adjoint, q->traits);
+    definition_append(r, q->problem, q->geometry, filters, &w.definition, q->traits);
 }
 
 const algorithm algorithm_winograd = {.name = "winograd",

@@ -216,7 +216,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
             append_output(q, &w, &c, r);
         }
     }
-    definition_append(r, q->problem, g, filters, &w.definition, q->is_adjoint, q->traits);
+    definition_append(r, q->problem, g, filters, &w.definition, q->traits);
 }
 
 const algorithm algorithm_winograd_depth = {.name = "winograd_depth",

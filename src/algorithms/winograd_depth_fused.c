@@ -96,7 +96,6 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .mode = problem->padding_mode,
         .out_depth = g->output[0],
         .streams = kernel_output_streams(g->elements.output * g->element_size),
-        .skips_zeros = q->is_adjoint,
         .has_bias = problem->has_bias,
     };
     return choose_blocks(q, p, tile, a);

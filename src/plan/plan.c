@@ -37,13 +37,8 @@ static void ensure_pack_step(clconv_plan *plan)
     r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
     if (!plan->packed_weights) return;
     r->packed_bytes = plan->geometry.elements.weight * plan->geometry.element_size;
-    step copy = {.kind = STEP_COPY, .name = "copy", .buffer_count = 2, .efficiency = 1};
-    copy.element_size = plan->geometry.element_size;
-    copy.buffers[0].role = BUFFER_WEIGHT;
-    copy.buffers[1].role = BUFFER_PACKED;
-    copy.copy_bytes = r->packed_bytes;
-    copy.bytes = 2 * (double)r->packed_bytes;
-    recipe_append_pack(r, &copy);
+    recipe_append_copy(r, (step_buffer){BUFFER_WEIGHT, 0}, (step_buffer){BUFFER_PACKED, 0}, r->packed_bytes,
+                       g->element_size);
 }
 
 static clconv_status fill(clconv_plan *plan, const clconv_plan_options *options, clconv_error *err)

@@ -18,15 +18,7 @@ bool definition_append_filters(recipe *r, const geometry *g, bool copies, step_b
             end;
     if (!size_add(at, bytes, &end) || end > INT64_MAX / 64) return false;
     *filters = (step_buffer){BUFFER_PACKED, at};
-    step copy = {.kind = STEP_COPY,
-                 .name = "copy",
-                 .buffer_count = 2,
-                 .efficiency = 1,
-                 .element_size = g->element_size,
-                 .buffers = {{BUFFER_WEIGHT, 0}, *filters},
-                 .copy_bytes = bytes,
-                 .bytes = 2 * (double)bytes};
-    recipe_append_pack(r, &copy);
+    recipe_append_copy(r, (step_buffer){BUFFER_WEIGHT, 0}, *filters, bytes, g->element_size);
     r->packed_bytes = end;
     return true;
 }
@@ -53,8 +45,7 @@ definition_memory definition_reserve(recipe *r, const clconv_problem *problem, c
     return m;
 }
 
-static define_outputs_arguments describe(const clconv_problem *p, const geometry *g, int64_t sets,
-                                         bool skips_zeros)
+static define_outputs_arguments describe(const clconv_problem *p, const geometry *g, int64_t sets)
 {
     enum { ROW_BLOCKS = 4 };
     define_outputs_arguments a = {
@@ -63,14 +54,8 @@ static define_outputs_arguments describe(const clconv_problem *p, const geometry
         .groups = p->groups,
         .group_in = g->group_in,
         .group_out = g->group_out,
-        .depth = p->input[0],
-        .height = p->input[1],
-        .width = p->input[2],
-        .out_depth = g->output[0],
-        .out_height = g->output[1],
-        .out_width = g->output[2],
+        KERNEL_EXTENTS(p, g),
         KERNEL_WINDOW(p),
-        .skips_zeros = skips_zeros,
         .doubt_sets = sets,
         .has_bias = p->has_bias,
     };
@@ -79,9 +64,9 @@ static define_outputs_arguments describe(const clconv_problem *p, const geometry
 }
 
 void definition_append(recipe *r, const clconv_problem *problem, const geometry *g, step_buffer filters,
-                       const definition_memory *memory, bool skips_zeros, const device_traits *traits)
+                       const definition_memory *memory, const device_traits *traits)
 {
-    const define_outputs_arguments a = describe(problem, g, memory->sets, skips_zeros);
+    const define_outputs_arguments a = describe(problem, g, memory->sets);
     step s = kernel_step("define_outputs", "definition.cl", "define_outputs", problem->dtype);
     int64_t local = traits->is_cpu ? 1 : traits->local_size,
             groups =

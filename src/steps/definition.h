@@ -26,6 +26,6 @@ definition_memory definition_reserve(recipe *r, const clconv_problem *problem, c
 
 /* Appends the step that makes the outputs that are NaN. */
 void definition_append(recipe *r, const clconv_problem *problem, const geometry *g, step_buffer filters,
-                       const definition_memory *memory, bool skips_zeros, const device_traits *traits);
+                       const definition_memory *memory, const device_traits *traits);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include "arguments/gradient_definition.clh"
 #include "base/arith.h"
-#include "base/hash.h"
 #include "steps/definition.h"
 
 typedef struct find_doubts_arguments {
@@ -25,12 +24,7 @@ gradient_indexed_arguments gradient_describe(const clconv_problem *problem, cons
         .groups = p->groups,
         .group_in = g->group_in,
         .group_out = g->group_out,
-        .depth = p->input[0],
-        .height = p->input[1],
-        .width = p->input[2],
-        .out_depth = g->output[0],
-        .out_height = g->output[1],
-        .out_width = g->output[2],
+        KERNEL_EXTENTS(p, g),
         KERNEL_WINDOW(p),
         .end_depth = g->padded[0],
         .end_height = g->padded[1],

@@ -13,6 +13,11 @@
 /* Members NAME_d, NAME_h, NAME_w of an argument struct from values in the order D, H, W. */
 #define AXES(name, values) .name##_d = (values)[0], .name##_h = (values)[1], .name##_w = (values)[2]
 
+/* Extents of a problem's input and output planes, likewise. */
+#define KERNEL_EXTENTS(problem, g)                                                             \
+    .depth = (problem)->input[0], .height = (problem)->input[1], .width = (problem)->input[2], \
+    .out_depth = (g)->output[0], .out_height = (g)->output[1], .out_width = (g)->output[2]
+
 /* How a problem's window moves over its padded input, as initialisers of an argument struct. */
 #define KERNEL_WINDOW(problem)                                                                             \
     AXES(kernel, (problem)->kernel), AXES(stride, (problem)->stride), AXES(dilation, (problem)->dilation), \

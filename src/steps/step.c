@@ -31,6 +31,19 @@ void recipe_append_pack(recipe *r, const step *s)
     append(&r->pack, &r->pack_count, &r->pack_capacity, s, &r->failed);
 }
 
+void recipe_append_copy(recipe *r, step_buffer from, step_buffer to, int64_t bytes, int64_t element_size)
+{
+    const step s = {.kind = STEP_COPY,
+                    .name = "copy",
+                    .element_size = element_size,
+                    .buffers = {from, to},
+                    .buffer_count = 2,
+                    .copy_bytes = bytes,
+                    .efficiency = 1,
+                    .bytes = 2 * (double)bytes};
+    recipe_append_pack(r, &s);
+}
+
 void recipe_release(recipe *r)
 {
     free(r->pack);

@@ -83,6 +83,9 @@ void recipe_append_run(recipe *r, const step *s);
 void recipe_append_pack(recipe *r, const step *s);
 void recipe_release(recipe *r);
 
+/* Appends to the pack steps one that copies so many bytes. */
+void recipe_append_copy(recipe *r, step_buffer from, step_buffer to, int64_t bytes, int64_t element_size);
+
 /* Reserves workspace, aligned for every device, and returns its offset in bytes. */
 int64_t recipe_reserve(recipe *r, int64_t bytes);
 
