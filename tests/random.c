@@ -15,6 +15,11 @@ int64_t random_between(random_state *r, int64_t low, int64_t high)
     return low + (int64_t)((random_next(r) >> 11) % span);
 }
 
+int64_t random_pick(random_state *r, const int64_t *values, int64_t count)
+{
+    return values[random_between(r, 0, count - 1)];
+}
+
 void random_integers(random_state *r, double *values, int64_t count, int64_t limit)
 {
     for (int64_t i = 0; i < count; i++)

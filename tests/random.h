@@ -15,6 +15,9 @@ uint64_t random_next(random_state *r);
 /* Uniform in low ... high, both included. */
 int64_t random_between(random_state *r, int64_t low, int64_t high);
 
+/* One of so many values. */
+int64_t random_pick(random_state *r, const int64_t *values, int64_t count);
+
 /* `count` integers, uniform in -limit ... limit. */
 void random_integers(random_state *r, double *values, int64_t count, int64_t limit);
 

@@ -8,34 +8,32 @@
 #include <unistd.h>
 
 /* A message is one line whatever a file's name or a driver's text holds. */
-static void print_line(const char *prefix, const char *text)
+static void print_line(const char *prefix, const char *format, va_list arguments)
 {
+    char text[2 * CLCONV_MESSAGE_SIZE];
+    vsnprintf(text, sizeof text, format, arguments);
     fprintf(stderr, "clconv: %s", prefix);
-    for (; *text; text++) {
-        fputc((unsigned char)*text < ' ' ? ' ' : *text, stderr);
+    for (const char *c = text; *c; c++) {
+        fputc((unsigned char)*c < ' ' ? ' ' : *c, stderr);
     }
     fputc('\n', stderr);
 }
 
 int tool_fail(int exit_status, const char *format, ...)
 {
-    char text[2 * CLCONV_MESSAGE_SIZE];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    print_line("error: ", format, arguments);
     va_end(arguments);
-    print_line("error: ", text);
     return exit_status;
 }
 
 void tool_warn(const char *format, ...)
 {
-    char text[2 * CLCONV_MESSAGE_SIZE];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    print_line("warning: ", format, arguments);
     va_end(arguments);
-    print_line("warning: ", text);
 }
 
 int tool_fail_library(const char *context, const clconv_error *err)

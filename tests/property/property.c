@@ -21,12 +21,12 @@ static uint64_t number_from_environment(const char *name, uint64_t otherwise)
     return text != NULL && *text != '\0' ? strtoull(text, NULL, 10) : otherwise;
 }
 
-static uint64_t first_seed(void)
+uint64_t property_seed(void)
 {
     return number_from_environment("CLCONV_PROPERTY_SEED", DEFAULT_SEED);
 }
 
-static uint64_t problem_count(void)
+uint64_t property_count(void)
 {
     return number_from_environment("CLCONV_PROPERTY_COUNT", DEFAULT_COUNT);
 }
@@ -34,8 +34,8 @@ static uint64_t problem_count(void)
 void property_open(void)
 {
     CU_ASSERT_FATAL(test_device_open(&device));
-    CU_ASSERT_FATAL(problem_count() > 0);
-    printf("seed %" PRIu64 ", %" PRIu64 " problems; ", first_seed(), problem_count());
+    CU_ASSERT_FATAL(property_count() > 0);
+    printf("seed %" PRIu64 ", %" PRIu64 " problems; ", property_seed(), property_count());
 }
 
 void property_close(void)
@@ -46,11 +46,6 @@ void property_close(void)
 const test_device *property_device(void)
 {
     return &device;
-}
-
-static int64_t pick(random_state *r, const int64_t *values, int64_t count)
-{
-    return values[random_between(r, 0, count - 1)];
 }
 
 static void random_axis(random_state *r, int axis, clconv_problem *p)
@@ -74,7 +69,7 @@ static clconv_problem random_problem(random_state *r)
         p.batch = random_between(r, 1, 3);
         p.groups = random_between(r, 1, 3);
         p.in_channels = p.groups * random_between(r, 1, 4);
-        p.out_channels = p.groups * pick(r, (const int64_t[]){1, 3, 8}, 3);
+        p.out_channels = p.groups * random_pick(r, (const int64_t[]){1, 3, 8}, 3);
         p.padding_mode = (clconv_padding_mode)random_between(r, 0, 3);
         p.has_bias = (int)random_between(r, 0, 1);
         for (int axis = 0; axis < 3; axis++)
@@ -85,7 +80,7 @@ static clconv_problem random_problem(random_state *r)
 
 static void check_problem(property_check check, bool reals, uint64_t number)
 {
-    random_state r = {first_seed() + number};
+    random_state r = {property_seed() + number};
     subject s = {.number = number, .problem = random_problem(&r)};
     CU_ASSERT_EQUAL_FATAL(geometry_compute(&s.problem, &s.geometry, NULL), CLCONV_SUCCESS);
     uint64_t data_seed = random_next(&r);
@@ -101,9 +96,9 @@ static void check_problem(property_check check, bool reals, uint64_t number)
 void property_for_all(property_check check, bool reals)
 {
     comparisons = 0;
-    for (uint64_t number = 0; number < problem_count(); number++)
+    for (uint64_t number = 0; number < property_count(); number++)
         check_problem(check, reals, number);
-    CU_ASSERT(comparisons >= (int64_t)problem_count());
+    CU_ASSERT(comparisons >= (int64_t)property_count());
 }
 
 static void report(const subject *s, const clconv_problem *p, const char *why)

@@ -14,6 +14,10 @@ void property_close(void);
 
 const test_device *property_device(void);
 
+/* Which problems, and how many. */
+uint64_t property_seed(void);
+uint64_t property_count(void);
+
 /* One problem with its data, for one algorithm. */
 typedef struct subject {
     const char *algorithm;

@@ -1,10 +1,8 @@
 /* NaN, infinities, values near the largest float and denormals, anywhere in any tensor: every algorithm of every op gives
  * the definition's answer in double precision, with PyTorch's rules for what is not finite.
- *
- * CLCONV_SPECIAL_COUNT and CLCONV_SPECIAL_SEED change how many problems there are, and which. */
+ * The long form tries 5,000 problems. */
 #include "harness.h"
-#include "random.h"
-#include "runner.h"
+#include "property.h"
 
 #include "base/arith.h"
 #include "problem/reference.h"
@@ -16,22 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_COUNT = 30, FULL_COUNT = 5000, DEFAULT_SEED = 20261130, MOST_REPORTS = 40 };
+enum { FULL_COUNT = 5000, MOST_REPORTS = 40 };
 
-static test_device device;
 static int64_t compared, reported;
 static bool is_full;
-
-static uint64_t number_from_environment(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL && *text != '\0' ? strtoull(text, NULL, 10) : otherwise;
-}
-
-static int64_t pick(random_state *r, const int64_t *values, int64_t count)
-{
-    return values[random_between(r, 0, count - 1)];
-}
 
 /* What programs are compiled for: a few, of which every algorithm takes some; in the long form any. */
 static void random_class(random_state *r, clconv_problem *p)
@@ -43,12 +29,12 @@ static void random_class(random_state *r, clconv_problem *p)
     const int64_t *c = classes[random_between(r, 0, sizeof classes / sizeof classes[0] - 1)];
     for (int axis = 0; axis < 3; axis++) {
         p->kernel[axis] = is_full ? random_between(r, 1, axis == 0 ? 3 : 5) : c[axis];
-        p->stride[axis] = is_full ? pick(r, (const int64_t[]){1, 1, 1, 2}, 4) : c[3 + axis];
-        p->dilation[axis] = is_full ? pick(r, (const int64_t[]){1, 1, 1, 2}, 4) : c[6 + axis];
+        p->stride[axis] = is_full ? random_pick(r, (const int64_t[]){1, 1, 1, 2}, 4) : c[3 + axis];
+        p->dilation[axis] = is_full ? random_pick(r, (const int64_t[]){1, 1, 1, 2}, 4) : c[6 + axis];
     }
     if (random_between(r, 0, 1) == 0) p->kernel[1] = p->kernel[2];
-    p->in_channels = p->groups * pick(r, (const int64_t[]){16, 3, 1, 8}, is_full ? 4 : 2);
-    p->out_channels = p->groups * pick(r, (const int64_t[]){16, 3, 1, 8}, is_full ? 4 : 2);
+    p->in_channels = p->groups * random_pick(r, (const int64_t[]){16, 3, 1, 8}, is_full ? 4 : 2);
+    p->out_channels = p->groups * random_pick(r, (const int64_t[]){16, 3, 1, 8}, is_full ? 4 : 2);
 }
 
 static void random_axis(random_state *r, int axis, clconv_problem *p)
@@ -64,15 +50,15 @@ static clconv_problem random_problem(random_state *r)
     do {
         clconv_problem_init(&p);
         p.batch = random_between(r, 1, 2);
-        p.groups = pick(r, (const int64_t[]){1, 1, 2, 3}, 4);
+        p.groups = random_pick(r, (const int64_t[]){1, 1, 2, 3}, 4);
         random_class(r, &p);
-        p.padding_mode = (clconv_padding_mode)pick(r, (const int64_t[]){0, 0, 1, 2, 3}, 5);
+        p.padding_mode = (clconv_padding_mode)random_pick(r, (const int64_t[]){0, 0, 1, 2, 3}, 5);
         for (int axis = 0; axis < 3; axis++)
             random_axis(r, axis, &p);
         p.has_bias = (int)random_between(r, 0, 1);
         p.has_residual = (int)random_between(r, 0, 1);
         p.activation =
-            (clconv_activation)pick(r, (const int64_t[]){0, 0, 1, 0, 2, 3, 4, 5, 6}, is_full ? 9 : 3);
+            (clconv_activation)random_pick(r, (const int64_t[]){0, 0, 1, 0, 2, 3, 4, 5, 6}, is_full ? 9 : 3);
     } while (clconv_problem_validate(&p, NULL) != CLCONV_SUCCESS);
     return p;
 }
@@ -99,7 +85,7 @@ static double special_value(random_state *r, palette of)
 /* Some of the values become special: one, or 0.01 to 30 percent. */
 static void sprinkle(random_state *r, palette of, double *values, int64_t count)
 {
-    const int64_t share = pick(r, (const int64_t[]){1, 10, 100, 1000, 3000}, 5);
+    const int64_t share = random_pick(r, (const int64_t[]){1, 10, 100, 1000, 3000}, 5);
     if (values == NULL || count == 0) return;
     for (int64_t i = 0; i < count; i++)
         if (random_between(r, 0, 9999) < share) values[i] = special_value(r, of);
@@ -126,13 +112,6 @@ typedef struct expectation {
     int64_t count;
     double *exact, *magnitude, *skipped;
 } expectation;
-
-static double *allocate(int64_t count)
-{
-    double *values = calloc((size_t)count + 1, sizeof *values);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(values);
-    return values;
-}
 
 static void clear_special(double *values, int64_t count)
 {
@@ -178,18 +157,18 @@ static void expect(const clconv_problem *p, clconv_op op, const test_data *d, ex
     *x = (expectation){.op = op, .problem = p};
     CU_ASSERT_EQUAL_FATAL(geometry_compute(p, &x->geometry, NULL), CLCONV_SUCCESS);
     x->count = geometry_made(p, &x->geometry, op);
-    x->exact = allocate(3 * x->count);
+    x->exact = property_allocate(3 * x->count);
     x->magnitude = x->exact + x->count;
     x->skipped = x->magnitude + x->count;
     const clconv_tensor_sizes *e = &x->geometry.elements;
     const reference_tensors t = {d->input, d->weight, d->bias, d->residual, d->grad_output};
-    double *unused = allocate(x->count);
+    double *unused = property_allocate(x->count);
     reference_op(op, p, &x->geometry, &t, x->exact, unused);
     memcpy(x->skipped, x->exact, (size_t)x->count * sizeof(double));
     if (op == CLCONV_FORWARD && p->padding_mode == CLCONV_PADDING_ZEROS)
         skip_zeros(p, &x->geometry, d, x->skipped);
     int64_t all = d->grad_output - d->input + e->output;
-    double *finite = allocate(all);
+    double *finite = property_allocate(all);
     memcpy(finite, d->input, (size_t)all * sizeof(double));
     clear_special(finite, all);
 #define MOVED(tensor) (d->tensor != NULL ? finite + (d->tensor - d->input) : NULL)
@@ -237,17 +216,17 @@ static void check_algorithm(const expectation *x, const test_data *d, const char
     clconv_error err = {.message = ""};
     char why[TEST_WHY];
     bool packed = number % 2 == 1 && x->op != CLCONV_BACKWARD_WEIGHT && x->op != CLCONV_BACKWARD_BIAS;
-    clconv_status status = test_plan_create_op(&device, x->op, x->problem, algorithm, strict, packed,
-                                               CLCONV_WORKSPACE_UNLIMITED, &plan, &err);
+    clconv_status status = test_plan_create_op(property_device(), x->op, x->problem, algorithm, strict,
+                                               packed, CLCONV_WORKSPACE_UNLIMITED, &plan, &err);
     if (status != CLCONV_SUCCESS && status != CLCONV_UNSUPPORTED) CU_FAIL("no plan");
     if (status != CLCONV_SUCCESS) return;
-    double *got = allocate(2 * x->count), *again = got + x->count;
-    CU_ASSERT_TRUE(test_plan_run(&device, &plan, d, got, why));
+    double *got = property_allocate(2 * x->count), *again = got + x->count;
+    CU_ASSERT_TRUE(test_plan_run(property_device(), &plan, d, got, why));
     int64_t wrong = 0, first = 0;
     for (int64_t i = x->count - 1; i >= 0; i--)
         if (!is_right(x, algorithm, strict, i, got[i])) wrong++, first = i;
     if (wrong > 0) report(x, algorithm, number, wrong, first, got[first]);
-    CU_ASSERT_TRUE(test_plan_run(&device, &plan, d, again, why));
+    CU_ASSERT_TRUE(test_plan_run(property_device(), &plan, d, again, why));
     CU_ASSERT_EQUAL(first_difference(got, again, x->count), x->count);
     free(got);
     test_plan_release(&plan);
@@ -269,7 +248,7 @@ static void check_op(const clconv_problem *problem, clconv_op op, const test_dat
 
 static void check_problem(uint64_t number)
 {
-    random_state r = {number_from_environment("CLCONV_SPECIAL_SEED", DEFAULT_SEED) + number};
+    random_state r = {property_seed() + number};
     clconv_problem p = random_problem(&r);
     geometry g;
     test_data d;
@@ -284,27 +263,17 @@ static void check_problem(uint64_t number)
 static void test_random_problems(void)
 {
     is_full = getenv("CLCONV_FULL_TESTS") != NULL;
-    uint64_t count = number_from_environment("CLCONV_SPECIAL_COUNT", is_full ? FULL_COUNT : DEFAULT_COUNT);
+    uint64_t count = is_full ? FULL_COUNT : property_count();
     for (uint64_t number = 0; number < count; number++)
         check_problem(number);
     printf("%lld values compared; ", (long long)compared);
     CU_ASSERT(compared > (int64_t)count);
 }
 
-static void open_device(void)
-{
-    CU_ASSERT_FATAL(test_device_open(&device));
-}
-
-static void close_device(void)
-{
-    test_device_close(&device);
-}
-
 const char test_suite_name[] = "special values";
 const test_entry test_suite[] = {
-    {"the device is opened", open_device},
+    {"the device is opened", property_open},
     {"NaN, infinities, huge values and denormals", test_random_problems},
-    {"the device is closed", close_device},
+    {"the device is closed", property_close},
     {NULL, NULL},
 };
