@@ -13,6 +13,7 @@
  *   VECTORS       1 to 16   vectors of a tile
  *   VECTOR_WIDTH  1 to 16   1 where a work-item is a lane
  *   LOCAL_SIZE    1 to 256  work-items of a work-group, side by side along positions
+ *   LONG_SUMS     1 where an output sums more products than a run has
  *   KERNEL_W      0 to 16   width of the kernel; 0 takes it at run time
  *   STRIDE_H, STRIDE_W, DILATION_W   1 and more
  *   PHASES_W      1 to STRIDE_W: phases of columns that are stored

@@ -11,6 +11,7 @@
  * Each cell is one sum in the fixed order channel, kd, kh, kw, by the register tile of direct.cl. Padding must
  * be zeros: then every element of the gradient is one cell.
  *   OUT_CHANNELS, VECTORS, VECTOR_WIDTH   as in direct.cl
+ *   LONG_SUMS     1 where an element of the gradient sums more products than a run has
  *   KERNEL_W      taps of each residue on W; 0 where they differ
  *   DILATION_W    of the taps of a residue
  *

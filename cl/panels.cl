@@ -13,6 +13,7 @@
  *   VECTORS       1 to 4    panels of a tile at most
  *   VECTOR_WIDTH  1 to 16   1 where a work-item is a lane
  *   LOCAL_SIZE    1 to 256  work-items of a work-group, side by side along a panel
+ *   LONG_SUMS     1 where an output sums more products than a run has
  *
  * Index space: work-groups (blocks, tiles of all planes, volumes) or (tiles, blocks, volumes), where a
  * work-group may take several of what comes first. Cost: 2 * rows
@@ -32,13 +33,13 @@ panels(TENSOR(const real, panels), TENSOR(const real, weight), TENSOR(const real
     for (long volume = get_group_id(2); volume < volumes; volume += get_num_groups(2)) {
         const long matrix = volume % weights;
         for (long slow = get_group_id(1); slow < slow_count; slow += get_num_groups(1)) {
-            tile_of_panels t = {.panel_size = panel_size,
-                                .plane_size = dilation_d * plane_panels * panel_size,
-                                .rows = rows,
-                                .run = run,
-                                .out_channel = out_channel,
-                                .has_bias = (int)has_bias,
-                                .streams = (int)streams};
+            panel_tile t = {.panel_size = panel_size,
+                            .plane_size = dilation_d * plane_panels * panel_size,
+                            .rows = rows,
+                            .run = run,
+                            .out_channel = out_channel,
+                            .has_bias = (int)has_bias,
+                            .streams = (int)streams};
             long kd_first = 0, first_position = 0, first_output = 0, current = -1;
             int vectors = 0;
             for (long fast = get_group_id(0); fast < fast_count; fast += get_num_groups(0)) {

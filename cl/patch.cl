@@ -14,6 +14,7 @@
  *   OUT_CHANNELS  1 to 16   output channels of a tile
  *   VECTORS       1 to 4    panels of a tile at most
  *   VECTOR_WIDTH  2 to 16   positions of a panel
+ *   LONG_SUMS     1 where an output sums more products than a run has
  *
  * Index space: work-groups of one work-item (slices), each taking its share of the units. Cost: 2 * group_in
  * * taps FLOPs an output; reads the input once for each split of the output channels, writes the output once.

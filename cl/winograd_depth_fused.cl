@@ -14,6 +14,7 @@
  *   OUT_CHANNELS  1 to 16   output channels of the product's register tile
  *   VECTORS       1 to 4    panels of the register tile at most
  *   VECTOR_WIDTH  2 to 16   positions of a panel
+ *   LONG_SUMS     1 where an output sums more products than a run has
  *
  * Index space: work-groups of one work-item (slices), each taking a run of units, so that the planes which tiles
  * share come from cache. Cost: (m + 2) / m * 2 *

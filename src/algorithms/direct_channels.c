@@ -223,7 +223,7 @@ static step program(const request *q, const parameter_set *p)
     kernel_define(&s, "POSITIONS", p->values[POSITIONS]);
     kernel_define(&s, "VECTOR_WIDTH", p->values[VECTOR_WIDTH]);
     kernel_define(&s, "STRIDE_W", q->problem->stride[2]);
-    kernel_define(&s, "LONG_SUMS", q->geometry->reduction > SUM_RUN);
+    partial_sums_define(&s, q->geometry->reduction);
     return s;
 }
 

@@ -5,6 +5,7 @@
 #include "base/arith.h"
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
+#include "steps/partial_sums.h"
 #include "steps/pack.h"
 #include "steps/slices.h"
 
@@ -126,6 +127,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     direct_fused_arguments a = describe(q, &tile, &layout, &slices);
     step s = kernel_step("direct_fused", "direct_fused.cl", "direct_fused", problem->dtype);
     product_define(&s, &tile, problem->kernel, problem->stride, problem->dilation, &layout);
+    partial_sums_define(&s, g->reduction);
     kernel_add_tensors(&s, problem, BUFFER_PACKED);
     double read = geometry_rows_met(problem) * (double)g->elements.input,
            bytes = (double)g->element_size * (read + (double)g->elements.output);

@@ -6,6 +6,7 @@
 #include "base/arith.h"
 #include "steps/adjoint.h"
 #include "steps/kernel.h"
+#include "steps/partial_sums.h"
 #include "steps/slices.h"
 
 typedef struct input_fused_arguments {
@@ -118,6 +119,15 @@ static slice_plan plan_slices(const request *q, const fused_plan *w)
     };
 }
 
+/* The taps of the residue that has the most. */
+static int64_t most_taps(const request *q, const fused_plan *w)
+{
+    int64_t taps = 1;
+    for (int axis = 0; axis < 3; axis++)
+        taps *= adjoint_taps_of(q->problem, axis, &w->volumes.axis[axis], 0).count;
+    return taps;
+}
+
 static step program(const request *q, const fused_plan *w)
 {
     step s = kernel_step("input_fused", "input_fused.cl", "input_fused", q->problem->dtype);
@@ -129,6 +139,7 @@ static step program(const request *q, const fused_plan *w)
     bool is_uniform = q->problem->kernel[2] % a->residues == 0 && t.count <= MAX_UNROLLED_WIDTH;
     kernel_define(&s, "KERNEL_W", is_uniform ? t.count : 0);
     kernel_define(&s, "DILATION_W", t.count > 1 ? t.dilation : 1);
+    partial_sums_define(&s, q->geometry->group_out * most_taps(q, w));
     return s;
 }
 

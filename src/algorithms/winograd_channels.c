@@ -233,7 +233,7 @@ static step program(const request *q, const parameter_set *p)
     kernel_define(&s, "OUT_CHANNELS", lanes_of(p));
     kernel_define(&s, "POSITIONS", p->values[POSITIONS]);
     kernel_define(&s, "VECTOR_WIDTH", p->values[VECTOR_WIDTH]);
-    kernel_define(&s, "LONG_SUMS", q->geometry->reduction / q->problem->kernel[2] > SUM_RUN);
+    partial_sums_define(&s, q->geometry->reduction / q->problem->kernel[2]);
     return s;
 }
 

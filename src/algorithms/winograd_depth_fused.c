@@ -110,7 +110,7 @@ static step program(const request *q, const parameter_set *p, const product_tile
     kernel_define(&s, "OUT_CHANNELS", tile->out_channels);
     kernel_define(&s, "VECTORS", tile->vectors);
     kernel_define(&s, "VECTOR_WIDTH", tile->vector_width);
-    kernel_define(&s, "LONG_SUMS", q->geometry->group_in > SUM_RUN);
+    partial_sums_define(&s, q->geometry->group_in);
     return s;
 }
 

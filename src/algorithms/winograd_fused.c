@@ -307,7 +307,7 @@ static step program(const request *q, const parameter_set *p, const product_tile
     kernel_define(&s, "OUT_CHANNELS", tile->out_channels);
     kernel_define(&s, "VECTORS", tile->vectors);
     kernel_define(&s, "VECTOR_WIDTH", tile->vector_width);
-    kernel_define(&s, "LONG_SUMS", channels_in(q) * q->problem->kernel[0] > SUM_RUN);
+    partial_sums_define(&s, channels_in(q) * q->problem->kernel[0]);
     kernel_define(&s, "DILATION_W", winograd_fixed_dilation(q->problem->dilation[2], tile->vector_width));
     kernel_define(&s, "KERNEL_D", q->problem->kernel[0]);
     if (p->values[IN_REGISTERS]) kernel_define(&s, "CHANNELS_IN", channels_in(q));

@@ -230,6 +230,19 @@ int64_t geometry_fewest_products(const clconv_problem *problem, const geometry *
     return products;
 }
 
+bool geometry_may_read_zeros_alone(const clconv_problem *problem)
+{
+    if (problem->padding_mode != CLCONV_PADDING_ZEROS) return false;
+    for (int axis = 0; axis < 3; axis++) {
+        const int64_t before = problem->pad_before[axis], after = problem->pad_after[axis],
+                      reach = (problem->kernel[axis] - 1) * problem->dilation[axis];
+        /* Before the input, behind it, or with two taps astride of it. */
+        if (before > reach || after > reach) return true;
+        if (before > 0 && after > 0 && problem->dilation[axis] > problem->input[axis]) return true;
+    }
+    return false;
+}
+
 depth_span geometry_depth_span(const clconv_problem *problem, int64_t z, int64_t count, bool clip)
 {
     const clconv_problem *p = problem;

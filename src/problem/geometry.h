@@ -37,6 +37,9 @@ bool geometry_is_identity(const clconv_problem *problem, const geometry *g, int 
 /* The fewest products other than with padded zeros that an output sums; 0 if one sums none. */
 int64_t geometry_fewest_products(const clconv_problem *problem, const geometry *g);
 
+/* Whether padded zeros may be all that the window of some output holds; true for a few problems where they are not. */
+bool geometry_may_read_zeros_alone(const clconv_problem *problem);
+
 /* Input planes that output planes read, counted as padding does: plane 0 is the input's first. */
 typedef struct depth_span {
     int64_t first, last; /* [first, last) */

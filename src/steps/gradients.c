@@ -71,12 +71,13 @@ static void append(recipe *r, step *s, const clconv_problem *problem, const geom
     recipe_append_run(r, s);
 }
 
-/* Looks through the gradient itself, or before it through the values, whichever are fewer. */
+/* Looks through the gradient itself, or before it through the values: if they are fewer, or if a value may meet padded
+ * zeros alone, which kernels leave out. */
 static void append_weights(recipe *r, const clconv_problem *p, const geometry *g, const device_traits *traits)
 {
     step_buffer doubts = {BUFFER_NONE, 0};
     int64_t count = doubters(traits), doubt_count = 0;
-    if (g->elements.input + g->elements.output < g->elements.weight) {
+    if (geometry_may_read_zeros_alone(p) || g->elements.input + g->elements.output < g->elements.weight) {
         doubt_count = 2 * count;
         doubts = (step_buffer){BUFFER_WORKSPACE, recipe_reserve(r, doubt_count * g->element_size)};
         const step_buffer more = {doubts.role, doubts.offset + count * g->element_size};

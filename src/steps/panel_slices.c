@@ -3,6 +3,7 @@
 
 #include "base/arith.h"
 #include "steps/kernel.h"
+#include "steps/partial_sums.h"
 
 /* As measured on a CPU: multiply-adds of a vector that take as long as unfolding a vector, and as a tile's row more
  * than its multiply-adds. */
@@ -61,6 +62,7 @@ step panel_slices_step(const char *name, const char *source, const clconv_proble
     kernel_define(&to, "OUT_CHANNELS", tile->out_channels);
     kernel_define(&to, "VECTORS", tile->vectors);
     kernel_define(&to, "VECTOR_WIDTH", tile->vector_width);
+    partial_sums_define(&to, s->rows);
     kernel_add_tensors(&to, problem, BUFFER_PACKED);
     double lanes = (double)s->volumes * (double)round_up(s->positions, panel_width(tile));
     double products = (double)(s->rows + PANEL_TILE_ROWS) * lanes;

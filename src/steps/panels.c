@@ -68,6 +68,7 @@ static step program(const panel_product *w, const product_tile *tile)
     kernel_define(&s, "VECTORS", tile->vectors);
     kernel_define(&s, "VECTOR_WIDTH", tile->vector_width);
     kernel_define(&s, "LOCAL_SIZE", tile->local_size);
+    partial_sums_define(&s, w->kernel_d * w->rows);
     /* As measured on a CPU: products of transforms, many and short, come from caches further away. */
     double reached = w->output.role == BUFFER_OUTPUT ? 0.9 : 0.78;
     s.efficiency = reached * product_efficiency(tile->out_channels, tile->vectors);

@@ -4,12 +4,18 @@
 
 #include "arguments/partial_sums.clh"
 
-#include <stdint.h>
+#include "steps/kernel.h"
 
 /* Products that an accumulator takes in a row at most, where a channel has so many taps. */
 static inline int64_t partial_sums_run(int64_t taps)
 {
     return taps > SUM_MANY_TAPS ? SUM_SHORT_RUN : SUM_RUN;
+}
+
+/* The compile-time parameter LONG_SUMS: whether sums of so many products have several runs. */
+static inline void partial_sums_define(step *s, int64_t products)
+{
+    kernel_define(s, "LONG_SUMS", products > SUM_RUN);
 }
 
 /* Levels of totals in memory that so many runs need: 0 for one run. */

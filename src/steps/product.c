@@ -5,6 +5,7 @@
 #include "base/arith.h"
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
+#include "steps/partial_sums.h"
 
 typedef struct direct_arguments {
     DIRECT_ARGUMENTS(ARGUMENT_MEMBER)
@@ -154,6 +155,7 @@ static step program(const product *w, const product_tile *tile)
 {
     step s = kernel_step(w->name, "direct.cl", "direct", w->dtype);
     product_define(&s, tile, w->kernel, w->stride, w->dilation, w->layout);
+    partial_sums_define(&s, w->group_in * w->kernel[0] * w->kernel[1] * w->kernel[2]);
     /* As measured on a CPU: a strided volume is spread over more pages, and so are the planes under 3x1x1. */
     double reached = w->stride[1] * w->stride[2] > 1 ? 0.85 : 0.92;
     if (w->kernel[0] > 1 && w->kernel[2] == 1) reached = 0.8;

@@ -58,7 +58,7 @@ def check_legal(tool, problem):
     with tempfile.TemporaryDirectory(prefix="clconv-") as folder:
         arguments = []
         for name, tensor in problem.files().items():
-            np.save(os.path.join(folder, name + ".npy"), tensor)
+            np.save(os.path.join(folder, name + ".npy"), problem.stored(tensor))
             arguments += [f"--{name}", name + ".npy"]
         named = problem.algorithm if problem.algorithm != "auto" else None
         tool.done(folder, "run", *arguments, *problem.options(), "--output", "y.npy", named=named)

@@ -30,6 +30,8 @@ class Problem:
     algorithm: str = "auto"
     more: tuple = ()  # options that must not change the result
     short: bool = False  # equal values of three axes are written as one
+    order: str = "C"  # of the elements in files
+    endianness: str = "<"  # of the bytes in files
 
     def extents(self, values):
         if isinstance(values, str):
@@ -42,6 +44,10 @@ class Problem:
         """The tensors by option."""
         tensors = {"input": self.x, "weight": self.w, "bias": self.b, "residual": self.r}
         return {name: tensor for name, tensor in tensors.items() if tensor is not None}
+
+    def stored(self, tensor):
+        """The tensor as its file has it."""
+        return np.asarray(tensor, tensor.dtype.newbyteorder(self.endianness), order=self.order)
 
     def activation_text(self):
         return self.activation if self.slope is None else f"{self.activation}:{self.slope!r}"
@@ -164,6 +170,7 @@ def random_problem(seed, index):
                       short=bool(rng.random() < 0.5))
     if has_residual:
         problem.r = random_values(rng, output_shape(x_shape, w_shape, stride, dilation, pads), k["dtype"])
+    problem.order, problem.endianness = choose(rng, "CCF"), choose(rng, "<<>")
     return problem
 
 

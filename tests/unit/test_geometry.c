@@ -201,7 +201,9 @@ static void test_fewest_products(void)
         for (int axis = 0; axis < 3; axis++)
             expected *= count_fewest(&p, &g, axis);
         CU_ASSERT_EQUAL(geometry_fewest_products(&p, &g), expected);
+        CU_ASSERT(expected > 0 || geometry_may_read_zeros_alone(&p));
         p.padding_mode = CLCONV_PADDING_REPLICATE;
+        CU_ASSERT_FALSE(geometry_may_read_zeros_alone(&p));
         CU_ASSERT_EQUAL(geometry_fewest_products(&p, &g), g.reduction);
     }
 }
