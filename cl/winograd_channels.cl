@@ -220,8 +220,8 @@ static inline void sum_frequency(global real *sums, const output_block *out, con
         }
 }
 
-/* A' m of a block's sums, those of a frequency `sum_size` elements long, with the bias of its channels; what is in doubt,
- * which becomes NaN. */
+/* A' m of a block's sums, those of a frequency `sum_size` elements long, with the bias of its channels; in doubt
+ * where one is NaN. */
 static inline realv transform_sums(global const real *sums, const long sum_size, const output_block *out,
                                    const real bias[OUT_CHANNELS], global real *to)
 {
@@ -234,13 +234,12 @@ static inline realv transform_sums(global const real *sums, const long sum_size,
                 for (int f = 0; f < INPUT_TILE; f++)
                     m[f] = vector_load(sums + f * sum_size + v * VECTOR_WIDTH);
                 transform_output(m, y);
-                const realv tile_doubt = DOUBT(probe_tile(m, y));
-                doubt += tile_doubt;
+                doubt += DOUBT(y[0]);
 #pragma unroll
                 for (int j = 0; j < OUTPUT_TILE; j++) {
                     const long x = tile * OUTPUT_TILE + j;
                     if (x < out->width)
-                        vector_store(y[j] + (lanes_load(bias + v * VECTOR_WIDTH) + tile_doubt),
+                        vector_store(y[j] + lanes_load(bias + v * VECTOR_WIDTH),
                                      to + (row * out->width + x) * OUT_CHANNELS + v * VECTOR_WIDTH);
                 }
             }

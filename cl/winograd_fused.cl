@@ -158,7 +158,7 @@ ALWAYS_INLINE void store_sums(const int channels, const int vectors, const frequ
             sums[at / OUTPUT_TILE][at % OUTPUT_TILE] =
                 tiles[i / VECTORS][i % VECTORS].columns[at % OUTPUT_TILE][at / OUTPUT_TILE];
         tile_end end = {e, to->bias != 0 ? to->bias[o] : 0, *doubt};
-        finish_tiles(sums, tiles[i / VECTORS][i % VECTORS].probes, &end, rows);
+        finish_tiles(sums, &end, rows);
         *doubt = end.doubt;
         store_tiles(rows, to->out + o * to->channel_size, e, (first_panel + i % VECTORS) * PANEL, &to->tiles);
     }
