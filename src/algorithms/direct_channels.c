@@ -61,7 +61,8 @@ static bool is_applicable(const request *q, const parameter_set *p, text *why)
     else if (q->geometry->taps > MAX_TAPS)
         text_append(why, "a channel has %lld taps; it needs at most %d", (long long)q->geometry->taps,
                     MAX_TAPS);
-    else if (q->geometry->reduction > SUM_RUN && most_ranges(q, 1) * most_ranges(q, 2) > MAX_ADDITIONS)
+    else if (partial_sums_are_long(q->geometry->reduction) &&
+             most_ranges(q, 1) * most_ranges(q, 2) > MAX_ADDITIONS)
         text_append(why,
                     "kernel_size is %lld on H and %lld on W; its sums would be in too many parts at borders",
                     (long long)q->problem->kernel[1], (long long)q->problem->kernel[2]);
@@ -147,7 +148,7 @@ static int64_t additions_of_block(const request *q, const direct_channels_argume
 static void divide_sums(const request *q, direct_channels_arguments *a)
 {
     a->level_blocks = max_i64(MAX_ADDITIONS / additions_of_block(q, a), 1);
-    if (q->geometry->reduction > SUM_RUN)
+    if (partial_sums_are_long(q->geometry->reduction))
         a->levels = partial_sums_levels(ceil_divide(ceil_divide(a->group_in, a->block_in), a->level_blocks));
 }
 

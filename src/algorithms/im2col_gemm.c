@@ -37,7 +37,7 @@ static void choose(const request *q, parameter_set *p)
 static int64_t rows_of_run(const geometry *g)
 {
     int64_t runs = ceil_divide(g->reduction, partial_sums_run(g->taps));
-    return g->reduction > SUM_RUN ? ceil_divide(g->reduction, runs) : g->reduction;
+    return partial_sums_are_long(g->reduction) ? ceil_divide(g->reduction, runs) : g->reduction;
 }
 
 static int64_t run_count(const geometry *g)

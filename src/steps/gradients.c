@@ -65,9 +65,12 @@ static void append(recipe *r, step *s, const clconv_problem *problem, const geom
                    int64_t items, int64_t doubt_count, const device_traits *traits)
 {
     const gradient_definition_arguments a = {doubt_count, gradient_describe(problem, g, op, items)};
-    int64_t local = traits->is_cpu ? 1 : traits->local_size;
+    /* Work-groups mostly find that there is nothing to do: a CPU gets a few, to share out what there may be. */
+    enum { CPU_GROUPS = 256 };
+    int64_t local = traits->is_cpu ? 1 : traits->local_size, groups = ceil_divide(items, local);
+    if (traits->is_cpu) groups = min_i64(groups, CPU_GROUPS);
     kernel_set_scalars(s, &a, sizeof a);
-    kernel_set_range(s, (const int64_t[]){ceil_divide(items, local), 1, 1}, (const int64_t[]){local, 1, 1});
+    kernel_set_range(s, (const int64_t[]){groups, 1, 1}, (const int64_t[]){local, 1, 1});
     recipe_append_run(r, s);
 }
 

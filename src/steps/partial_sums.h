@@ -12,10 +12,15 @@ static inline int64_t partial_sums_run(int64_t taps)
     return taps > SUM_MANY_TAPS ? SUM_SHORT_RUN : SUM_RUN;
 }
 
-/* The compile-time parameter LONG_SUMS: whether sums of so many products have several runs. */
+/* Whether sums of so many products have several runs, and the compile-time parameter that says so. */
+static inline bool partial_sums_are_long(int64_t products)
+{
+    return products >= SUM_WHOLE;
+}
+
 static inline void partial_sums_define(step *s, int64_t products)
 {
-    kernel_define(s, "LONG_SUMS", products > SUM_RUN);
+    kernel_define(s, "LONG_SUMS", partial_sums_are_long(products));
 }
 
 /* Levels of totals in memory that so many runs need: 0 for one run. */
