@@ -37,7 +37,7 @@ static void choose(const request *q, parameter_set *p)
     p->values[VECTOR_WIDTH] = traits_vector_width(q->traits, q->geometry->element_size);
     p->values[LOCAL_SIZE] = q->traits->local_size;
     p->values[SLICES] = q->traits->slices;
-    p->values[SLICE_KIB] = 128;
+    p->values[SLICE_KIB] = q->traits->machine->core_cache / 8 >> 10;
 }
 
 static bool is_applicable(const request *q, text *why)
@@ -107,7 +107,8 @@ static depthwise_arguments describe(const request *q, const parameter_set *p, co
     a.slice_size = round_up(a.slice_depth * l->plane_size + product_slack(tile), 16);
     a.store_pitch = has_gutter ? l->pitch : a.positions;
     a.store_width = has_gutter ? g->output[2] : a.positions;
-    a.streams = !has_gutter && kernel_output_streams(g->elements.output * g->element_size);
+    a.streams =
+        !has_gutter && kernel_output_streams(q->traits->machine, g->elements.output * g->element_size);
     return a;
 }
 
@@ -129,24 +130,24 @@ static step program(const request *q, const parameter_set *p, const scratch_layo
     return s;
 }
 
-/* As measured on a CPU: rows are sorted by phase under strides, deep kernels use a loaded vector more often, and a piece
- * of a row in a tile of one plane is stored in the time of so many multiply-adds of a vector. */
+/* Rows are sorted by phase under strides, deep kernels use a loaded vector more often, and tiles of one plane are stored in
+ * pieces of rows. */
 static void estimate(const request *q, const product_tile *tile, const scratch_layout *l,
                      const depthwise_arguments *a, step *s)
 {
-    enum { PIECE_WORK = 40 };
     const geometry *g = q->geometry;
+    const machine_depthwise *m = &q->traits->machine->depthwise;
     double lanes = (double)round_up(a->positions, product_slack(tile) / tile->vectors);
     double units = (double)max_i64(a->units, MIN_UNITS / 2); /* fewer leave workers idle */
-    s->flops = 2 * (double)g->taps * units * (double)a->block_depth * (double)a->multiplier * lanes;
-    s->efficiency = l->phases[1] * l->phases[2] > 1 ? 0.25 : 0.5;
-    if (q->problem->kernel[0] >= DEEP_KERNEL) s->efficiency *= 1.5;
+    double planes = units * (double)a->block_depth * (double)a->multiplier;
+    double share = l->phases[1] * l->phases[2] > 1 ? m->strided_share : m->share;
+    if (q->problem->kernel[0] >= DEEP_KERNEL) share *= m->deep;
+    step_computes(s, (double)g->taps * planes * lanes, share);
     if (tile->out_channels == 1 && a->store_pitch != a->store_width) {
         double pieces = lanes / (double)product_slack(tile) + lanes / (double)a->store_pitch;
-        s->flops += 2 * s->efficiency * PIECE_WORK * units * (double)(a->block_depth * a->multiplier) *
-                    pieces * (double)tile->vector_width;
+        s->work.busy += m->piece * planes * pieces * (double)tile->vector_width;
     }
-    s->bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
+    step_moves(s, (double)g->element_size * ((double)g->elements.input + (double)g->elements.output));
 }
 
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)

@@ -30,7 +30,7 @@ static void choose(const request *q, parameter_set *p)
     p->values[VECTOR_WIDTH] = traits_vector_width(q->traits, q->geometry->element_size);
     int64_t free = q->traits->registers - min_i64(q->problem->kernel[2], MAX_KERNEL_W) - 2;
     p->values[POSITIONS] = max_i64(min_i64(free, MAX_POSITIONS), 1);
-    p->values[SLICE_KIB] = 256;
+    p->values[SLICE_KIB] = q->traits->machine->core_cache / 4 >> 10;
     p->values[SLICES] = q->traits->slices;
 }
 
@@ -131,21 +131,22 @@ static step program(const request *q, const parameter_set *p)
     return s;
 }
 
-/* As measured on a CPU: to turn an element takes as long as some multiply-adds, more on the way in, where lines come
- * from further away; and so do a row's taps. */
+/* Elements are turned, on the way in from lines that come from further away, and a row's taps take a start. */
 static void estimate(const request *q, const parameter_set *p, const depthwise_channels_arguments *a, step *s)
 {
-    enum { TURN_IN_WORK = 16, TURN_OUT_WORK = 6, ROW_WORK = 6 };
     const geometry *g = q->geometry;
+    const machine_depthwise *m = &q->traits->machine->depthwise;
     double lanes = (double)(q->problem->batch * a->blocks * p->values[VECTOR_WIDTH]);
     double rows =
         product_axis_summed(q->problem, g, 0, a->clips) * product_axis_summed(q->problem, g, 1, a->clips);
-    double row = (double)(a->out_width * q->problem->kernel[2]) + ROW_WORK * (double)a->row_tiles;
     double in = (double)(a->depth_blocks * a->slice_depth) * (double)(a->height * a->width);
-    double out = rows * row + TURN_OUT_WORK * (double)(g->output_plane + g->taps);
-    s->flops = 2 * lanes * (TURN_IN_WORK * in + out * (double)a->multiplier);
-    s->efficiency = 0.95;
-    s->bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
+    double channels = lanes * (double)a->multiplier;
+    step_computes(s, channels * rows * (double)(a->out_width * q->problem->kernel[2]), m->channels_share);
+    s->work.busy +=
+        (lanes * m->turn_in * in + channels * (m->row * rows * (double)a->row_tiles +
+                                               m->turn_out * (double)(g->output_plane + g->taps))) /
+        m->channels_share;
+    step_moves(s, (double)g->element_size * ((double)g->elements.input + (double)g->elements.output));
 }
 
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)

@@ -21,7 +21,7 @@ static void choose(const request *q, parameter_set *p)
     tile_to_parameters(
         product_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_out, PRODUCT_VECTORS),
         p);
-    p->values[CHUNK_KIB] = q->traits->is_cpu ? 8192 : 1 << 20;
+    p->values[CHUNK_KIB] = q->traits->machine->between_steps >> 10;
 }
 
 /* A 1 x 1 x 1 kernel without strides does not care where rows and planes end. */
@@ -85,7 +85,7 @@ static void append_product(const request *q, const product_tile *tile, const scr
         layout.padded_depth = w.output[0] = w.output[1] = w.output_depth = 1;
         w.output[2] = g->output_plane;
     }
-    product_append(r, &w, tile);
+    product_append(r, &w, tile, q->traits->machine);
 }
 
 /* Whole samples if one is within the size of a chunk, else planes of one. Several planes at least, unless the

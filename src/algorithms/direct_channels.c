@@ -10,6 +10,8 @@
 #include "steps/partial_sums.h"
 #include "steps/product.h"
 
+#include <math.h>
+
 typedef struct direct_channels_arguments {
     DIRECT_CHANNELS_ARGUMENTS(ARGUMENT_MEMBER)
 } direct_channels_arguments;
@@ -36,7 +38,7 @@ static void choose(const request *q, parameter_set *p)
     p->values[POSITIONS] = tile.positions;
     p->values[VECTOR_WIDTH] = tile.vector_width;
     p->values[SUMS_KIB] = 64;
-    p->values[WEIGHT_KIB] = 128;
+    p->values[WEIGHT_KIB] = 128; /* decides the order of sums, so it is no machine's */
     p->values[SLICES] = 64;
 }
 
@@ -98,9 +100,8 @@ static bool reads_in_place(const request *q)
 /* Whether the channels of the input lie such a power of two apart that a core's own cache does not keep them all. */
 static bool shares_cache_sets(const request *q, const direct_channels_arguments *a)
 {
-    enum { CACHE_BYTES = 1 << 20 };
     int64_t bytes = a->depth * a->plane_size * q->geometry->element_size;
-    return (double)a->group_in * (double)(bytes & -bytes) > CACHE_BYTES;
+    return (double)a->group_in * (double)(bytes & -bytes) > (double)q->traits->machine->core_cache;
 }
 
 /* A kernel of one element reads its positions as one line. */
@@ -228,49 +229,48 @@ static step program(const request *q, const parameter_set *p)
     return s;
 }
 
-/* Bytes that must move for the volume, as measured on a CPU: what the last-level cache does not hold comes anew for each
+/* Bytes that move for the volume: what the last-level cache does not hold comes anew for each
  * plane of the kernel and block of output channels, in lines far apart, and more slowly where few cache sets hold them.
  * With few channels there is little to prefetch. */
 static double traffic(const request *q, const direct_channels_arguments *a, double volume_bytes)
 {
-    enum { FAR_BYTES = 24 << 20, FAR_BYTES_IF_FEW = 8 << 20, FEW_CHANNELS = 16 };
+    enum { FEW_CHANNELS = 16 };
     const clconv_problem *p = q->problem;
-    if (volume_bytes <= (a->group_in > FEW_CHANNELS ? FAR_BYTES : FAR_BYTES_IF_FEW))
+    const machine *m = q->traits->machine;
+    if (volume_bytes <= (a->group_in > FEW_CHANNELS ? 1.5 : 0.5) * (double)m->shared_cache)
         return volume_bytes * geometry_rows_met(p);
     double planes_read = product_axis_summed(p, q->geometry, 0, leaves_zeros_out(q));
     double times = planes_read / (double)max_i64(p->input[0], 1) * geometry_axis_met(p, 1);
-    return volume_bytes * times * (double)a->blocks * (shares_cache_sets(q, a) ? 2.6 : 2);
+    return volume_bytes * times * (double)a->blocks *
+           (shares_cache_sets(q, a) ? m->channels.far_conflict : m->channels.far);
 }
 
 /* Multiply-adds as long as elements come late: a row of one tap fetches its first line ahead, and the others come when a
  * block of output channels first reads them. */
 static double late_work(const request *q, const direct_channels_arguments *a)
 {
-    enum { LATE_WORK = 40 }; /* multiply-adds of a vector */
     int64_t lanes = traits_vector_width(q->traits, q->geometry->element_size);
     double span = (double)(a->out_width * q->problem->stride[2]) / (double)a->row_tiles;
     if (a->kernel_w > 1 || span <= (double)lanes) return 0;
     double rows = (double)q->problem->batch * (double)(a->groups * a->group_in * a->kernel_d * a->kernel_h) *
                   (double)(a->tiles * a->tile_rows);
-    return LATE_WORK * (span / (double)lanes - 1) * rows * (double)lanes;
+    return q->traits->machine->channels.late * (span / (double)lanes - 1) * rows * (double)lanes;
 }
 
-/* As measured on a CPU: a tap takes as long as its multiply-adds or its loads, and a little more; a tile's sums
+/* A tap takes as long as its multiply-adds or its loads, and a little more; a tile's sums
  * are loaded and stored for each block of input channels, and turned into rows at the end; and each channel of a
  * rectangle starts a loop. */
 static void estimate(const request *q, const parameter_set *p, const direct_channels_arguments *a,
                      double volume_bytes, step *s)
 {
-    enum { NEAR_WEIGHTS = 4 << 20, CACHED_WEIGHTS = 24 << 20, FAR_SLOWNESS = 2 };
-    static const double REACHED = 0.88,
-                        ONE_TAP_SLOWNESS = 1.05;           /* panels read such weights a little faster */
-    enum { SUM_WORK = 10, TURN_WORK = 25, LOOP_WORK = 3 }; /* multiply-adds of a vector */
-    enum { TAP_LOADS = 3 };                                /* of a tap, besides weights and elements */
+    enum { FAR_SLOWNESS = 2 };
     const geometry *g = q->geometry;
+    const machine *m = q->traits->machine;
+    const machine_channels *cost = &m->channels;
     double positions = (double)g->output_plane / (double)a->tiles, vectors = (double)p->values[VECTORS];
     /* Shorter vectors multiply as many elements in a time, but take as long for each of the rest. */
     double narrow = (double)traits_vector_width(q->traits, g->element_size) / (double)p->values[VECTOR_WIDTH];
-    double fmas = positions * vectors / narrow, loads = (positions + vectors + TAP_LOADS) / 2,
+    double fmas = positions * vectors / narrow, loads = (positions + vectors + cost->tap_loads) / 2,
            busy = fmas > loads ? fmas : loads;
     double lanes = (double)q->problem->batch * (double)(a->groups * a->blocks * lanes_of(p));
     bool clips = leaves_zeros_out(q);
@@ -279,18 +279,20 @@ static void estimate(const request *q, const parameter_set *p, const direct_chan
     double rectangles = channel_tile_ranges(q->problem, g, 1, a->row_blocks) *
                         channel_tile_ranges(q->problem, g, 2, a->row_tiles);
     double blocks_in = (double)ceil_divide(a->group_in, a->block_in);
-    double sums = (SUM_WORK * rectangles * blocks_in + TURN_WORK) * (double)g->output_plane;
-    double loops = LOOP_WORK * rectangles * (double)a->group_in * (double)a->tiles / vectors;
-    double products = taps * (double)a->group_in * ((busy > 5 ? busy : 5) + 2 * vectors) / fmas;
-    s->flops = 2 * lanes * (REACHED * products + narrow * (sums + loops)) + 2 * late_work(q, a);
-    s->efficiency = shares_cache_sets(q, a) ? 0.85 * REACHED : REACHED;
+    double sums = (cost->sum * rectangles * blocks_in + cost->turn) * (double)g->output_plane;
+    double loops = cost->loop * rectangles * (double)a->group_in * (double)a->tiles / vectors;
+    double products = taps * (double)a->group_in, slowness = shares_cache_sets(q, a) ? m->tiles.conflict : 1;
+    s->work.flops = 2 * lanes * products;
+    s->work.busy = lanes * products * (fmax(busy, cost->least_tap) + cost->tap * vectors) / fmas / slowness;
+    s->work.busy += (lanes * narrow * (sums + loops) + late_work(q, a)) / (cost->share * slowness);
     double weights =
         (double)g->element_size * (double)g->elements.weight * (double)taps_read(q) / (double)g->taps;
-    if (weights > CACHED_WEIGHTS)
+    if (weights > 1.5 * (double)m->shared_cache)
         weights *= FAR_SLOWNESS;
-    else if (weights > NEAR_WEIGHTS && g->taps == 1)
-        weights *= ONE_TAP_SLOWNESS;
-    s->bytes = traffic(q, a, volume_bytes) + (double)g->element_size * (double)g->elements.output + weights;
+    else if (weights > (double)m->shared_cache / 4 && g->taps == 1)
+        weights *= cost->one_tap;
+    step_moves(s,
+               traffic(q, a, volume_bytes) + (double)g->element_size * (double)g->elements.output + weights);
 }
 
 static void append_product(const request *q, const parameter_set *p, const direct_channels_arguments *a,

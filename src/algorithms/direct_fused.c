@@ -5,8 +5,8 @@
 #include "base/arith.h"
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
-#include "steps/partial_sums.h"
 #include "steps/pack.h"
+#include "steps/partial_sums.h"
 #include "steps/slices.h"
 
 typedef struct direct_fused_arguments {
@@ -27,7 +27,7 @@ static void choose(const request *q, parameter_set *p)
     tile_to_parameters(
         product_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_out, PRODUCT_VECTORS),
         p);
-    p->values[SLICE_KIB] = 1024;
+    p->values[SLICE_KIB] = q->traits->machine->core_cache >> 10;
     p->values[SLICES] = q->traits->slices;
 }
 
@@ -35,11 +35,12 @@ static slice_plan plan_slices(const request *q, const product_tile *tile, const 
 {
     const clconv_problem *p = q->problem;
     const geometry *g = q->geometry;
+    const machine *m = q->traits->machine;
     double planes =
         product_planes_summed(p->kernel[0], p->stride[0], p->dilation[0],
                               l->clips_depth ? p->pad_before[0] : 0, l->padded_depth, g->output[0]);
     double taps = planes / (double)g->output[0] * (double)(p->kernel[1] * p->kernel[2]) +
-                  PRODUCT_TILE_PRODUCTS / (double)g->group_in;
+                  m->tiles.start / (double)g->group_in;
     return (slice_plan){
         .volumes = p->batch * p->groups,
         .planes = g->output[0],
@@ -54,6 +55,8 @@ static slice_plan plan_slices(const request *q, const product_tile *tile, const 
         .multiply_adds = taps * (double)round_up(g->group_out, tile->out_channels),
         .slack = product_slack(tile) + l->pitch,
         .lanes = product_slack(tile) / tile->vectors,
+        .pad = m->slices.pad,
+        .row = m->slices.row,
     };
 }
 
@@ -93,7 +96,7 @@ static direct_fused_arguments describe(const request *q, const product_tile *til
         .tail = s->tail,
         .channel_size = s->channel_size,
         .slice_size = s->slice_size,
-        .streams = kernel_output_streams(g->elements.output * g->element_size),
+        .streams = kernel_output_streams(q->traits->machine, g->elements.output * g->element_size),
         .has_bias = p->has_bias,
     };
 }
@@ -131,7 +134,8 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     kernel_add_tensors(&s, problem, BUFFER_PACKED);
     double read = geometry_rows_met(problem) * (double)g->elements.input,
            bytes = (double)g->element_size * (read + (double)g->elements.output);
-    if (!slices_finish(&slices, &tile, r->packed_bytes / a.groups, bytes, r, &s, why)) return;
+    if (!slices_finish(&slices, &tile, r->packed_bytes / a.groups, bytes, q->traits->machine, r, &s, why))
+        return;
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, problem, 0);
     recipe_append_run(r, &s);

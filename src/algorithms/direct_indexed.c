@@ -11,6 +11,7 @@ typedef struct direct_indexed_arguments {
 } direct_indexed_arguments;
 
 enum { OUT_CHANNELS, VECTOR_WIDTH, LOCAL_SIZE };
+enum { CHANNELS = 8 }; /* one vector load feeds as many multiply-adds */
 
 static const parameter_range ranges[] = {
     [OUT_CHANNELS] = {"out_channels", 1, 16, false},
@@ -21,7 +22,6 @@ static const parameter_range ranges[] = {
 
 static void choose(const request *q, parameter_set *p)
 {
-    enum { CHANNELS = 8 }; /* one vector load feeds as many FMAs */
     p->values[OUT_CHANNELS] = min_i64(CHANNELS, q->geometry->group_out);
     p->values[VECTOR_WIDTH] = traits_vector_width(q->traits, q->geometry->element_size);
     p->values[LOCAL_SIZE] = q->traits->local_size;
@@ -47,12 +47,12 @@ static direct_indexed_arguments describe(const request *q, const parameter_set *
     return a;
 }
 
-/* Share of the FMA rate, as measured on a CPU: each column that is loaded, or gathered if the stride is not
- * 1, feeds one FMA for each output channel. */
+/* Each column that is loaded, or gathered if the stride is not 1, feeds a multiply-add for each output channel. */
 static double reachable_share(const request *q, const parameter_set *p)
 {
-    double load = q->problem->stride[2] == 1 ? 1 : 0.4;
-    return 0.1 * load * (double)p->values[OUT_CHANNELS] / 8;
+    const machine_plain *m = &q->traits->machine->plain;
+    double load = q->problem->stride[2] == 1 ? 1 : m->indexed_strided;
+    return m->indexed_share * load * (double)p->values[OUT_CHANNELS] / CHANNELS;
 }
 
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
@@ -70,11 +70,11 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     kernel_set_range(&s, (const int64_t[]){a.blocks, a.segments, a.rows},
                      (const int64_t[]){p->values[LOCAL_SIZE], 1, 1});
     double lanes = (double)(a.segments * p->values[LOCAL_SIZE] * p->values[VECTOR_WIDTH]);
-    s.flops =
-        2 * (double)g->reduction * (double)(a.blocks * p->values[OUT_CHANNELS]) * lanes * (double)a.rows;
-    s.efficiency = reachable_share(q, p);
-    s.bytes = (double)g->element_size *
-              ((double)g->elements.input + (double)g->elements.weight + (double)g->elements.output);
+    step_computes(
+        &s, (double)g->reduction * (double)(a.blocks * p->values[OUT_CHANNELS]) * lanes * (double)a.rows,
+        reachable_share(q, p));
+    step_moves(&s, (double)g->element_size *
+                       ((double)g->elements.input + (double)g->elements.weight + (double)g->elements.output));
     recipe_append_run(r, &s);
 }
 

@@ -37,7 +37,7 @@ static void append(const request *q, step *s, int64_t items, recipe *r)
 
 static double products(const request *q)
 {
-    return 2 * (double)q->geometry->reduction * (double)q->geometry->elements.output;
+    return (double)q->geometry->reduction * (double)q->geometry->elements.output;
 }
 
 static void emit_input(const request *q, const parameter_set *p, recipe *r, text *why)
@@ -48,8 +48,7 @@ static void emit_input(const request *q, const parameter_set *p, recipe *r, text
     kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
     kernel_add_buffer(&s, q->op == CLCONV_TRANSPOSED && q->problem->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
     kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
-    s.flops = products(q);
-    s.efficiency = 0.005;
+    step_computes(&s, products(q), q->traits->machine->plain.indexed_gradient);
     const clconv_problem *problem = q->problem;
     append(q, &s,
            problem->batch * problem->in_channels * problem->input[0] * problem->input[1] * column_blocks(q),
@@ -63,8 +62,7 @@ static void emit_weight(const request *q, const parameter_set *p, recipe *r, tex
     kernel_add_buffer(&s, BUFFER_INPUT, 0);
     kernel_add_buffer(&s, BUFFER_GRAD_OUTPUT, 0);
     kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
-    s.flops = products(q);
-    s.efficiency = 0.005;
+    step_computes(&s, products(q), q->traits->machine->plain.indexed_gradient);
     append(q, &s, q->geometry->elements.weight, r);
 }
 
@@ -74,7 +72,7 @@ static void emit_bias(const request *q, const parameter_set *p, recipe *r, text 
     step s = start(q, "bias_indexed");
     kernel_add_buffer(&s, BUFFER_GRAD_OUTPUT, 0);
     kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
-    s.bytes = (double)q->geometry->elements.output * (double)q->geometry->element_size;
+    step_moves(&s, (double)q->geometry->elements.output * (double)q->geometry->element_size);
     append(q, &s, q->problem->out_channels, r);
 }
 

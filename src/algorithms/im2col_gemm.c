@@ -29,7 +29,7 @@ enum { MIN_COLUMNS = 16, MAX_STEPS = 4096, ITEM_POSITIONS = 1024 };
 
 static void choose(const request *q, parameter_set *p)
 {
-    p->values[COLUMNS_MIB] = q->traits->is_cpu ? 16 : 256;
+    p->values[COLUMNS_MIB] = 2 * q->traits->machine->between_steps >> 20;
 }
 
 /* The rows of the matrix are multiplied in runs, so that errors do not grow with their number; many runs go to a total
@@ -68,7 +68,7 @@ static bool workspace_needed(const request *q, int64_t columns, gemm_space *spac
     step gemm;
     const geometry *g = q->geometry;
     gemm_call call = product(q, rows_of_run(g), columns);
-    if (gemm_step(q->queue, q->problem->dtype, &call, &gemm, &err) != CLCONV_SUCCESS) {
+    if (gemm_step(q->traits->machine, q->queue, q->problem->dtype, &call, &gemm, &err) != CLCONV_SUCCESS) {
         text_append(why, "%s", err.message);
         return false;
     }
@@ -125,7 +125,7 @@ static void append_im2col(const request *q, int64_t channel_start, int64_t first
     kernel_set_scalars(&s, &a, sizeof a);
     kernel_set_range(&s, (const int64_t[]){ceil_divide(a.items, local), a.rows, 1},
                      (const int64_t[]){local, 1, 1});
-    s.bytes = 2 * (double)a.rows * (double)count * (double)g->element_size;
+    step_moves(&s, 2 * (double)a.rows * (double)count * (double)g->element_size);
     recipe_append_run(r, &s);
 }
 
@@ -151,7 +151,7 @@ static void append_gemm(const request *q, const gemm_chunk *c, const gemm_space 
     step s;
     call.overwrites = to_total && row / rows_of_run(g) % SUM_PARTS == 0;
     if (to_total) call.ldc = c->count;
-    if (gemm_step(q->queue, q->problem->dtype, &call, &s, &err) != CLCONV_SUCCESS) {
+    if (gemm_step(q->traits->machine, q->queue, q->problem->dtype, &call, &s, &err) != CLCONV_SUCCESS) {
         text_append(why, "%s", err.message);
         return;
     }
@@ -159,7 +159,6 @@ static void append_gemm(const request *q, const gemm_chunk *c, const gemm_space 
     s.buffers[1] = (step_buffer){BUFFER_WORKSPACE, space->matrix + row * c->count * element};
     s.buffers[2] = to_total ? (step_buffer){BUFFER_WORKSPACE, space->total} : output_of(q, c);
     s.buffers[3] = (step_buffer){BUFFER_WORKSPACE, 0};
-    s.efficiency = q->traits->is_cpu ? 0.07 : 0.6;
     recipe_append_run(r, &s);
 }
 
@@ -175,7 +174,7 @@ static void append_total(const request *q, const gemm_chunk *c, const gemm_space
     kernel_set_scalars(&s, &a, sizeof a);
     kernel_set_range(&s, (const int64_t[]){q->traits->is_cpu ? 1 : ceil_divide(a.count, local), a.rows, 1},
                      (const int64_t[]){local, 1, 1});
-    s.bytes = 3 * (double)a.rows * (double)a.count * (double)g->element_size;
+    step_moves(&s, 3 * (double)a.rows * (double)a.count * (double)g->element_size);
     recipe_append_run(r, &s);
 }
 

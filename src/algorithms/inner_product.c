@@ -71,7 +71,7 @@ static void append_product(const request *q, const product_tile *tile, int64_t s
         .taps = g->taps,
         .epilogue = p,
     };
-    panels_append(r, &what, tile);
+    panels_append(r, &what, tile, q->traits->machine);
 }
 
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)

@@ -30,7 +30,7 @@ static void choose(const request *q, parameter_set *p)
 {
     tile_to_parameters(
         product_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_in, PRODUCT_VECTORS), p);
-    p->values[CHUNK_KIB] = q->traits->is_cpu ? 20480 : 1 << 20;
+    p->values[CHUNK_KIB] = 5 * q->traits->machine->between_steps / 2 >> 10;
 }
 
 static bool is_applicable(const request *q, text *why)
@@ -174,7 +174,7 @@ static void append_residue(const request *q, const input_plan *w, const chunk *c
     what.clip_depth = part->span.first - c->z - start[0];
     what.input =
         (step_buffer){BUFFER_WORKSPACE, w->padded_at + (start[1] * part->layout.pitch + start[2]) * element};
-    product_append(r, &what, &w->tile);
+    product_append(r, &what, &w->tile, q->traits->machine);
 }
 
 static void append_chunk(const request *q, const input_plan *w, const chunk *c, recipe *r)

@@ -34,7 +34,7 @@ static void choose(const request *q, parameter_set *p)
 {
     tile_to_parameters(
         product_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_in, PRODUCT_VECTORS), p);
-    p->values[SLICE_KIB] = 1024;
+    p->values[SLICE_KIB] = q->traits->machine->core_cache >> 10;
     p->values[SLICES] = q->traits->slices;
 }
 
@@ -94,7 +94,7 @@ static void lay_out_axes(const request *q, fused_plan *w)
         .halo_d = halo[0],
         .halo_h = halo[1],
         .pitch = x[2].count + halo[2],
-        .streams = kernel_output_streams(g->elements.input * g->element_size),
+        .streams = kernel_output_streams(q->traits->machine, g->elements.input * g->element_size),
         .has_bias = q->op == CLCONV_TRANSPOSED && p->has_bias,
     };
 }
@@ -115,6 +115,8 @@ static slice_plan plan_slices(const request *q, const fused_plan *w)
         .cells = a->residues_d * a->residues_h * a->residues_w * w->tile.out_channels,
         .multiply_adds = (double)q->geometry->taps * (double)(a->blocks * w->tile.out_channels),
         .slack = product_slack(&w->tile) + a->pitch,
+        .pad = q->traits->machine->slices.pad,
+        .row = q->traits->machine->slices.row,
         .lanes = product_slack(&w->tile) / w->tile.vectors,
     };
 }
@@ -176,7 +178,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
     kernel_set_scalars(&s, &w.a, sizeof w.a);
     double bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
-    if (slices_finish(&slices, &w.tile, r->packed_bytes / w.a.groups, bytes, r, &s, why))
+    if (slices_finish(&slices, &w.tile, r->packed_bytes / w.a.groups, bytes, q->traits->machine, r, &s, why))
         recipe_append_run(r, &s);
 }
 

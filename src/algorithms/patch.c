@@ -26,7 +26,7 @@ static const parameter_range ranges[] = {
 static void choose(const request *q, parameter_set *p)
 {
     tile_to_parameters(panels_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_out), p);
-    p->values[SLICE_KIB] = 512;
+    p->values[SLICE_KIB] = q->traits->machine->core_cache / 2 >> 10;
     p->values[SLICES] = q->traits->slices;
 }
 
@@ -65,7 +65,8 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .out_blocks = ceil_divide(g->group_out, tile->out_channels),
         .rows = g->reduction,
     };
-    if (!panel_slices_divide(d, tile, p->values[SLICE_KIB] << 10, g->element_size)) return false;
+    if (!panel_slices_divide(d, tile, p->values[SLICE_KIB] << 10, g->element_size, q->traits->machine))
+        return false;
     *a = (patch_arguments){
         .units = d->units,
         .position_blocks = d->position_blocks,
@@ -85,22 +86,22 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         AXES(kernel, problem->kernel),
         AXES(stride, problem->stride),
         .slice_size = d->slice_size,
-        .streams = kernel_output_streams(g->elements.output * g->element_size),
+        .streams = kernel_output_streams(q->traits->machine, g->elements.output * g->element_size),
         .has_bias = problem->has_bias,
     };
     return true;
 }
 
-/* As measured on a CPU: turning a vector of patches' rows takes as long as some vectors' multiply-adds, fewer where
- * a row is short. */
-static double turn_work(const clconv_problem *problem, const panel_slices *d, const product_tile *tile)
+/* Rows of patches are turned by vectors, faster where they are short. */
+static double turn_work(const clconv_problem *problem, const panel_slices *d, const product_tile *tile,
+                        const machine_slices *m)
 {
-    enum { QUAD = 4, QUAD_WORK = 150, TURN_WORK = 220 };
+    enum { QUAD = 4 };
     int64_t width = panel_width(tile), kernel_w = problem->kernel[2];
     double vectors = (double)d->volumes * (double)ceil_divide(d->positions, width);
     double turns =
         vectors * (double)(d->splits * (d->rows / kernel_w)) * (double)ceil_divide(kernel_w, width);
-    return (double)width * (kernel_w <= QUAD ? QUAD_WORK : TURN_WORK) * turns;
+    return (double)width * (kernel_w <= QUAD ? m->turn_quad : m->turn) * turns;
 }
 
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
@@ -117,8 +118,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "the packed weight is too large");
         return;
     }
-    step s = panel_slices_step("patch", "patch.cl", q->problem, q->geometry, &d, &tile,
-                               turn_work(q->problem, &d, &tile));
+    step s =
+        panel_slices_step("patch", "patch.cl", q->problem, q->geometry, &d, &tile,
+                          turn_work(q->problem, &d, &tile, &q->traits->machine->slices), q->traits->machine);
     if (!slices_bind(a.units, p->values[SLICES], workspace_room(q, r), a.slice_size, r, &s, why)) return;
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, q->problem, 0);

@@ -25,7 +25,7 @@ static const parameter_range ranges[] = {
 static void choose(const request *q, parameter_set *p)
 {
     tile_to_parameters(panels_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_out), p);
-    p->values[SLICE_KIB] = 256;
+    p->values[SLICE_KIB] = q->traits->machine->core_cache / 4 >> 10;
     p->values[SLICES] = q->traits->slices;
 }
 
@@ -62,7 +62,7 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .line = 1,
     };
     if (problem->stride[2] > INT32_MAX / 4 ||
-        !panel_slices_divide(d, tile, p->values[SLICE_KIB] << 10, g->element_size))
+        !panel_slices_divide(d, tile, p->values[SLICE_KIB] << 10, g->element_size, q->traits->machine))
         return false;
     *a = (pointwise_arguments){
         .units = d->units,
@@ -82,18 +82,16 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .out_width = is_row ? g->output_plane : g->output[2],
         AXES(stride, problem->stride),
         .slice_size = d->slice_size,
-        .streams = kernel_output_streams(g->elements.output * g->element_size),
+        .streams = kernel_output_streams(q->traits->machine, g->elements.output * g->element_size),
         .has_bias = problem->has_bias,
     };
     return a->out_width <= INT64_MAX / 64;
 }
 
-/* As measured on a CPU: packing an element takes as long as some multiply-adds. */
-static double pack_work(const panel_slices *d, const product_tile *tile)
+static double pack_work(const panel_slices *d, const product_tile *tile, const machine_slices *m)
 {
-    enum { PACK_WORK = 16 };
     double lanes = (double)d->volumes * (double)round_up(d->positions, panel_width(tile));
-    return PACK_WORK * lanes * (double)(d->splits * d->rows);
+    return m->pack * lanes * (double)(d->splits * d->rows);
 }
 
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
@@ -111,7 +109,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         return;
     }
     step s = panel_slices_step("pointwise", "pointwise.cl", q->problem, q->geometry, &d, &tile,
-                               pack_work(&d, &tile));
+                               pack_work(&d, &tile, &q->traits->machine->slices), q->traits->machine);
     if (!slices_bind(a.units, p->values[SLICES], workspace_room(q, r), a.slice_size, r, &s, why)) return;
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, q->problem, 0);

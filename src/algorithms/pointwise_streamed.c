@@ -9,6 +9,8 @@
 #include "steps/partial_sums.h"
 #include "steps/slices.h"
 
+#include <math.h>
+
 typedef struct pointwise_streamed_arguments {
     POINTWISE_STREAMED_ARGUMENTS(ARGUMENT_MEMBER)
 } pointwise_streamed_arguments;
@@ -29,7 +31,7 @@ static void choose(const request *q, parameter_set *p)
     int64_t sums = q->traits->registers / 2 / q->geometry->group_out;
     p->values[VECTORS] = max_i64(min_i64(sums, MAX_VECTORS), 1);
     p->values[VECTOR_WIDTH] = traits_vector_width(q->traits, q->geometry->element_size);
-    p->values[SLICE_KIB] = 256;
+    p->values[SLICE_KIB] = q->traits->machine->core_cache / 4 >> 10;
     p->values[SLICES] = q->traits->slices;
 }
 
@@ -62,7 +64,7 @@ static bool describe(const request *q, const parameter_set *p, pointwise_streame
         .positions = g->output_plane,
         .groups = problem->groups,
         .group_in = g->group_in,
-        .streams = kernel_output_streams(g->elements.output * g->element_size),
+        .streams = kernel_output_streams(q->traits->machine, g->elements.output * g->element_size),
         .has_bias = problem->has_bias,
     };
     if (!size_multiply(problem->batch, problem->groups, &volumes)) return false;
@@ -77,18 +79,20 @@ static bool describe(const request *q, const parameter_set *p, pointwise_streame
            size_multiply(a->units, a->slice_size, &size);
 }
 
-enum { SHARED_CACHE = 16 << 20 };
-
-/* As measured on a CPU. A step of some channels loads them, and loads and stores the sums. */
+/* A step of some channels loads them, and loads and stores the sums. */
 static void estimate(const request *q, const pointwise_streamed_arguments *a, step *s)
 {
     const geometry *g = q->geometry;
-    double fmas = CHANNELS * (double)g->group_out, loads = CHANNELS + 3 * (double)g->group_out;
-    s->flops = 2 * (double)a->units * (double)a->block * (double)(g->group_out * (a->group_in + 3));
-    s->efficiency = 0.85 * fmas / ((fmas > loads ? fmas : loads) + 2);
-    s->bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
+    const machine *m = q->traits->machine;
+    double fmas = CHANNELS * (double)g->group_out,
+           loads = CHANNELS + m->plain.streamed_sum * (double)g->group_out;
+    double share = m->plain.streamed_share * fmas / (fmax(fmas, loads) + m->plain.streamed_step);
+    double outputs = (double)a->units * (double)a->block * (double)g->group_out;
+    step_computes(s, outputs * (double)a->group_in, share);
+    s->work.busy += m->plain.streamed_sum * outputs / share;
+    step_moves(s, (double)g->element_size * ((double)g->elements.input + (double)g->elements.output));
     /* Sums that go through a cache take longer than direct's where the input is in one as well. */
-    if (g->elements.input * g->element_size < SHARED_CACHE) s->bytes *= 1.1;
+    if (g->elements.input * g->element_size < m->shared_cache) s->work.traffic *= m->plain.streamed_near;
 }
 
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)

@@ -25,7 +25,7 @@ enum { GROUP_PANELS = 4, BLOCK_CHANNELS = 64, MAX_CHUNKS = 2048 };
 static void choose(const request *q, parameter_set *p)
 {
     tile_to_parameters(panels_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_out), p);
-    p->values[CHUNK_KIB] = q->traits->is_cpu ? 8192 : 1 << 18;
+    p->values[CHUNK_KIB] = q->traits->machine->between_steps >> 10;
 }
 
 /* Extents of one plan; sizes in elements. */
@@ -86,15 +86,16 @@ typedef struct chunk {
     int64_t sample, samples, first, positions, panels, volume_size;
 } chunk;
 
-/* As measured on a CPU: a copy of neighbours is as fast as memory, but rows of several taps are written far
- * apart and by runs, a stride picks elements, and each tap of each position must be found once for a block of
- * channels. */
-static void estimate(step *s, const unfold_arguments *a, const clconv_problem *p, const chunk *c)
+/* A copy of neighbours is as fast as memory, but rows of several taps are written far apart and by runs, a stride picks
+ * elements, and each tap of each position must be found once for a block of channels. */
+static void set_work(step *s, const unfold_arguments *a, const clconv_problem *p, const chunk *c,
+                     const machine_plain *m)
 {
     double taps = (double)(a->kernel_d * a->kernel_h * a->kernel_w), lanes = (double)(c->panels * a->planes);
-    double slower = p->stride[2] > 1 || taps > 1 ? 1.5 : 1;
-    s->bytes = 2 * slower * (double)s->element_size * (double)a->volumes * (double)c->volume_size;
-    s->flops = 16 * 400 * taps * lanes * (double)(a->volumes * a->channel_blocks);
+    double bytes = 2 * (double)s->element_size * (double)a->volumes * (double)c->volume_size;
+    step_moves(s, bytes);
+    if (p->stride[2] > 1 || taps > 1) s->work.traffic = m->unfold_far * bytes;
+    s->work.busy = m->unfold * taps * lanes * (double)(a->volumes * a->channel_blocks);
 }
 
 static void append_unfold(const request *q, const unfold_plan *u, const chunk *c, recipe *r)
@@ -140,7 +141,7 @@ static void append_unfold(const request *q, const unfold_plan *u, const chunk *c
     kernel_set_scalars(&s, &a, sizeof a);
     kernel_set_range(&s, (const int64_t[]){a.panel_groups, a.channel_blocks, a.planes * a.volumes},
                      (const int64_t[]){u->tile.local_size, 1, 1});
-    estimate(&s, &a, q->problem, c);
+    set_work(&s, &a, q->problem, c, &q->traits->machine->plain);
     recipe_append_run(r, &s);
 }
 
@@ -174,7 +175,7 @@ static void append_product(const request *q, const unfold_plan *u, const chunk *
         .taps = g->taps,
         .epilogue = p,
     };
-    panels_append(r, &what, &u->tile);
+    panels_append(r, &what, &u->tile, q->traits->machine);
 }
 
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)

@@ -34,6 +34,7 @@ static void choose(const request *q, parameter_set *p)
     p->values[ROWS] = tile.rows;
     p->values[VECTOR_WIDTH] = tile.vector_width;
     p->values[LOCAL_SIZE] = tile.local_size;
+    /* These decide the order of sums, so they are no machine's. */
     p->values[CHUNK_KIB] = q->traits->is_cpu ? 8192 : 1 << 20;
     p->values[SLICE_POSITIONS] = q->traits->is_cpu ? 4096 : 1 << 16;
 }
@@ -219,10 +220,12 @@ static void append_product(const request *q, const parameter_set *p, const volum
     double tiles = (double)(a.row_blocks * tile.rows * weights_row_taps(problem)) *
                    (double)(a.out_blocks * tile.out_channels);
     double positions = (double)(a.planes * a.out_plane);
-    s.flops = 2 * tiles * (positions + (double)a.slices * weights_lanes_added(&tile));
-    s.efficiency = weights_efficiency(&tile, problem);
-    s.bytes = (double)element * ((double)problem->in_channels * (double)a.channel_size +
-                                 (double)problem->out_channels * positions);
+    const machine *m = q->traits->machine;
+    double share = weights_share(m, &tile, problem);
+    step_computes(&s, tiles * positions, share);
+    s.work.busy += tiles * (double)a.slices * weights_lanes_added(m, &tile) / share;
+    step_moves(&s, (double)element * ((double)problem->in_channels * (double)a.channel_size +
+                                      (double)problem->out_channels * positions));
     recipe_append_run(r, &s);
 }
 

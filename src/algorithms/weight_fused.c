@@ -27,12 +27,17 @@ static const parameter_range ranges[] = {
 
 enum { MAX_SUMS_MIB = 64 };
 
+/* What blocks are chosen by, in multiply-adds, elements and lanes: an element padded, a row's start and end, a sum's lanes
+ * added. They decide the order of sums, so they are no machine's. */
+enum { PAD_WORK = 20, ROW_ELEMENTS = 16, SUM_LANES = 14 };
+
 static void choose(const request *q, parameter_set *p)
 {
     weight_tile tile = weights_choose_tile(q->traits, q->problem, q->geometry);
     p->values[OUT_CHANNELS] = tile.out_channels;
     p->values[ROWS] = tile.rows;
     p->values[VECTOR_WIDTH] = tile.vector_width;
+    /* These decide the order of sums, so they are no machine's. */
     p->values[SLICE_KIB] = 2048;
     p->values[SLICES] = 16;
     p->values[BLOCK_TAPS] = 64;
@@ -74,7 +79,9 @@ static slice_plan plan_slices(const request *q, const parameter_set *p, const we
         .tail = l->phase_pitch - l->rows * l->pitch,
         .cells = is_padded ? g->group_out : 0,
         .multiply_adds = filters * planes / (double)g->output[0],
-        .fixed = filters * (double)problem->kernel[0] * weights_lanes_added(tile),
+        .fixed = filters * (double)(problem->kernel[0] * SUM_LANES * tile->vector_width),
+        .pad = PAD_WORK,
+        .row = ROW_ELEMENTS,
         .slack = tile->vector_width,
         .lanes = tile->vector_width,
     };
@@ -134,15 +141,18 @@ static int64_t count_parts(const request *q, const parameter_set *p, const slice
 
 static void set_cost(const request *q, const weight_tile *tile, const slice_plan *s, int64_t parts, step *to)
 {
-    enum { CACHED = 1 << 20 }; /* what is larger comes from further away than a core's own cache */
     const geometry *g = q->geometry;
+    const machine *m = q->traits->machine;
     int64_t group_bytes = g->elements.weight / q->problem->groups * g->element_size;
-    to->flops = 2 * s->work * (double)q->problem->in_channels;
-    to->efficiency = weights_efficiency(tile, q->problem);
-    to->bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output +
-                                           (double)parts * (double)g->elements.weight);
-    if (group_bytes > CACHED)
-        to->bytes += 2 * (double)s->units * (double)g->elements.weight * (double)g->element_size;
+    double share = weights_share(m, tile, q->problem),
+           blocks = (double)q->problem->in_channels / (double)s->channels;
+    step_computes(to, blocks * slices_multiply_adds(s), share);
+    to->work.busy += blocks * slices_pad_work(s, m) / share;
+    step_moves(to, (double)g->element_size * ((double)g->elements.input + (double)g->elements.output +
+                                              (double)parts * (double)g->elements.weight));
+    if (group_bytes > m->core_cache) /* sums come from further away than a core's own cache */
+        to->work.traffic +=
+            m->weights.far * (double)s->units * (double)g->elements.weight * (double)g->element_size;
 }
 
 static bool add_buffers(const parameter_set *p, const weight_fused_arguments *a, step *s, recipe *r,

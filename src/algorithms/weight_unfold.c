@@ -86,13 +86,13 @@ static void append_unfold(const request *q, const unfolding *u, int64_t offset, 
     kernel_set_scalars(&s, &a, sizeof a);
     int64_t rows = q->traits->is_cpu ? 4 : a.batch * a.out_depth * a.out_height;
     kernel_set_range(&s, (const int64_t[]){1, rows, a.panels}, (const int64_t[]){u->tile.local_size, 1, 1});
-    /* As measured on a CPU: a vector of a row for each lane of a panel, or under strides each element. */
-    enum { SQUARE_WORK = 2500, ELEMENT_WORK = 64 };
+    /* A vector of a row for each lane of a panel, or under strides each element. */
+    const machine_weights *w = &q->traits->machine->weights;
     double width = (double)u->tile.vector_width, rows_made = (double)(a.batch * a.out_depth * a.out_height);
     double squares = rows_made * (double)ceil_divide(a.out_width, u->tile.vector_width);
-    s.flops = p->stride[2] == 1 ? SQUARE_WORK * width * squares * (double)a.panels
-                                : ELEMENT_WORK * (double)u->panels_size;
-    s.bytes = 2 * (double)u->panels_size * (double)g->element_size;
+    s.work.busy = p->stride[2] == 1 ? w->square * width * squares * (double)a.panels
+                                    : w->element * (double)u->panels_size;
+    step_moves(&s, 2 * (double)u->panels_size * (double)g->element_size);
     recipe_append_run(r, &s);
 }
 
@@ -117,7 +117,7 @@ static void append_pack(const request *q, const unfolding *u, int64_t offset, re
     kernel_set_scalars(&s, &a, sizeof a);
     kernel_set_range(&s, (const int64_t[]){1, a.batch, a.blocks},
                      (const int64_t[]){q->traits->local_size, 1, 1});
-    s.bytes = 2 * (double)u->packed_size * (double)g->element_size;
+    step_moves(&s, 2 * (double)u->packed_size * (double)g->element_size);
     recipe_append_run(r, &s);
 }
 
@@ -146,7 +146,7 @@ static void append_product(const request *q, const unfolding *u, int64_t panels,
         .weight = {BUFFER_WORKSPACE, packed},
         .output = {BUFFER_OUTPUT, 0},
     };
-    panels_append(r, &what, &u->tile);
+    panels_append(r, &what, &u->tile, q->traits->machine);
 }
 
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)

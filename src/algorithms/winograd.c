@@ -50,8 +50,8 @@ static void choose(const request *q, parameter_set *p)
     product_tile tile = panels_choose_tile(q->traits, g->element_size, g->group_out);
     tile_to_parameters(tile, p);
     p->values[OUTPUT_TILE] = winograd_choose_output_tile(q->problem, g, panel_width(&tile));
-    p->values[SPAN_KIB] = q->traits->is_cpu ? 65536 : 1 << 20;
-    p->values[CHUNK_KIB] = q->traits->is_cpu ? 8192 : 65536;
+    p->values[SPAN_KIB] = 8 * q->traits->machine->between_steps >> 10;
+    p->values[CHUNK_KIB] = q->traits->machine->between_steps >> 10;
     p->values[SLICES] = q->traits->is_cpu ? 16 : 1024;
 }
 
@@ -143,7 +143,6 @@ static step transform_step(const request *q, const winograd_plan *w, const char 
     kernel_define(&s, "LOCAL_SIZE", w->tile.local_size);
     kernel_define(&s, "SLICE_CHANNELS", SLICE_CHANNELS);
     kernel_define(&s, "DILATION_W", winograd_fixed_dilation(q->problem->dilation[2], w->tile.vector_width));
-    s.efficiency = 0.3; /* additions and multiplications by turns: few FMAs */
     return s;
 }
 
@@ -180,10 +179,11 @@ static void append_input(const request *q, const winograd_plan *w, int64_t sampl
     kernel_set_scalars(&t, &a, sizeof a);
     kernel_set_range(&t, (const int64_t[]){w->slices, 1, 1}, (const int64_t[]){w->tile.local_size, 1, 1});
     double planes = (double)((s.last - s.first) * p->in_channels);
-    t.flops = 5 * planes * (double)(w->frequencies * w->plane);
-    /* Frequencies are written far apart. */
-    t.bytes = (double)t.element_size * planes *
-              (1.4 * (double)(w->frequencies * w->plane) + (double)(a.height * a.width));
+    double made = planes * (double)(w->frequencies * w->plane), element = (double)t.element_size;
+    const machine_winograd *m = &q->traits->machine->winograd;
+    step_computes(&t, 0.5 * WINOGRAD_TRANSFORM_FLOPS * made, m->share);
+    step_moves(&t, element * (made + planes * (double)(a.height * a.width)));
+    t.work.traffic += element * m->scatter * made;
     recipe_append_run(r, &t);
 }
 
@@ -213,7 +213,7 @@ static void append_product(const request *q, const winograd_plan *w, depth_span 
         .weight = {BUFFER_PACKED, 0},
         .output = {BUFFER_WORKSPACE, w->product_offset},
     };
-    panels_append(r, &what, &w->tile);
+    panels_append(r, &what, &w->tile, q->traits->machine);
 }
 
 static void append_output(const request *q, const winograd_plan *w, int64_t sample, int64_t first,
@@ -234,7 +234,7 @@ static void append_output(const request *q, const winograd_plan *w, int64_t samp
         .dilation_w = p->dilation[2],
         .from_plane = w->plane,
         .from_frequency = p->groups * product_volume(q, w, count),
-        .streams = kernel_output_streams(g->elements.output * g->element_size),
+        .streams = kernel_output_streams(q->traits->machine, g->elements.output * g->element_size),
         .has_doubts = w->definition.sets > 0,
         .has_bias = p->has_bias,
     };
@@ -250,8 +250,9 @@ static void append_output(const request *q, const winograd_plan *w, int64_t samp
     int64_t groups = q->traits->is_cpu ? 1 : w->plane_panels;
     kernel_set_range(&s, (const int64_t[]){groups, a.planes, 1}, (const int64_t[]){w->tile.local_size, 1, 1});
     double products = (double)w->frequencies * (double)a.planes * (double)w->plane;
-    s.flops = 5 * products;
-    s.bytes = (double)s.element_size * (products + (double)a.planes * (double)(a.out_height * a.out_width));
+    step_computes(&s, 0.5 * WINOGRAD_TRANSFORM_FLOPS * products, q->traits->machine->winograd.share);
+    step_moves(&s,
+               (double)s.element_size * (products + (double)a.planes * (double)(a.out_height * a.out_width)));
     recipe_append_run(r, &s);
 }
 
@@ -284,8 +285,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "its transformed volumes would overflow");
         return;
     }
-    if (!winograd_append_weight(r, q->problem, q->geometry, w.m, w.tile.out_channels, false,
-                                q->traits->local_size) ||
+    if (!winograd_append_weight(r, q->problem, q->geometry, w.m, w.tile.out_channels, false, q->traits) ||
         !definition_append_filters(r, q->geometry, lacks_weight(q), &filters)) {
         text_append(why, "the transformed weight is too large");
         return;

@@ -14,6 +14,8 @@
 #include "steps/slices.h"
 #include "steps/winograd.h"
 
+#include <math.h>
+
 typedef struct winograd_channels_arguments {
     WINOGRAD_CHANNELS_ARGUMENTS(ARGUMENT_MEMBER)
 } winograd_channels_arguments;
@@ -38,8 +40,8 @@ static void choose(const request *q, parameter_set *p)
     p->values[POSITIONS] = tile.positions;
     p->values[VECTOR_WIDTH] = tile.vector_width;
     p->values[OUTPUT_TILE] = winograd_choose_row_tile(q->problem, q->geometry);
-    p->values[SLICE_KIB] = 768;
-    p->values[WEIGHT_KIB] = 32;
+    p->values[SLICE_KIB] = 3 * q->traits->machine->core_cache / 4 >> 10;
+    p->values[WEIGHT_KIB] = 32; /* decides the order of sums, so it is no machine's */
     p->values[SLICES] = 64;
 }
 
@@ -102,29 +104,16 @@ static bool lay_out_slice(const request *q, const parameter_set *p, winograd_cha
     return true;
 }
 
-/* As measured on a CPU, in multiply-adds of a vector: a row of cells, and a vector of it for each shift; a frequency of
- * a vector of inputs; a channel of a rectangle of taps, and a sum of it; a frequency of a tile's outputs, and a position's
- * turning into rows. */
-enum {
-    ROW_WORK = 4,
-    CELLS_WORK = 4,
-    INPUT_WORK = 7,
-    LOOP_WORK = 8,
-    SUM_WORK = 3,
-    OUTPUT_WORK = 4,
-    TURN_WORK = 14,
-    FAR_TURN_WORK = 40
-};
-
 /* Vectors of work for the inputs of all units. */
 static double input_work(const request *q, const parameter_set *p, const winograd_channels_arguments *a)
 {
+    const machine_winograd_channels *cost = &q->traits->machine->winograd_channels;
     int64_t m = p->values[OUTPUT_TILE], n = frequencies_of(q, p);
     int64_t planes = axis_read(q, 0, a->block_depth), rows = planes * axis_read(q, 1, a->block_rows);
     int64_t cells = ceil_divide(n, m) * ceil_divide(a->columns * m, p->values[VECTOR_WIDTH]);
     double vectors = (double)(n * ceil_divide(rows * a->columns, p->values[VECTOR_WIDTH]));
     return (double)a->units * (double)a->group_in *
-           ((double)(ROW_WORK + CELLS_WORK * cells) * (double)rows + INPUT_WORK * vectors);
+           ((cost->row + cost->cells * (double)cells) * (double)rows + cost->in * vectors);
 }
 
 /* The same for the products of all frequencies. */
@@ -141,11 +130,12 @@ static double product_work(const request *q, const parameter_set *p, const winog
 /* The same for reading the weights of all units, where caches do not hold a group's. */
 static double weight_work(const request *q, const parameter_set *p, const winograd_channels_arguments *a)
 {
-    enum { NEAR_BYTES = 8 << 20, WEIGHT_WORK = 10 };
+    const machine *m = q->traits->machine;
     double vectors = (double)(a->blocks * p->values[VECTORS] * a->kernel_d * a->kernel_h) *
                      (double)a->group_in * (double)frequencies_of(q, p);
     double bytes = vectors * (double)(p->values[VECTOR_WIDTH] * q->geometry->element_size);
-    return bytes > NEAR_BYTES ? WEIGHT_WORK * vectors * (double)a->units / (double)a->chunks : 0;
+    if (bytes <= (double)m->shared_cache / 2) return 0;
+    return m->winograd_channels.weight * vectors * (double)a->units / (double)a->chunks;
 }
 
 /* Of the numbers of parts that are tried the one after `count`, up to so many things; 0 after the last. */
@@ -241,8 +231,9 @@ static step program(const request *q, const parameter_set *p)
 static double sum_work(const request *q, const parameter_set *p, const winograd_channels_arguments *a,
                        double positions)
 {
-    enum { FAR_BYTES = 4 << 20 };
     const geometry *g = q->geometry;
+    const machine *m = q->traits->machine;
+    const machine_winograd_channels *cost = &m->winograd_channels;
     double n = (double)frequencies_of(q, p);
     double volumes = (double)q->problem->batch * (double)(a->groups * a->blocks);
     double rows = volumes * (double)p->values[VECTORS] * (double)(g->output[0] * g->output[1]);
@@ -250,22 +241,23 @@ static double sum_work(const request *q, const parameter_set *p, const winograd_
     double tiles = volumes * (double)(g->output[0] * row_tiles * a->tile_rows * a->columns) / positions;
     double ranges = channel_tile_ranges(q->problem, g, 1, row_tiles),
            blocks_in = (double)ceil_divide(a->group_in, a->block_in);
-    double turn = g->elements.output * g->element_size > FAR_BYTES ? FAR_TURN_WORK : TURN_WORK;
-    return rows * (double)a->columns * n * (SUM_WORK * ranges * blocks_in + OUTPUT_WORK) +
-           rows * turn * (double)a->out_width + LOOP_WORK * ranges * n * tiles * (double)a->group_in;
+    double turn = g->elements.output * g->element_size > m->shared_cache / 4 ? cost->far_turn : cost->turn;
+    return rows * (double)a->columns * n * (cost->sum * ranges * blocks_in + cost->out) +
+           rows * turn * (double)a->out_width + cost->loop * ranges * n * tiles * (double)a->group_in;
 }
 
 /* Bytes of weights that must move: those that no cache holds for sure come anew for all units, and those that none
  * does more slowly than tensors. */
 static double weight_bytes(const request *q, const parameter_set *p, const winograd_channels_arguments *a)
 {
-    enum { CACHED_BYTES = 16 << 20, FAR_BYTES = 32 << 20, FAR_SLOWNESS = 2 };
+    enum { FAR_SLOWNESS = 2 };
     const geometry *g = q->geometry;
+    double cache = (double)q->traits->machine->shared_cache;
     double n = (double)frequencies_of(q, p);
     double bytes = (double)g->element_size * n / (double)q->problem->kernel[2] * (double)g->elements.weight;
     bytes *= (double)rows_read(q) / (double)(a->kernel_d * a->kernel_h);
-    double times = bytes > CACHED_BYTES ? (double)a->units / (double)(a->groups * a->chunks) : 1;
-    return bytes * times * (bytes > FAR_BYTES ? FAR_SLOWNESS : 1);
+    double times = bytes > cache ? (double)a->units / (double)(a->groups * a->chunks) : 1;
+    return bytes * times * (bytes > 2 * cache ? FAR_SLOWNESS : 1);
 }
 
 static void estimate(const request *q, const parameter_set *p, const winograd_channels_arguments *a, step *s)
@@ -274,22 +266,23 @@ static void estimate(const request *q, const parameter_set *p, const winograd_ch
     double line = (double)(a->tile_rows * a->columns);
     double positions = line / (double)ceil_divide((int64_t)line, p->values[POSITIONS]);
     double fmas = positions * (double)p->values[VECTORS], loads = positions + (double)p->values[VECTORS];
-    double products = product_work(q, p, a) * ((fmas > loads ? fmas : loads) + 4) / fmas;
+    const machine_winograd_channels *cost = &q->traits->machine->winograd_channels;
+    double products = product_work(q, p, a), busy = products * (fmax(fmas, loads) + cost->tap) / fmas;
     /* Shorter vectors multiply as many elements in a time, but take as long for each of the rest. */
     double most = (double)traits_vector_width(q->traits, g->element_size),
            rest = input_work(q, p, a) + weight_work(q, p, a) + sum_work(q, p, a, positions);
-    s->flops = 2 * ((double)p->values[VECTOR_WIDTH] * products + most * rest);
-    s->efficiency = 0.95;
-    s->bytes =
-        (double)g->element_size * (double)(g->elements.input + g->elements.output) + weight_bytes(q, p, a);
+    s->work.flops = 2 * (double)p->values[VECTOR_WIDTH] * products;
+    s->work.busy = ((double)p->values[VECTOR_WIDTH] * busy + most * rest) / cost->share;
+    step_moves(s, (double)g->element_size * (double)(g->elements.input + g->elements.output) +
+                      weight_bytes(q, p, a));
 }
 
 /* Slices at most: two for each compute unit, and more where the last-level cache holds them, since a worker that wakes
  * late leaves less to wait for then. */
 static int64_t most_slices(const request *q, const parameter_set *p, const winograd_channels_arguments *a)
 {
-    enum { CACHED_SLICES = 4 << 20 };
-    int64_t cached = CACHED_SLICES / max_i64(a->slice_size * q->geometry->element_size, 1);
+    int64_t cached =
+        q->traits->machine->shared_cache / 4 / max_i64(a->slice_size * q->geometry->element_size, 1);
     return min_i64(p->values[SLICES], max_i64(cached, q->traits->slices));
 }
 
@@ -303,7 +296,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         return;
     }
     if (!winograd_append_row_weight(r, q->problem, q->geometry, p->values[OUTPUT_TILE], lanes_of(p),
-                                    a.block_in, q->traits->local_size) ||
+                                    a.block_in, q->traits) ||
         !definition_append_filters(r, q->geometry, lacks_weight(q), &filters)) {
         text_append(why, "the transformed weight is too large");
         return;

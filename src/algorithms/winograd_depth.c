@@ -33,7 +33,7 @@ static void choose(const request *q, parameter_set *p)
 {
     tile_to_parameters(panels_choose_tile(q->traits, q->geometry->element_size, q->geometry->group_out), p);
     p->values[OUTPUT_TILE] = winograd_choose_depth_tile(q->geometry);
-    p->values[CHUNK_KIB] = q->traits->is_cpu ? 8192 : 1 << 18;
+    p->values[CHUNK_KIB] = q->traits->machine->between_steps >> 10;
 }
 
 /* Extents of one plan, in elements; offsets in bytes. */
@@ -124,7 +124,7 @@ static void append_input(const request *q, const depth_plan *w, const chunk *c, 
     kernel_set_range(&s, (const int64_t[]){a.plane_panels, a.channel_blocks, a.tiles},
                      (const int64_t[]){w->tile.local_size, 1, 1});
     double planes = (double)(a.channels * (w->tiles * (w->m + 2) + a.depth));
-    s.bytes = (double)s.element_size * planes * (double)c->positions;
+    step_moves(&s, (double)s.element_size * planes * (double)c->positions);
     recipe_append_run(r, &s);
 }
 
@@ -154,7 +154,7 @@ static void append_product(const request *q, const depth_plan *w, const chunk *c
         .weight = {BUFFER_PACKED, 0},
         .output = {BUFFER_WORKSPACE, w->product_offset},
     };
-    panels_append(r, &what, &w->tile);
+    panels_append(r, &what, &w->tile, q->traits->machine);
 }
 
 static void append_output(const request *q, const depth_plan *w, const chunk *c, recipe *r)
@@ -170,7 +170,7 @@ static void append_output(const request *q, const depth_plan *w, const chunk *c,
         .positions = c->positions,
         .plane_panels = c->panels,
         .from_frequency = p->out_channels * w->tiles * c->panels * panel_width(&w->tile),
-        .streams = kernel_output_streams(g->elements.output * g->element_size),
+        .streams = kernel_output_streams(q->traits->machine, g->elements.output * g->element_size),
         .has_doubts = w->definition.sets > 0,
         .has_bias = p->has_bias,
     };
@@ -187,7 +187,7 @@ static void append_output(const request *q, const depth_plan *w, const chunk *c,
     kernel_set_range(&s, (const int64_t[]){q->traits->is_cpu ? 1 : a.plane_panels, a.tiles, a.channels},
                      (const int64_t[]){w->tile.local_size, 1, 1});
     double planes = (double)(a.channels * (w->tiles * (w->m + 2) + a.out_depth));
-    s.bytes = (double)s.element_size * planes * (double)c->positions;
+    step_moves(&s, (double)s.element_size * planes * (double)c->positions);
     recipe_append_run(r, &s);
 }
 
@@ -199,7 +199,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     if (!winograd_depth_is_applicable(q->problem, g, q->strict, why) ||
         !tile_from_parameters(p, &w.tile, why))
         return;
-    if (!winograd_append_depth_weight(r, q->problem, g, w.m, w.tile.out_channels, q->traits->local_size) ||
+    if (!winograd_append_depth_weight(r, q->problem, g, w.m, w.tile.out_channels, q->traits) ||
         !definition_append_filters(r, g, lacks_weight(q), &filters)) {
         text_append(why, "the transformed weight is too large");
         return;

@@ -33,7 +33,7 @@ static void choose(const request *q, parameter_set *p)
     const geometry *g = q->geometry;
     tile_to_parameters(panels_choose_tile(q->traits, g->element_size, g->group_out), p);
     p->values[OUTPUT_TILE] = winograd_choose_depth_tile(g);
-    p->values[SLICE_KIB] = 384;
+    p->values[SLICE_KIB] = 3 * q->traits->machine->core_cache / 8 >> 10;
     p->values[SLICES] = q->traits->slices;
 }
 
@@ -95,7 +95,7 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .pad_depth = problem->pad_before[0],
         .mode = problem->padding_mode,
         .out_depth = g->output[0],
-        .streams = kernel_output_streams(g->elements.output * g->element_size),
+        .streams = kernel_output_streams(q->traits->machine, g->elements.output * g->element_size),
         .has_bias = problem->has_bias,
     };
     return choose_blocks(q, p, tile, a);
@@ -114,22 +114,20 @@ static step program(const request *q, const parameter_set *p, const product_tile
     return s;
 }
 
-/* As measured on a CPU: the product runs at most of the tile's rate, wherever its weights come from, and a
- * frequency of a position takes as long as some FLOPs to transform. */
+/* The product runs at most of the tile's rate, wherever its weights come from. */
 static void estimate(const request *q, const parameter_set *p, const product_tile *tile,
                      const winograd_depth_fused_arguments *a, step *s)
 {
-    enum { TRANSFORM_IN = 36, TRANSFORM_OUT = 10 };
     const geometry *g = q->geometry;
+    const machine *m = q->traits->machine;
     double lanes = (double)(q->problem->batch * a->groups * a->tiles) *
                    (double)(a->panels * panel_width(tile) * (p->values[OUTPUT_TILE] + 2));
     double channels_out = (double)(a->group_blocks * tile->out_channels), channels_in = (double)a->group_in;
-    double product = 2 * lanes * channels_in * channels_out;
-    double transforms = lanes * (TRANSFORM_IN * channels_in + TRANSFORM_OUT * channels_out);
-    double rate = 0.85 * product_efficiency(tile->out_channels, tile->vectors);
-    s->flops = product + transforms;
-    s->efficiency = s->flops / (product / rate + transforms);
-    s->bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
+    step_computes(s, lanes * channels_in * channels_out,
+                  m->winograd.depth_share * machine_tile_share(m, tile->out_channels, tile->vectors));
+    s->work.flops += WINOGRAD_TRANSFORM_FLOPS * lanes * (channels_in + channels_out);
+    s->work.busy += lanes * (m->winograd.depth_in * channels_in + m->winograd.depth_out * channels_out);
+    step_moves(s, (double)g->element_size * ((double)g->elements.input + (double)g->elements.output));
 }
 
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
@@ -139,7 +137,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     step_buffer filters;
     if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, &tile, why)) return;
     if (!winograd_append_depth_weight(r, q->problem, q->geometry, p->values[OUTPUT_TILE], tile.out_channels,
-                                      q->traits->local_size) ||
+                                      q->traits) ||
         !definition_append_filters(r, q->geometry, lacks_weight(q), &filters)) {
         text_append(why, "the transformed weight is too large");
         return;

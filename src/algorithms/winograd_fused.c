@@ -27,14 +27,13 @@ static const parameter_range ranges[] = {
     {NULL, 0, 0, false},
 };
 
-enum { MAX_KERNEL_D = 16, LINE_ELEMENTS = 16, CHUNK_BYTES = 256 << 10, FEW_UNITS = 4 };
+enum { MAX_KERNEL_D = 16, LINE_ELEMENTS = 16, FEW_UNITS = 4 };
 
 /* Inputs along an axis of the only scheme that is summed in registers by default. */
 enum { SMALL_TILE = 4 };
 
-/* Sums in registers load a vector of the input for a product or two. As measured on a CPU that costs less than
- * storing the products of a frequency where these are 15 or fewer. Two channels at a time take more than 16
- * registers. */
+/* Sums in registers load a vector of the input for a product or two, which costs less than storing the products of a
+ * frequency where these are 15 or fewer. Two channels at a time take more than 16 registers. */
 enum { MAX_SHORT_SUM = 15, MAX_SUM_IN_REGISTERS = 32, REGISTERS_OF_TWO = 32 };
 
 /* Channels whose products a frequency of a plane sums. */
@@ -61,7 +60,7 @@ static void choose(const request *q, parameter_set *p)
     }
     tile_to_parameters(tile, p);
     p->values[OUTPUT_TILE] = m;
-    p->values[SLICE_KIB] = 768;
+    p->values[SLICE_KIB] = 3 * q->traits->machine->core_cache / 4 >> 10;
     p->values[SLICES] = q->traits->slices;
 }
 
@@ -86,13 +85,14 @@ static bool is_applicable(const request *q, const product_tile *tile, int64_t m,
     return winograd_is_applicable(p, q->geometry, m, q->strict, why);
 }
 
-/* A chunk of the product: within CHUNK_BYTES as many panels as a register tile has or more, and if these are
+/* A chunk of the product: within a quarter of a core's cache as many panels as a register tile has or more, and if these are
  * all of the block's, more blocks of output channels. False if its size overflows. */
 static bool choose_chunk(const request *q, int64_t frequencies, const product_tile *tile,
                          winograd_fused_arguments *a)
 {
     int64_t panel_size = tile->out_channels * panel_width(tile), size;
-    int64_t most = CHUNK_BYTES / (frequencies * panel_size * q->geometry->element_size);
+    int64_t most =
+        q->traits->machine->core_cache / 4 / (frequencies * panel_size * q->geometry->element_size);
     a->chunk_panels = min_i64(max_i64(most, tile->vectors), a->block_panels);
     a->chunk_blocks = min_i64(max_i64(most / a->block_panels, 1), a->group_blocks);
     if (!size_product((const int64_t[]){a->chunk_panels, a->chunk_blocks, panel_size}, 3, &size))
@@ -140,11 +140,6 @@ static bool lay_out_slice(const request *q, const parameter_set *p, const produc
     return true;
 }
 
-/* As measured on a CPU: FLOPs that take as long as transforming a frequency of an input. */
-enum { INPUT_WORK = 16 };
-#define TRANSFORM_RATE 0.3
-#define PRODUCT_RATE 0.85
-
 /* Planes that `count` output planes read. */
 static int64_t planes_read(const request *q, int64_t count)
 {
@@ -161,9 +156,9 @@ static void split_depth(const request *q, winograd_fused_arguments *a)
     int64_t blocks = a->set_blocks * a->phase_blocks * a->column_blocks,
             units = q->problem->batch * a->groups * blocks * a->dilation_d;
     double rows = (double)channels_in(q), least = -1;
-    double in = INPUT_WORK / TRANSFORM_RATE * rows;
-    double out =
-        (double)a->group_out * (INPUT_WORK / TRANSFORM_RATE + 2 / PRODUCT_RATE * rows * (double)kernel_d);
+    const machine_winograd *m = &q->traits->machine->winograd;
+    double in = m->in / m->fused_share * rows;
+    double out = (double)a->group_out * (m->in / m->fused_share + rows * (double)kernel_d / m->product_share);
     for (int64_t count = 1; count <= min_i64(planes, MAX_CHUNKS); count++) {
         int64_t depth = ceil_divide(planes, count), chunks = ceil_divide(planes, depth);
         double work = in * (double)planes_read(q, depth) + out * (double)depth;
@@ -182,18 +177,18 @@ static double slice_share(const request *q, const parameter_set *p, const winogr
     return (double)(a->slice_size * q->geometry->element_size) / (double)(p->values[SLICE_KIB] << 10);
 }
 
-/* What the blocks that *a has cost, as measured on a CPU: their panels; a slice that is larger than planned, which the
+/* What the blocks that *a has cost: their panels; a slice that is larger than planned, which the
  * next cache holds; and where rows are cut the inputs that neighbours share. */
 static double block_cost(const request *q, const parameter_set *p, const product_tile *tile, bool cuts_rows,
                          const winograd_fused_arguments *a)
 {
-    const double SHARED_COST = 0.1, OVER_COST = 1.0 / 16;
+    const machine_winograd *cost = &q->traits->machine->winograd;
     int64_t m = p->values[OUTPUT_TILE], after = winograd_input_tile(q->problem, m) - m;
     double blocks = (double)(a->set_blocks * a->phase_blocks * a->column_blocks);
     double panels = blocks * (double)a->block_panels, over = slice_share(q, p, a);
     double cells = blocks * (double)((a->block_sets * m + after) * a->block_phases * a->pitch);
-    double cost = over > 1 ? panels * (1 + (over - 1) * OVER_COST) : panels;
-    return cuts_rows ? cost + SHARED_COST * cells / (double)(m * m * panel_width(tile)) : cost;
+    if (over > 1) panels *= 1 + (over - 1) * cost->over_slice;
+    return cuts_rows ? panels + cost->cut_rows * cells / (double)(m * m * panel_width(tile)) : panels;
 }
 
 /* Chooses among blocks with rows of `columns` tiles, shared out evenly: some sets, else a part of one, at least a row.
@@ -289,7 +284,8 @@ static bool describe(const request *q, const parameter_set *p, const product_til
         .dilation_h = problem->dilation[1],
         .dilation_w = problem->dilation[2],
         .columns = choose_columns(q, tile, m),
-        .streams = kernel_output_streams(g->elements.output * g->element_size) && stores_lines(q, tile),
+        .streams = kernel_output_streams(q->traits->machine, g->elements.output * g->element_size) &&
+                   stores_lines(q, tile),
         .has_bias = problem->has_bias,
     };
     if (!choose_block(q, p, tile, a)) return false;
@@ -314,25 +310,22 @@ static step program(const request *q, const parameter_set *p, const product_tile
     return s;
 }
 
-/* FLOPs as long as a frequency of an output's tile takes to transform and store, as measured on a CPU: tiles
- * of 5 x 5 kernels have fewer outputs for as many frequencies, those whose vectors lie in one row are stored
- * as they are, and those that interlace in no groups of lanes in pieces as long as the dilation. */
-static double output_work(const product_tile *tile, int64_t m, int64_t n, bool in_registers, int64_t columns,
-                          int64_t dilation_w)
+/* Of a frequency of an output's tile: tiles of 5 x 5 kernels have fewer outputs for as many frequencies, those whose
+ * vectors lie in one row are stored as they are, and those that interlace in no groups of lanes in pieces as long as the
+ * dilation. */
+static double output_work(const machine_winograd *cost, const product_tile *tile, int64_t m, int64_t n,
+                          bool in_registers, int64_t columns, int64_t dilation_w)
 {
     if (!winograd_has_groups(dilation_w, tile->vector_width))
-        return dilation_w < 8 ? 128 / (double)dilation_w : 16;
-    if (n - m > 2) return 4;
+        return dilation_w < 8 ? cost->out_pieces / (double)dilation_w : cost->out_piece;
+    if (n - m > 2) return cost->out_wide;
     bool is_narrow = columns < panel_width(tile);
-    if (in_registers) return is_narrow ? 7 : 1;
-    return m > 2 || is_narrow ? 16 : 4;
+    if (in_registers) return is_narrow ? cost->out_narrow_sum : cost->out_sum;
+    return m > 2 || is_narrow ? cost->out_quad : cost->out_pair;
 }
 
-/* The product runs at most of the tile's rate and the transforms, additions mostly, at a third of it; a slice
- * that is larger than a core's cache runs at that of the next, and weights that none holds from one plane to the
- * next at that of memory. */
-enum { CORE_CACHE = 1 << 20, SHARED_CACHE = 16 << 20, SHARED_CACHE_SPEED = 3 };
-
+/* A slice that is larger than a core's cache runs at the speed of the next, and weights that none holds from one plane to
+ * the next at that of memory. */
 static void estimate(const request *q, const parameter_set *p, const product_tile *tile,
                      const winograd_fused_arguments *a, step *s)
 {
@@ -352,23 +345,27 @@ static void estimate(const request *q, const parameter_set *p, const product_til
     double lanes = (double)a->units * (double)(a->block_panels * panel_width(tile));
     double in_planes = lanes * (double)planes_in * (double)channels_in(q);
     double out_planes = lanes * (double)a->chunk_depth * (double)(a->group_blocks * tile->out_channels);
-    double product = 2 * frequencies * out_planes * (double)channels_in(q) * planes_summed;
-    double input_work = n - m > 2 ? 8 : in_registers ? 11 : INPUT_WORK;
+    const machine *of = q->traits->machine;
+    const machine_winograd *cost = &of->winograd;
+    double input_work = n - m > 2 ? cost->in_wide : in_registers ? cost->in_registers : cost->in;
     double transforms =
         frequencies *
         (input_work * in_planes +
-         output_work(tile, m, n, in_registers, a->block_columns, problem->dilation[2]) * out_planes);
-    double rate = PRODUCT_RATE * (in_registers ? 1 : product_efficiency(tile->out_channels, tile->vectors));
-    s->flops = product + transforms;
-    s->efficiency = s->flops / (product / rate + transforms / TRANSFORM_RATE);
-    if (a->units < FEW_UNITS) s->efficiency *= (double)a->units / FEW_UNITS;
-    s->bytes = (double)g->element_size * ((double)g->elements.input + (double)g->elements.output);
+         output_work(cost, tile, m, n, in_registers, a->block_columns, problem->dilation[2]) * out_planes);
+    double tile_share = in_registers ? 1 : machine_tile_share(of, tile->out_channels, tile->vectors);
+    step_computes(s, frequencies * out_planes * (double)channels_in(q) * planes_summed,
+                  cost->product_share * tile_share);
+    s->work.flops += WINOGRAD_TRANSFORM_FLOPS * frequencies * (in_planes + out_planes);
+    s->work.busy += transforms / cost->fused_share;
+    if (a->units < FEW_UNITS) s->work.busy *= FEW_UNITS / (double)a->units;
+    step_moves(s, (double)g->element_size * ((double)g->elements.input + (double)g->elements.output));
     double slices =
         (double)g->element_size * frequencies * (in_planes * (double)(kernel_d + 1) + 2 * out_planes);
-    if (a->slice_size * g->element_size > CORE_CACHE) s->bytes += slices / SHARED_CACHE_SPEED;
+    if (a->slice_size * g->element_size > of->core_cache) s->work.traffic += slices / cost->far_slices;
     double weights = (double)g->element_size * frequencies * (double)channels_in(q) * (double)kernel_d *
                      (double)(a->group_blocks * tile->out_channels);
-    if (weights * (double)a->groups > SHARED_CACHE) s->bytes += weights * (double)(a->units * a->chunk_depth);
+    if (weights * (double)a->groups > (double)of->shared_cache)
+        s->work.traffic += weights * (double)(a->units * a->chunk_depth);
 }
 
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
@@ -384,7 +381,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         return;
     }
     if (!winograd_append_weight(r, q->problem, q->geometry, m, in_registers ? 1 : tile.out_channels,
-                                in_registers, q->traits->local_size) ||
+                                in_registers, q->traits) ||
         !definition_append_filters(r, q->geometry, lacks_weight(q), &filters)) {
         text_append(why, "the transformed weight is too large");
         return;

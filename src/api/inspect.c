@@ -65,7 +65,7 @@ clconv_status clconv_plan_get_step(const clconv_plan *plan, size_t index, clconv
     if (index >= count)
         return error_set(err, CLCONV_INVALID_ARGUMENT, "index is %zu; the plan has %zu steps", index, count);
     const step *s = index < packing ? &plan->recipe.pack[index] : &plan->recipe.run[index - packing];
-    *info = (clconv_step_info){.name = s->name, .flops = s->flops, .bytes = s->bytes};
+    *info = (clconv_step_info){.name = s->name, .flops = s->work.flops, .bytes = s->work.bytes};
     memcpy(info->global, s->launch.global, sizeof info->global);
     memcpy(info->local, s->launch.local, sizeof info->local);
     return CLCONV_SUCCESS;

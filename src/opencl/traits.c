@@ -1,5 +1,4 @@
-/* Traits by kind of device: see traits.h. The nominal rates are those of a common device of each kind: two
- * cores of a server CPU, a mid-range GPU. */
+/* Traits by kind of device: see traits.h. */
 #include "opencl/traits.h"
 
 #include "base/arith.h"
@@ -13,9 +12,6 @@ static void derive_cpu(const clconv_device_info *info, device_traits *t)
     t->vector_bits = info->vector_bits < 128 ? 128 : info->vector_bits;
     t->registers = t->vector_bits >= 512 ? 32 : 16;
     t->local_size = 1;
-    t->flops_per_second = 0.5e9 * t->vector_bits;
-    t->bytes_per_second = 20e9;
-    t->launch_seconds = 15e-6;
     t->slices = max_i64(FEWEST_SLICES, min_i64(2 * info->compute_units, MOST_SLICES));
 }
 
@@ -24,9 +20,6 @@ static void derive_gpu(const clconv_device_info *info, device_traits *t)
     t->vector_bits = 32;
     t->registers = 64;
     t->local_size = info->max_work_group_size >= 64 ? 64 : 1;
-    t->flops_per_second = 10e12;
-    t->bytes_per_second = 400e9;
-    t->launch_seconds = 8e-6;
     t->slices = MOST_SLICES;
 }
 
@@ -37,6 +30,7 @@ void traits_derive(const clconv_device_info *info, device_traits *traits)
         .has_fp64 = info->has_fp64 != 0,
         .max_allocation = info->max_allocation_bytes,
         .address_alignment = max_i64(info->address_alignment_bits / 8, 8),
+        .machine = machine_of(info),
     };
     if (traits->is_cpu)
         derive_cpu(info, traits);

@@ -4,7 +4,7 @@
 #ifndef CLCONV_OPENCL_TRAITS_H
 #define CLCONV_OPENCL_TRAITS_H
 
-#include "clconv.h"
+#include "machine/machine.h"
 
 #include <stdbool.h>
 
@@ -17,9 +17,7 @@ typedef struct device_traits {
     int64_t slices;  /* work-groups that keep all units busy where each has a part of the workspace */
     int64_t max_allocation;    /* bytes */
     int64_t address_alignment; /* bytes: of a sub-buffer's origin */
-    double flops_per_second;   /* nominal fp32 rates that turn work into time; only their ratios matter */
-    double bytes_per_second;
-    double launch_seconds;
+    const machine *machine;    /* of the device's family */
 } device_traits;
 
 void traits_derive(const clconv_device_info *info, device_traits *traits);

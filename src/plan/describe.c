@@ -14,7 +14,7 @@ static void describe_steps(const char *title, const step *steps, size_t count, s
         if (s->kind == STEP_GEMM)
             text_append(out, ", %lld x %lld x %lld", (long long)s->gemm.m, (long long)s->gemm.n,
                         (long long)s->gemm.k);
-        text_append(out, ", %.4g GFLOP, %.4g MB\n", 1e-9 * s->flops, 1e-6 * s->bytes);
+        text_append(out, ", %.4g GFLOP, %.4g MB\n", 1e-9 * s->work.flops, 1e-6 * s->work.bytes);
     }
 }
 

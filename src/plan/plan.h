@@ -43,7 +43,10 @@ clconv_status plan_create(clconv_context *context, clconv_op op, const clconv_pr
                           const clconv_plan_options *options, clconv_plan **plan, clconv_error *err);
 void plan_release(clconv_plan *plan);
 
-/* Seconds that the steps should take, from traits and constants alone. */
+/* The name by which a machine knows a step. */
+const char *cost_name_of(const step *s);
+
+/* Seconds that the steps should take, by the device's family alone. */
 double cost_of_recipe(const device_traits *traits, const recipe *r, bool packed_weights);
 
 /* Fills the plan's algorithm, parameters, recipe, seconds, workspace and candidates. */

@@ -140,7 +140,7 @@ static step transpose_step(const clconv_problem *problem, const geometry *g, con
     kernel_set_scalars(&s, &arguments, sizeof arguments);
     kernel_set_range(&s, (const int64_t[]){1, g->group_out, p->in_channels},
                      (const int64_t[]){traits->local_size, 1, 1});
-    s.bytes = 2 * (double)g->elements.weight * (double)g->element_size;
+    step_moves(&s, 2 * (double)g->elements.weight * (double)g->element_size);
     return s;
 }
 
@@ -205,7 +205,7 @@ bool adjoint_append_pack(recipe *r, const clconv_problem *problem, const geometr
     kernel_set_scalars(&s, &a, sizeof a);
     kernel_set_range(&s, (const int64_t[]){1, a.group_in, a.blocks},
                      (const int64_t[]){traits->local_size, 1, 1});
-    s.bytes = 2 * (double)g->elements.weight * (double)g->element_size;
+    step_moves(&s, 2 * (double)g->elements.weight * (double)g->element_size);
     recipe_append_pack(r, &s);
     return true;
 }
@@ -272,7 +272,7 @@ void adjoint_append_gather(recipe *r, const clconv_problem *problem, const geome
         .pitch = v->pitch,
         .volume = v->volume,
         .channel = v->channel,
-        .streams = kernel_output_streams(g->elements.input * g->element_size),
+        .streams = kernel_output_streams(traits->machine, g->elements.input * g->element_size),
         .has_bias = has_bias,
     };
     step s = kernel_step("pad_backward", "adjoint.cl", "pad_backward", p->dtype);
@@ -283,6 +283,6 @@ void adjoint_append_gather(recipe *r, const clconv_problem *problem, const geome
     kernel_set_scalars(&s, &arguments, sizeof arguments);
     kernel_set_range(&s, (const int64_t[]){1, ceil_divide(arguments.rows, arguments.rows_per_item), 1},
                      (const int64_t[]){1, traits->local_size, 1});
-    s.bytes = 3 * (double)(samples * p->in_channels) * (double)g->input_plane * (double)g->element_size;
+    step_moves(&s, 3 * (double)(samples * p->in_channels) * (double)g->input_plane * (double)g->element_size);
     recipe_append_run(r, &s);
 }

@@ -82,6 +82,6 @@ void definition_append(recipe *r, const clconv_problem *problem, const geometry 
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, problem, 0);
     kernel_set_range(&s, (const int64_t[]){groups, 1, 1}, (const int64_t[]){local, 1, 1});
-    s.bytes = (double)g->element_size * (double)definition_doubts(problem, g, memory->sets, 0);
+    step_moves(&s, (double)g->element_size * (double)definition_doubts(problem, g, memory->sets, 0));
     recipe_append_run(r, &s);
 }

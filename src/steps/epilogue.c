@@ -66,6 +66,6 @@ void epilogue_append_unless_fused(recipe *r, const clconv_problem *problem, cons
     epilogue_fuse(&s, problem, 0);
     int64_t groups = traits->is_cpu ? 1 : ceil_divide(a.elements, local * width);
     kernel_set_range(&s, (const int64_t[]){groups, a.planes, 1}, (const int64_t[]){local, 1, 1});
-    s.bytes = (2 + problem->has_residual) * (double)g->elements.output * (double)g->element_size;
+    step_moves(&s, (2 + problem->has_residual) * (double)g->elements.output * (double)g->element_size);
     recipe_append_run(r, &s);
 }

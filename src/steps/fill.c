@@ -20,6 +20,6 @@ void fill_append(recipe *r, clconv_dtype dtype, int64_t planes, int64_t channels
     kernel_set_scalars(&s, &a, sizeof a);
     int64_t local = traits->local_size, groups = traits->is_cpu ? 1 : ceil_divide(elements, local);
     kernel_set_range(&s, (const int64_t[]){groups, planes, 1}, (const int64_t[]){local, 1, 1});
-    s.bytes = (double)planes * (double)elements * (double)s.element_size;
+    step_moves(&s, (double)planes * (double)elements * (double)s.element_size);
     recipe_append_run(r, &s);
 }

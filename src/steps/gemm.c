@@ -24,27 +24,30 @@ static clconv_status check(CLBlastStatusCode code, const char *call, clconv_erro
     return error_set(err, CLCONV_OPENCL_FAILED, "%s: CLBlast status %d", call, (int)code);
 }
 
-clconv_status gemm_step(cl_command_queue queue, clconv_dtype dtype, const gemm_call *call, step *s,
-                        clconv_error *err)
+clconv_status gemm_step(const machine *m, cl_command_queue queue, clconv_dtype dtype, const gemm_call *call,
+                        step *s, clconv_error *err)
 {
-    size_t m = (size_t)call->m, n = (size_t)call->n, k = (size_t)call->k;
+    size_t rows = (size_t)call->m, n = (size_t)call->n, k = (size_t)call->k;
     size_t lda = (size_t)call->lda, ldb = (size_t)call->ldb, ldc = (size_t)call->ldc, bytes = 0;
-    /* A size with offsets holds for any offset: CLBlast copies an operand that does not start its buffer. */
+    /* A size with offsets holds for any offset: CLBlast copies an operand that does not start its buffer. Without a queue,
+     * for a device that is not there, the size stays 0. */
     CLBlastStatusCode code =
-        dtype == CLCONV_FLOAT64
-            ? CLBlastDGemmTempBufferSize(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, m, n,
-                                         k, 1, lda, 1, ldb, 1, ldc, &queue, &bytes)
-            : CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, m, n,
-                                         k, 1, lda, 1, ldb, 1, ldc, &queue, &bytes);
+        queue == NULL ? CLBlastSuccess
+        : dtype == CLCONV_FLOAT64
+            ? CLBlastDGemmTempBufferSize(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, rows,
+                                         n, k, 1, lda, 1, ldb, 1, ldc, &queue, &bytes)
+            : CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, rows,
+                                         n, k, 1, lda, 1, ldb, 1, ldc, &queue, &bytes);
     clconv_status status = check(code, "CLBlastGemmTempBufferSize", err);
     if (status != CLCONV_SUCCESS) return status;
-    *s = (step){.kind = STEP_GEMM, .name = "gemm", .gemm = *call, .efficiency = 1, .buffer_count = 4};
+    *s = (step){.kind = STEP_GEMM, .name = "gemm", .gemm = *call, .buffer_count = 4};
     s->element_size = dtype == CLCONV_FLOAT64 ? 8 : 4;
     s->gemm.temporary_bytes = (int64_t)bytes;
-    s->flops =
-        2 * (double)round_up(call->m, PRODUCT_TILE) * (double)round_up(call->n, PRODUCT_TILE) * (double)k;
-    s->bytes =
-        (double)s->element_size * ((double)m * (double)k + (double)k * (double)n + 2 * (double)m * (double)n);
+    step_computes(
+        s, (double)round_up(call->m, PRODUCT_TILE) * (double)round_up(call->n, PRODUCT_TILE) * (double)k,
+        m->plain.gemm_share);
+    step_moves(s, (double)s->element_size *
+                      ((double)rows * (double)k + (double)k * (double)n + 2 * (double)rows * (double)n));
     return CLCONV_SUCCESS;
 }
 
@@ -75,10 +78,10 @@ bool gemm_is_available(void)
     return false;
 }
 
-clconv_status gemm_step(cl_command_queue queue, clconv_dtype dtype, const gemm_call *call, step *s,
-                        clconv_error *err)
+clconv_status gemm_step(const machine *m, cl_command_queue queue, clconv_dtype dtype, const gemm_call *call,
+                        step *s, clconv_error *err)
 {
-    (void)queue, (void)dtype, (void)call, (void)s;
+    (void)m, (void)queue, (void)dtype, (void)call, (void)s;
     return error_set(err, CLCONV_UNSUPPORTED, "this build has no CLBlast");
 }
 

@@ -57,7 +57,7 @@ static step find_doubts(step_buffer values, int64_t count, step_buffer doubts, c
     kernel_add_buffer(&s, doubts.role, doubts.offset);
     kernel_set_scalars(&s, &a, sizeof a);
     kernel_set_range(&s, (const int64_t[]){doubters(traits) / local, 1, 1}, (const int64_t[]){local, 1, 1});
-    s.bytes = (double)count * (double)s.element_size;
+    step_moves(&s, (double)count * (double)s.element_size);
     return s;
 }
 
@@ -96,7 +96,7 @@ static void append_weights(recipe *r, const clconv_problem *p, const geometry *g
     kernel_add_buffer(&s, BUFFER_GRAD_OUTPUT, 0);
     kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
     kernel_add_buffer(&s, doubts.role, doubts.offset);
-    if (doubt_count == 0) s.bytes = (double)g->elements.weight * (double)g->element_size;
+    if (doubt_count == 0) step_moves(&s, (double)g->elements.weight * (double)g->element_size);
     append(r, &s, p, g, CLCONV_BACKWARD_WEIGHT, p->out_channels * g->group_in, doubt_count, traits);
 }
 

@@ -11,7 +11,7 @@ enum { MAX_GROUPS = 65534 };
 
 step kernel_step(const char *name, const char *source, const char *kernel, clconv_dtype dtype)
 {
-    step s = {.kind = STEP_KERNEL, .name = name, .efficiency = 1};
+    step s = {.kind = STEP_KERNEL, .name = name};
     s.element_size = dtype == CLCONV_FLOAT64 ? 8 : 4;
     s.launch.source = source;
     s.launch.kernel = kernel;
@@ -59,8 +59,7 @@ void kernel_set_range(step *s, const int64_t counts[3], const int64_t local[3])
     }
 }
 
-int64_t kernel_output_streams(int64_t bytes)
+int64_t kernel_output_streams(const machine *m, int64_t bytes)
 {
-    enum { CACHED = 4 << 20 };
-    return bytes > CACHED;
+    return bytes > m->shared_cache / 4;
 }

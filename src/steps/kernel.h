@@ -45,6 +45,6 @@ void kernel_set_range(step *s, const int64_t counts[3], const int64_t local[3]);
 
 /* 1 if an output of so many bytes should go past the caches: it would push out what is still to be read, and
  * stores that miss read memory first. */
-int64_t kernel_output_streams(int64_t bytes);
+int64_t kernel_output_streams(const machine *m, int64_t bytes);
 
 #endif

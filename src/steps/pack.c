@@ -32,7 +32,7 @@ step pack_step(clconv_dtype dtype, const pack_shape *shape, int64_t block, int l
     kernel_set_scalars(&s, &a, sizeof a);
     kernel_set_range(&s, (const int64_t[]){1, a.group_in, a.blocks}, (const int64_t[]){local_size, 1, 1});
     double rows = (double)(a.group_in * a.taps);
-    s.bytes = (double)s.element_size * rows * (double)(a.blocks * block + shape->groups * a.group_out);
+    step_moves(&s, (double)s.element_size * rows * (double)(a.blocks * block + shape->groups * a.group_out));
     return s;
 }
 

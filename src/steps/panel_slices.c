@@ -5,27 +5,25 @@
 #include "steps/kernel.h"
 #include "steps/partial_sums.h"
 
-/* As measured on a CPU: multiply-adds of a vector that take as long as unfolding a vector, and as a tile's row more
- * than its multiply-adds. */
-enum { UNFOLD_WORK = 16, ROW_WORK = 2 };
-
 static int64_t unit_count(const panel_slices *s)
 {
     return s->volumes * s->position_blocks * s->splits;
 }
 
 /* What the busiest of some workers does, however many the device has: in multiply-adds of a row of panels. */
-static double work_of_one(const panel_slices *s, const product_tile *tile, int64_t panels)
+static double work_of_one(const panel_slices *s, const product_tile *tile, int64_t panels, const machine *m)
 {
     enum { WORKERS = 8 };
     int64_t block = ceil_divide(panels, s->position_blocks), blocks = ceil_divide(s->out_blocks, s->splits);
     int64_t tiles = ceil_divide(block, tile->vectors);
-    double weights = 0.5 * (double)tile->out_channels; /* from a cache further away */
-    double products = (double)blocks * ((double)(tile->out_channels * block + ROW_WORK * tiles) + weights);
-    return (double)ceil_divide(unit_count(s), WORKERS) * (products + UNFOLD_WORK * (double)block);
+    double weights = m->core.weight_load * (double)tile->out_channels; /* from a cache further away */
+    double products = (double)blocks *
+                      ((double)(tile->out_channels * block) + m->slices.panel_row * (double)tiles + weights);
+    return (double)ceil_divide(unit_count(s), WORKERS) * (products + m->slices.panel_vector * (double)block);
 }
 
-bool panel_slices_divide(panel_slices *s, const product_tile *tile, int64_t most, int64_t element_size)
+bool panel_slices_divide(panel_slices *s, const product_tile *tile, int64_t most, int64_t element_size,
+                         const machine *m)
 {
     /* Fewer panels would read the weights too often. */
     enum { FEW_PANELS = 4, MORE_BLOCKS = 16, MOST_SPLITS = 8 };
@@ -39,7 +37,7 @@ bool panel_slices_divide(panel_slices *s, const product_tile *tile, int64_t most
     for (s->splits = 1; s->splits <= min_i64(s->out_blocks, MOST_SPLITS); s->splits++)
         for (s->position_blocks = fewest; s->position_blocks <= min_i64(panels, fewest + MORE_BLOCKS);
              s->position_blocks++) {
-            double work = work_of_one(s, tile, panels);
+            double work = work_of_one(s, tile, panels, m);
             if (least >= 0 && work >= least) continue;
             least = work;
             blocks = s->position_blocks;
@@ -56,7 +54,7 @@ bool panel_slices_divide(panel_slices *s, const product_tile *tile, int64_t most
 }
 
 step panel_slices_step(const char *name, const char *source, const clconv_problem *problem, const geometry *g,
-                       const panel_slices *s, const product_tile *tile, double unfold_work)
+                       const panel_slices *s, const product_tile *tile, double unfold_work, const machine *m)
 {
     step to = kernel_step(name, source, name, problem->dtype);
     kernel_define(&to, "OUT_CHANNELS", tile->out_channels);
@@ -65,10 +63,11 @@ step panel_slices_step(const char *name, const char *source, const clconv_proble
     partial_sums_define(&to, s->rows);
     kernel_add_tensors(&to, problem, BUFFER_PACKED);
     double lanes = (double)s->volumes * (double)round_up(s->positions, panel_width(tile));
-    double products = (double)(s->rows + PANEL_TILE_ROWS) * lanes;
-    to.flops = 2 * products * (double)(s->out_blocks * tile->out_channels) + 2 * unfold_work;
-    to.efficiency = 0.9 * product_efficiency(tile->out_channels, tile->vectors);
-    to.bytes = (double)g->element_size * (geometry_rows_met(problem) * (double)g->elements.input +
-                                          (double)g->elements.output + (double)g->elements.weight);
+    double outputs = lanes * (double)(s->out_blocks * tile->out_channels),
+           share = m->tiles.panel * machine_tile_share(m, tile->out_channels, tile->vectors);
+    step_computes(&to, (double)s->rows * outputs, share);
+    to.work.busy += (m->tiles.start * outputs + unfold_work) / share;
+    step_moves(&to, (double)g->element_size * (geometry_rows_met(problem) * (double)g->elements.input +
+                                               (double)g->elements.output + (double)g->elements.weight));
     return to;
 }

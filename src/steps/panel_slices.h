@@ -21,11 +21,12 @@ typedef struct panel_slices {
 
 /* Divides the work into blocks within `most` bytes, or of a few panels, and output channels too where that
  * shares it out more evenly. False if sizes overflow. */
-bool panel_slices_divide(panel_slices *s, const product_tile *tile, int64_t most, int64_t element_size);
+bool panel_slices_divide(panel_slices *s, const product_tile *tile, int64_t most, int64_t element_size,
+                         const machine *m);
 
 /* The step `name` of these units, the kernel of that name of cl/`source`: its compile options, the problem's tensors, and
- * what it costs where unfolding takes as long as so many multiply-adds. */
+ * what it costs where unfolding takes as long as so many multiply-adds of its tiles. */
 step panel_slices_step(const char *name, const char *source, const clconv_problem *problem, const geometry *g,
-                       const panel_slices *s, const product_tile *tile, double unfold_work);
+                       const panel_slices *s, const product_tile *tile, double unfold_work, const machine *m);
 
 #endif

@@ -27,7 +27,7 @@ static bool blocks_run_first(const panel_product *w, int64_t panels)
     return w->out_channels * w->kernel_d <= w->depth * panels;
 }
 
-static panels_arguments describe(const panel_product *w, const product_tile *tile)
+static panels_arguments describe(const panel_product *w, const product_tile *tile, const machine *m)
 {
     int64_t width = panel_width(tile);
     panels_arguments a = {
@@ -55,7 +55,8 @@ static panels_arguments describe(const panel_product *w, const product_tile *til
     };
     int64_t element = w->dtype == CLCONV_FLOAT64 ? 8 : 4;
     if (w->output.role == BUFFER_OUTPUT)
-        a.streams = kernel_output_streams(a.volumes * a.out_channels * a.out_depth * a.positions * element);
+        a.streams =
+            kernel_output_streams(m, a.volumes * a.out_channels * a.out_depth * a.positions * element);
     a.plane_tiles = ceil_divide(a.plane_panels, tile->vectors);
     a.blocks_first = blocks_run_first(w, a.plane_panels * width);
     return a;
@@ -69,9 +70,6 @@ static step program(const panel_product *w, const product_tile *tile)
     kernel_define(&s, "VECTOR_WIDTH", tile->vector_width);
     kernel_define(&s, "LOCAL_SIZE", tile->local_size);
     partial_sums_define(&s, w->kernel_d * w->rows);
-    /* As measured on a CPU: products of transforms, many and short, come from caches further away. */
-    double reached = w->output.role == BUFFER_OUTPUT ? 0.9 : 0.78;
-    s.efficiency = reached * product_efficiency(tile->out_channels, tile->vectors);
     return s;
 }
 
@@ -86,10 +84,31 @@ static void set_range(step *s, const panels_arguments *a, int64_t local_size)
     kernel_set_range(s, (const int64_t[]){fast, slow, a->volumes}, (const int64_t[]){local_size, 1, 1});
 }
 
-void panels_append(recipe *r, const panel_product *w, const product_tile *tile)
+static void set_work(const panel_product *w, const product_tile *tile, const panels_arguments *a,
+                     const machine *m, step *s)
+{
+    bool is_stored = w->output.role == BUFFER_OUTPUT; /* channel by channel */
+    int64_t planes_read =
+        min_i64(a->depth, (a->out_depth - 1) * a->stride_d + (a->kernel_d - 1) * a->dilation_d + 1);
+    double lanes = (double)(a->plane_panels * panel_width(tile)),
+           planes = product_planes_summed(w->kernel_d, w->stride_d, w->dilation_d, w->clip_depth, w->depth,
+                                          w->out_depth),
+           outputs = (double)a->volumes * (double)(a->blocks * tile->out_channels) * lanes,
+           share = (is_stored ? m->tiles.panel : m->tiles.frequency) *
+                   machine_tile_share(m, tile->out_channels, tile->vectors);
+    step_computes(s, outputs * planes * (double)a->rows, share);
+    if (is_stored) s->work.busy += outputs * m->tiles.start * (double)a->out_depth / share;
+    step_moves(s, (double)s->element_size *
+                      ((double)a->volumes * lanes *
+                           ((double)(planes_read * a->rows) + (double)(a->out_channels * a->out_depth)) +
+                       (double)min_i64(a->volumes, a->weights) * (double)(a->out_channels * a->kernel_d) *
+                           (double)a->rows));
+}
+
+void panels_append(recipe *r, const panel_product *w, const product_tile *tile, const machine *m)
 {
     step s = program(w, tile);
-    panels_arguments a = describe(w, tile);
+    panels_arguments a = describe(w, tile, m);
     kernel_add_buffer(&s, w->panels.role, w->panels.offset);
     kernel_add_buffer(&s, w->weight.role, w->weight.offset);
     kernel_add_buffer(&s, w->bias.role, w->bias.offset);
@@ -97,19 +116,6 @@ void panels_append(recipe *r, const panel_product *w, const product_tile *tile)
     kernel_set_scalars(&s, &a, sizeof a);
     if (w->epilogue != NULL) epilogue_fuse(&s, w->epilogue, w->output.offset);
     set_range(&s, &a, tile->local_size);
-    int64_t planes_read =
-        min_i64(a.depth, (a.out_depth - 1) * a.stride_d + (a.kernel_d - 1) * a.dilation_d + 1);
-    double lanes = (double)(a.plane_panels * panel_width(tile)),
-           planes = product_planes_summed(w->kernel_d, w->stride_d, w->dilation_d, w->clip_depth, w->depth,
-                                          w->out_depth);
-    double rows = planes * (double)a.rows;
-    /* Outputs are stored channel by channel. */
-    if (w->output.role == BUFFER_OUTPUT) rows += PANEL_TILE_ROWS * (double)a.out_depth;
-    s.flops = 2 * (double)a.volumes * (double)(a.blocks * tile->out_channels) * lanes * rows;
-    s.bytes =
-        (double)s.element_size *
-        ((double)a.volumes * lanes *
-             ((double)(planes_read * a.rows) + (double)(a.out_channels * a.out_depth)) +
-         (double)min_i64(a.volumes, a.weights) * (double)(a.out_channels * a.kernel_d) * (double)a.rows);
+    set_work(w, tile, &a, m, &s);
     recipe_append_run(r, &s);
 }

@@ -6,9 +6,6 @@
 
 #include "steps/product.h"
 
-/* As measured on a CPU: a tile's place and its stores take as long as so many rows of it. */
-enum { PANEL_TILE_ROWS = 10 };
-
 /* The tile of product_choose_tile() with at most as many vectors as the kernel has code for. */
 enum { PANEL_VECTORS = 4 };
 product_tile panels_choose_tile(const device_traits *traits, int64_t element_size, int64_t out_channels);
@@ -36,6 +33,6 @@ typedef struct panel_product {
     const clconv_problem *epilogue; /* whose residual and activation the outputs take; NULL for none */
 } panel_product;
 
-void panels_append(recipe *r, const panel_product *what, const product_tile *tile);
+void panels_append(recipe *r, const panel_product *what, const product_tile *tile, const machine *m);
 
 #endif

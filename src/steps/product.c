@@ -14,15 +14,6 @@ typedef struct direct_arguments {
 /* Wider kernels are looped over at run time: unrolled they gain nothing and compile for long. */
 enum { MAX_UNROLLED_WIDTH = 8, MAX_OUT_CHANNELS = 16 };
 
-/* Vectors, which lie across cache lines, load several times as long as the weights, of which two come at a
- * time; and 8 FMAs under way fill the pipeline. */
-double product_efficiency(int64_t out_channels, int64_t vectors)
-{
-    double fmas = (double)(out_channels * vectors), loads = 0.5 * (double)out_channels + 3 * (double)vectors;
-    double busy = fmas > loads ? fmas : loads;
-    return fmas / (busy > 8 ? busy : 8);
-}
-
 /* Share of the output channels of a tile's blocks that exist. */
 static double channel_use(int64_t group_out, int64_t out_channels)
 {
@@ -40,7 +31,7 @@ product_tile product_choose_tile(const device_traits *traits, int64_t element_si
     double best = -1;
     for (int64_t o = 1; o <= min_i64(MAX_OUT_CHANNELS, group_out) && o <= budget; o++) {
         for (int64_t v = 1; v <= max_vectors && o * v <= budget; v++) {
-            double use = product_efficiency(o, v) * channel_use(group_out, o);
+            double use = machine_tile_share(traits->machine, o, v) * channel_use(group_out, o);
             if (use < best || (use == best && o * v < tile.out_channels * tile.vectors)) continue;
             best = use;
             tile.out_channels = o;
@@ -97,7 +88,7 @@ int64_t product_row_tiles(const product_tile *tile, int64_t pitch, int64_t width
     return (summed <= SHORT_SUM || is_whole) && computed <= pitch + pitch / 32 ? tiles : 0;
 }
 
-static direct_arguments describe(const product *w, const product_tile *tile)
+static direct_arguments describe(const product *w, const product_tile *tile, const machine *m)
 {
     const scratch_layout *l = w->layout;
     bool has_gutter = l->pitch != w->output[2] && !w->stores_gutter;
@@ -130,8 +121,8 @@ static direct_arguments describe(const product *w, const product_tile *tile)
     a.tiles = a.row_tiles > 0 ? a.row_tiles * w->output[1] : ceil_divide(a.positions, width);
     a.ends_there = w->ends_there;
     a.blocks_first = blocks_run_first(w, &a);
-    a.streams =
-        kernel_output_streams(a.planes * w->group_out * a.out_plane * (w->dtype == CLCONV_FLOAT64 ? 8 : 4));
+    a.streams = kernel_output_streams(m, a.planes * w->group_out * a.out_plane *
+                                             (w->dtype == CLCONV_FLOAT64 ? 8 : 4));
     a.store_pitch = has_gutter ? l->pitch : a.positions;
     a.store_width = has_gutter ? w->output[2] : a.positions;
     return a;
@@ -156,22 +147,18 @@ static step program(const product *w, const product_tile *tile)
     step s = kernel_step(w->name, "direct.cl", "direct", w->dtype);
     product_define(&s, tile, w->kernel, w->stride, w->dilation, w->layout);
     partial_sums_define(&s, w->group_in * w->kernel[0] * w->kernel[1] * w->kernel[2]);
-    /* As measured on a CPU: a strided volume is spread over more pages, and so are the planes under 3x1x1. */
-    double reached = w->stride[1] * w->stride[2] > 1 ? 0.85 : 0.92;
-    if (w->kernel[0] > 1 && w->kernel[2] == 1) reached = 0.8;
-    s.efficiency = reached * product_efficiency(tile->out_channels, tile->vectors);
     return s;
 }
 
-/* Lanes that the tiles of a plane compute: the last one as many as there is code for in cl/direct.cl, a smaller one half a
- * vector's time longer, as measured on a CPU. */
-static int64_t plane_lanes(const direct_arguments *a, const product_tile *tile)
+/* Lanes that the tiles of a plane compute: the last one as many as there is code for in cl/direct.cl. */
+static double plane_lanes(const direct_arguments *a, const product_tile *tile, const machine *m)
 {
     int64_t width = product_slack(tile), lanes = width / tile->vectors;
-    if (a->row_tiles > 0) return a->tiles / a->row_tiles * round_up(a->store_width, lanes);
+    if (a->row_tiles > 0) return (double)(a->tiles / a->row_tiles * round_up(a->store_width, lanes));
     int64_t rest = ceil_divide(a->positions - (a->tiles - 1) * width, lanes);
     int64_t body = body_vectors(rest, tile->vectors);
-    return (a->tiles - 1) * width + body * lanes + (body < tile->vectors ? lanes / 2 : 0);
+    double longer = body < tile->vectors ? m->tiles.short_tile * (double)lanes : 0;
+    return (double)((a->tiles - 1) * width + body * lanes) + longer;
 }
 
 double product_planes_summed(int64_t kernel_d, int64_t stride_d, int64_t dilation_d, int64_t clip_depth,
@@ -210,18 +197,47 @@ int64_t product_taps_read(const clconv_problem *problem, const geometry *g, int 
 }
 
 /* Whether the channels of the input lie a multiple of a cache's ways apart, so that blocks do not find them where
- * the blocks before have left them. As measured on a CPU. */
-static bool shares_cache_sets(const product *w, const direct_arguments *a, int64_t element_size)
+ * the blocks before have left them. */
+static bool shares_cache_sets(const product *w, const direct_arguments *a, int64_t element_size,
+                              const machine *m)
 {
-    enum { WAY_BYTES = 16 << 10, MANY_BLOCKS = 8 };
-    return w->input.role == BUFFER_INPUT && a->channel_size * element_size % WAY_BYTES == 0 &&
+    enum { MANY_BLOCKS = 8 };
+    return w->input.role == BUFFER_INPUT && a->channel_size * element_size % m->cache_way == 0 &&
            a->blocks >= MANY_BLOCKS;
 }
 
-void product_append(recipe *r, const product *w, const product_tile *tile)
+static double share_of(const product *w, const product_tile *tile, const direct_arguments *a,
+                       int64_t element_size, const machine *m)
+{
+    bool is_deep = w->kernel[0] > 1 && w->kernel[2] == 1, is_strided = w->stride[1] * w->stride[2] > 1;
+    double share = is_deep ? m->tiles.deep_volume : is_strided ? m->tiles.strided_volume : m->tiles.volume;
+    if (shares_cache_sets(w, a, element_size, m)) share *= m->tiles.conflict;
+    return share * machine_tile_share(m, tile->out_channels, tile->vectors);
+}
+
+static void set_work(const product *w, const product_tile *tile, const direct_arguments *a, const machine *m,
+                     step *s)
+{
+    double planes = product_planes_summed(w->kernel[0], w->stride[0], w->dilation[0], w->clip_depth,
+                                          w->layout->padded_depth, w->output[0]);
+    double outputs =
+        (double)(a->blocks * tile->out_channels) * plane_lanes(a, tile, m) * (double)(w->groups * w->samples);
+    double share = share_of(w, tile, a, s->element_size, m), channels = (double)(w->samples * w->groups);
+    step_computes(s, (double)w->group_in * (double)w->kernel[1] * (double)w->kernel[2] * planes * outputs,
+                  share);
+    s->work.busy += m->tiles.start * (double)w->output[0] * outputs / share;
+    step_moves(s,
+               (double)s->element_size *
+                   (channels * ((double)w->group_in * (double)w->layout->channel_size +
+                                (double)w->group_out * (double)(w->output[0] * w->output[1] * w->output[2])) +
+                    (double)(w->groups * w->group_in * w->kernel[0]) *
+                        (double)(w->kernel[1] * w->kernel[2] * a->blocks * tile->out_channels)));
+}
+
+void product_append(recipe *r, const product *w, const product_tile *tile, const machine *m)
 {
     step s = program(w, tile);
-    direct_arguments a = describe(w, tile);
+    direct_arguments a = describe(w, tile, m);
     kernel_add_buffer(&s, w->input.role, w->input.offset);
     kernel_add_buffer(&s, w->weight.role, w->weight.offset);
     kernel_add_buffer(&s, w->bias.role, w->bias.offset);
@@ -229,20 +245,6 @@ void product_append(recipe *r, const product *w, const product_tile *tile)
     kernel_set_scalars(&s, &a, sizeof a);
     if (w->epilogue != NULL) epilogue_fuse(&s, w->epilogue, w->output_buffer.offset);
     set_range(&s, &a, tile->local_size);
-    double planes = product_planes_summed(w->kernel[0], w->stride[0], w->dilation[0], w->clip_depth,
-                                          w->layout->padded_depth, w->output[0]);
-    double products = ((double)w->group_in * (double)w->kernel[1] * (double)w->kernel[2] * planes +
-                       PRODUCT_TILE_PRODUCTS * (double)w->output[0]) *
-                      (double)w->samples;
-    double outputs =
-        (double)(a.blocks * tile->out_channels) * (double)plane_lanes(&a, tile) * (double)w->groups;
-    double channels = (double)w->samples * (double)w->groups;
-    s.flops = 2 * products * outputs;
-    if (shares_cache_sets(w, &a, s.element_size)) s.efficiency *= 0.85;
-    s.bytes = (double)s.element_size * channels *
-              ((double)w->group_in * (double)w->layout->channel_size +
-               (double)w->group_out * (double)(w->output[0] * w->output[1] * w->output[2]));
-    s.bytes += (double)s.element_size * (double)(w->groups * w->group_in * w->kernel[0]) *
-               (double)(w->kernel[1] * w->kernel[2] * a.blocks * tile->out_channels);
+    set_work(w, tile, &a, m, &s);
     recipe_append_run(r, &s);
 }

@@ -13,16 +13,10 @@ typedef struct product_tile {
 
 enum { PRODUCT_VECTORS = 16 };
 
-/* As measured on a CPU: a tile's place and its stores take as long as so many products of it. */
-enum { PRODUCT_TILE_PRODUCTS = 10 };
-
 /* The tile of at most `max_vectors` vectors that does the most useful work in three quarters of the
  * registers, for groups of `group_out` output channels. */
 product_tile product_choose_tile(const device_traits *traits, int64_t element_size, int64_t group_out,
                                  int64_t max_vectors);
-
-/* Share of the FMA rate that a tile reaches: two FMAs or two loads a cycle, eight FMAs in flight. */
-double product_efficiency(int64_t out_channels, int64_t vectors);
 
 /* Positions of a work-group: what it may read past the end of the scratch volume. */
 int64_t product_slack(const product_tile *tile);
@@ -62,6 +56,6 @@ typedef struct product {
     const clconv_problem *epilogue; /* the problem whose outputs these are; NULL: of none */
 } product;
 
-void product_append(recipe *r, const product *what, const product_tile *tile);
+void product_append(recipe *r, const product *what, const product_tile *tile, const machine *m);
 
 #endif

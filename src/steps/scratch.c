@@ -79,7 +79,6 @@ void scratch_append_pad(recipe *r, const clconv_problem *problem, const geometry
                         int64_t offset, const device_traits *traits)
 {
     enum { ITEM_ELEMENTS = 4096 }; /* enough work to hide a work-group's start, little enough to share out */
-    enum { ROW_BYTES = 128 };      /* what could be moved in the time that a row's start and end take */
     const clconv_problem *p = problem;
     const scratch_layout *layout = &part->layout;
     pad_arguments a = {
@@ -114,7 +113,8 @@ void scratch_append_pad(recipe *r, const clconv_problem *problem, const geometry
     double planes = (double)a.planes * (double)a.phases_d / (double)a.stride_d;
     double rows_read = (double)a.height * (double)a.phases_h / (double)a.stride_h;
     double rows_made = (double)(layout->rows * a.phases_h);
-    s.bytes = planes * ((double)g->element_size * (rows_read * (double)a.width + (double)layout->plane_size) +
-                        ROW_BYTES * rows_made);
+    step_moves(&s,
+               planes * (double)g->element_size * (rows_read * (double)a.width + (double)layout->plane_size));
+    s.work.traffic += planes * traits->machine->plain.row_bytes * rows_made;
     recipe_append_run(r, &s);
 }

@@ -4,11 +4,6 @@
 #include "base/arith.h"
 #include "steps/kernel.h"
 
-/* Multiply-adds that take as long as padding an element, and elements as long as a row's start and end, as
- * measured on a CPU. Elements of phases take less time than they count for in the choice of a block: blocks that pad
- * less are faster still. */
-enum { PAD_WORK = 20, PHASE_PAD_WORK = 11, ROW_ELEMENTS = 16 };
-
 static bool lay_out(slice_plan *s, int64_t planes, int64_t rows)
 {
     int64_t plane, padded, cells, all;
@@ -31,13 +26,28 @@ static bool lay_out(slice_plan *s, int64_t planes, int64_t rows)
            size_multiply(s->units, s->slice_size, &all);
 }
 
-static double work_of_unit(const slice_plan *s, double pad_work)
+static double products_of_unit(const slice_plan *s)
 {
     double positions = (double)s->block_planes * (double)round_up(s->block_rows * s->pitch, s->lanes);
+    return s->multiply_adds * positions + s->fixed;
+}
+
+/* Elements that a unit pads of a channel, where a row's start and end take as long as `row` of them. */
+static double elements_of_unit(const slice_plan *s, double row)
+{
     double planes = (double)(s->block_planes * s->stride_d + s->halo_d);
-    double rows = planes * (double)s->phases * (double)(s->block_rows + s->halo_h);
-    return pad_work * ((double)s->channel_size + ROW_ELEMENTS * rows) + s->multiply_adds * positions +
-           s->fixed;
+    return (double)s->channel_size + row * planes * (double)s->phases * (double)(s->block_rows + s->halo_h);
+}
+
+double slices_multiply_adds(const slice_plan *s)
+{
+    return products_of_unit(s) * (double)s->units * (double)s->channels;
+}
+
+double slices_pad_work(const slice_plan *s, const machine *m)
+{
+    double pad = s->phases > 1 ? m->slices.pad_phase : m->slices.pad;
+    return pad * elements_of_unit(s, m->slices.row) * (double)s->units * (double)s->channels;
 }
 
 /* Units are to be enough to share out evenly, whatever shares them: that must not depend on the device's
@@ -45,7 +55,7 @@ static double work_of_unit(const slice_plan *s, double pad_work)
 static double work_shared(const slice_plan *s)
 {
     enum { WORKERS = 8 };
-    return work_of_unit(s, PAD_WORK) * (double)round_up(s->units, WORKERS);
+    return (s->pad * elements_of_unit(s, s->row) + products_of_unit(s)) * (double)round_up(s->units, WORKERS);
 }
 
 /* The next number of parts to try: each one while they are few, and as many as there are at the end. */
@@ -68,9 +78,7 @@ bool slices_choose(slice_plan *s, int64_t most)
             best_rows = s->block_rows;
         }
     }
-    if (!lay_out(s, best_planes, best_rows)) return false;
-    s->work = work_of_unit(s, s->phases > 1 ? PHASE_PAD_WORK : PAD_WORK) * (double)s->units;
-    return true;
+    return lay_out(s, best_planes, best_rows);
 }
 
 /* Work-groups take as many units each, but for the last. Half of the slices are still one for each compute unit, and
@@ -103,21 +111,26 @@ bool slices_bind(int64_t units, int64_t most, int64_t room, int64_t slice_size, 
     return true;
 }
 
-bool slices_finish(const slice_plan *s, const product_tile *tile, int64_t weight_bytes, double tensor_bytes,
-                   recipe *r, step *to, text *why)
+static void set_work(const slice_plan *s, const product_tile *tile, int64_t weight_bytes, double tensor_bytes,
+                     const machine *m, step *to)
 {
-    enum { CACHED = 1 << 20 }; /* what is larger comes from further away than a core's own cache */
+    bool is_far = weight_bytes > m->core_cache;
+    double share =
+        (s->phases > 1 ? m->tiles.strided_volume : m->tiles.volume) * (is_far ? m->slices.far_weights : 1);
+    share *= machine_tile_share(m, tile->out_channels, tile->vectors);
+    step_computes(to, slices_multiply_adds(s), share);
+    to->work.busy += slices_pad_work(s, m) / share;
+    step_moves(to, tensor_bytes);
+    double units = (double)s->units, slice_bytes = (double)(s->slice_size * to->element_size);
+    to->work.traffic += m->slices.copy * units * (double)(s->padded_size * to->element_size);
+    if (slice_bytes > (double)m->core_cache) to->work.traffic += m->slices.far_copy * units * slice_bytes;
+    if (is_far) to->work.traffic += units * (double)weight_bytes;
+}
+
+bool slices_finish(const slice_plan *s, const product_tile *tile, int64_t weight_bytes, double tensor_bytes,
+                   const machine *m, recipe *r, step *to, text *why)
+{
     if (!slices_bind(s->units, s->most, s->room, s->slice_size, r, to, why)) return false;
-    to->flops = 2 * s->work * (double)s->channels;
-    double reached = (s->phases > 1 ? 0.85 : 0.92) * (weight_bytes > CACHED ? 0.75 : 1);
-    to->efficiency = reached * product_efficiency(tile->out_channels, tile->vectors);
-    to->bytes = tensor_bytes;
-    double units = (double)s->units;
-    /* A copy takes a quarter of the time that memory does, and one that a core's own cache does not hold twice as long as
-     * memory more. */
-    to->bytes += units * (double)(s->padded_size * to->element_size) / 4;
-    if (s->slice_size * to->element_size > CACHED)
-        to->bytes += 2 * units * (double)(s->slice_size * to->element_size);
-    if (weight_bytes > CACHED) to->bytes += units * (double)weight_bytes;
+    set_work(s, tile, weight_bytes, tensor_bytes, m, to);
     return true;
 }

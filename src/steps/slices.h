@@ -19,7 +19,9 @@ typedef struct slice_plan {
     int64_t slack;        /* elements that may be read or written past an end */
     int64_t lanes;        /* positions are computed in multiples of so many */
     int64_t most, room;   /* slices at most, and bytes that there are for them */
-    double work;          /* multiply-adds of all units for each channel, padding counted as some */
+    double pad,
+        row; /* by which blocks are chosen: multiply-adds as long as padding an element, and elements as long as
+                             a row's start and end */
 
     int64_t block_planes, block_rows, plane_blocks, row_blocks, units;
     /* Elements, for a whole block: from channel to channel, of all channels, of the cells of a plane, of a
@@ -31,6 +33,10 @@ typedef struct slice_plan {
  * overflow or a plane is too large for 32 bits. */
 bool slices_choose(slice_plan *s, int64_t most);
 
+/* Multiply-adds of all units, and those at their rate that take as long as padding. */
+double slices_multiply_adds(const slice_plan *s);
+double slices_pad_work(const slice_plan *s, const machine *m);
+
 /* Appends slices of `slice_size` elements to the step's buffers and sets its range, a work-group for each: at most
  * `most`, as many as share `units` out evenly, and no more than there is `room` for in bytes, but for a few. False,
  * with the reason, if they overflow. */
@@ -40,6 +46,6 @@ bool slices_bind(int64_t units, int64_t most, int64_t room, int64_t slice_size, 
 /* The same for the units of a plan; and sets what the step costs with that tile, weights of `weight_bytes` for
  * each group and `tensor_bytes` that must move. */
 bool slices_finish(const slice_plan *s, const product_tile *tile, int64_t weight_bytes, double tensor_bytes,
-                   recipe *r, step *to, text *why);
+                   const machine *m, recipe *r, step *to, text *why);
 
 #endif

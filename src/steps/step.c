@@ -33,14 +33,13 @@ void recipe_append_pack(recipe *r, const step *s)
 
 void recipe_append_copy(recipe *r, step_buffer from, step_buffer to, int64_t bytes, int64_t element_size)
 {
-    const step s = {.kind = STEP_COPY,
-                    .name = "copy",
-                    .element_size = element_size,
-                    .buffers = {from, to},
-                    .buffer_count = 2,
-                    .copy_bytes = bytes,
-                    .efficiency = 1,
-                    .bytes = 2 * (double)bytes};
+    step s = {.kind = STEP_COPY,
+              .name = "copy",
+              .element_size = element_size,
+              .buffers = {from, to},
+              .buffer_count = 2,
+              .copy_bytes = bytes};
+    step_moves(&s, 2 * (double)bytes);
     recipe_append_pack(r, &s);
 }
 

@@ -3,7 +3,7 @@
 #ifndef CLCONV_STEPS_STEP_H
 #define CLCONV_STEPS_STEP_H
 
-#include "clconv.h"
+#include "machine/machine.h"
 
 #include <stdbool.h>
 
@@ -62,10 +62,22 @@ typedef struct step {
     gemm_call gemm;       /* STEP_GEMM */
     int64_t copy_bytes;   /* STEP_COPY: buffer 0 to buffer 1 */
     bool has_epilogue;    /* adds the residual and activates what it stores */
-    double flops;         /* arithmetic done, waste included */
-    double efficiency;    /* share of the device's FMA rate that this kernel's shape can reach */
-    double bytes;         /* memory moved at least */
+    work work;
 } step;
+
+/* Adds multiply-adds of a lane to a step's work, at such a share of the peak. */
+static inline void step_computes(step *s, double multiply_adds, double share)
+{
+    s->work.flops += 2 * multiply_adds;
+    s->work.busy += multiply_adds / share;
+}
+
+/* Adds bytes that it moves. */
+static inline void step_moves(step *s, double bytes)
+{
+    s->work.bytes += bytes;
+    s->work.traffic += bytes;
+}
 
 /* The steps of a plan: `pack` makes the packed weight, `run` does the rest. Memory is out: `failed`, and
  * appending does nothing, so only the end needs a check. */

@@ -7,6 +7,8 @@
 #include "steps/kernel.h"
 #include "steps/partial_sums.h"
 
+#include <math.h>
+
 typedef struct reduce_arguments {
     REDUCE_ARGUMENTS(ARGUMENT_MEMBER)
 } reduce_arguments;
@@ -32,24 +34,25 @@ double weights_use(int64_t count, int64_t block)
     return (double)count / (double)round_up(count, block);
 }
 
-/* Vectors of x lie across cache lines, those of g do not; 8 FMAs under way fill the pipeline; and a vector of
- * each channel and row comes from a core's second cache, as measured in the time of 2.4 FMAs. */
-static double tile_efficiency(int64_t out_channels, int64_t rows, int64_t taps)
+/* Vectors of x lie across cache lines, those of g do not, and a vector of each channel and row comes from a core's second
+ * cache. */
+static double tile_share(const machine_weights *w, int64_t out_channels, int64_t rows, int64_t taps)
 {
-    double fmas = (double)(out_channels * rows * taps), loads = (double)(out_channels + 2 * rows * taps);
-    double fetched = 2.4 * (double)(out_channels + rows), busy = fmas > loads ? fmas : loads;
-    if (busy < fetched) busy = fetched;
-    return fmas / ((busy > 8 ? busy : 8) + 1);
+    double fmas = (double)(out_channels * rows * taps),
+           loads = (double)out_channels + w->split_load * (double)(rows * taps),
+           fetched = w->line * (double)(out_channels + rows);
+    return fmas / (fmax(fmax(fmas, loads), fmax(fetched, w->least)) + w->step);
 }
 
-double weights_efficiency(const weight_tile *tile, const clconv_problem *problem)
+double weights_share(const machine *m, const weight_tile *tile, const clconv_problem *problem)
 {
-    return 0.92 * tile_efficiency(tile->out_channels, tile->rows, weights_row_taps(problem));
+    return m->weights.share *
+           tile_share(&m->weights, tile->out_channels, tile->rows, weights_row_taps(problem));
 }
 
-double weights_lanes_added(const weight_tile *tile)
+double weights_lanes_added(const machine *m, const weight_tile *tile)
 {
-    return 14 * (double)tile->vector_width;
+    return m->weights.tile_end * (double)tile->vector_width;
 }
 
 weight_tile weights_choose_tile(const device_traits *traits, const clconv_problem *problem, const geometry *g)
@@ -60,8 +63,8 @@ weight_tile weights_choose_tile(const device_traits *traits, const clconv_proble
     double most = -1;
     for (int64_t o = 1; o <= min_i64(MAX_TILE, g->group_out); o++)
         for (int64_t r = 1; r <= min_i64(WEIGHT_TILE_ROWS, all_rows) && o * r * taps <= budget; r++) {
-            double value =
-                tile_efficiency(o, r, taps) * weights_use(g->group_out, o) * weights_use(all_rows, r);
+            double value = tile_share(&traits->machine->weights, o, r, taps) * weights_use(g->group_out, o) *
+                           weights_use(all_rows, r);
             if (value < most || (value == most && o * r < best.out_channels * best.rows)) continue;
             most = value;
             best.out_channels = o;
@@ -98,7 +101,7 @@ void weights_append_reduce(recipe *r, const clconv_problem *problem, const geome
     kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
     kernel_set_scalars(&s, &a, sizeof a);
     kernel_set_range(&s, (const int64_t[]){1, a.blocks, 1}, (const int64_t[]){traits->local_size, 1, 1});
-    s.bytes = (double)g->element_size * (double)(a.slices + 1) * (double)a.count;
+    step_moves(&s, (double)g->element_size * (double)(a.slices + 1) * (double)a.count);
     recipe_append_run(r, &s);
 }
 
@@ -117,7 +120,7 @@ static void append_totals(recipe *r, const clconv_problem *problem, const char *
     kernel_add_buffer(&s, BUFFER_WORKSPACE, w->totals);
     kernel_set_scalars(&s, &a, sizeof a);
     kernel_set_range(&s, (const int64_t[]){1, a.blocks, 1}, (const int64_t[]){traits->local_size, 1, 1});
-    s.bytes = 4 * (double)s.element_size * (double)a.count;
+    step_moves(&s, 4 * (double)s.element_size * (double)a.count);
     recipe_append_run(r, &s);
 }
 

@@ -23,10 +23,10 @@ weight_tile weights_choose_tile(const device_traits *traits, const clconv_proble
                                 const geometry *g);
 
 /* Share of the FMA rate that a tile reaches. */
-double weights_efficiency(const weight_tile *tile, const clconv_problem *problem);
+double weights_share(const machine *m, const weight_tile *tile, const clconv_problem *problem);
 
 /* Adding the lanes of a sum takes as long as so many positions of it. */
-double weights_lanes_added(const weight_tile *tile);
+double weights_lanes_added(const machine *m, const weight_tile *tile);
 
 /* Share of a tile's blocks of so many that exists. */
 double weights_use(int64_t count, int64_t block);

@@ -217,12 +217,12 @@ static step weight_step(const char *source, const char *kernel, const recipe *r,
     kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
     kernel_add_buffer(&s, BUFFER_PACKED, 0);
     kernel_set_range(&s, (const int64_t[]){1, rows, blocks}, (const int64_t[]){local_size, 1, 1});
-    s.bytes = (double)r->packed_bytes + (double)g->elements.weight * (double)g->element_size;
+    step_moves(&s, (double)r->packed_bytes + (double)g->elements.weight * (double)g->element_size);
     return s;
 }
 
 bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
-                            int64_t out_channels, bool frequencies_last, int local_size)
+                            int64_t out_channels, bool frequencies_last, const device_traits *traits)
 {
     int64_t n = winograd_input_tile(problem, m), frequencies = n * n, rows;
     winograd_weight_arguments a = {
@@ -254,18 +254,18 @@ bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geom
     r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
 
     step s = weight_step("winograd_weight.cl", "winograd_weight", r, problem, g, m, winograd_taps(problem, 2),
-                         out_channels, a.blocks, rows, local_size);
+                         out_channels, a.blocks, rows, traits->local_size);
     kernel_define(&s, "STRIDE_H", problem->stride[1]);
     kernel_define(&s, "STRIDE_W", problem->stride[2]);
     kernel_set_scalars(&s, &a, sizeof a);
-    s.flops = 8 * (double)r->packed_bytes / (double)g->element_size;
-    s.efficiency = 0.02;
+    step_computes(&s, 4 * (double)r->packed_bytes / (double)g->element_size,
+                  traits->machine->winograd.weight_share);
     recipe_append_pack(r, &s);
     return true;
 }
 
 bool winograd_append_depth_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
-                                  int64_t out_channels, int local_size)
+                                  int64_t out_channels, const device_traits *traits)
 {
     winograd_depth_weight_arguments a = {
         .group_blocks = ceil_divide(g->group_out, out_channels),
@@ -280,14 +280,14 @@ bool winograd_append_depth_weight(recipe *r, const clconv_problem *problem, cons
     r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
 
     step s = weight_step("winograd_depth.cl", "winograd_depth_weight", r, problem, g, m, WINOGRAD_TAPS,
-                         out_channels, a.blocks, g->group_in, local_size);
+                         out_channels, a.blocks, g->group_in, traits->local_size);
     kernel_set_scalars(&s, &a, sizeof a);
     recipe_append_pack(r, &s);
     return true;
 }
 
 bool winograd_append_row_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
-                                int64_t out_channels, int64_t block_in, int local_size)
+                                int64_t out_channels, int64_t block_in, const device_traits *traits)
 {
     winograd_row_weight_arguments a = {
         .group_blocks = ceil_divide(g->group_out, out_channels),
@@ -313,7 +313,7 @@ bool winograd_append_row_weight(recipe *r, const clconv_problem *problem, const 
     r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
 
     step s = weight_step("winograd_channels.cl", "winograd_row_weight", r, problem, g, m, taps, out_channels,
-                         a.blocks, g->group_in, local_size);
+                         a.blocks, g->group_in, traits->local_size);
     kernel_set_scalars(&s, &a, sizeof a);
     recipe_append_pack(r, &s);
     return true;

@@ -4,6 +4,7 @@
 #define CLCONV_STEPS_WINOGRAD_H
 
 #include "base/text.h"
+#include "opencl/traits.h"
 #include "problem/geometry.h"
 #include "steps/step.h"
 
@@ -47,20 +48,23 @@ int64_t winograd_choose_output_tile(const clconv_problem *problem, const geometr
 /* Appends the transform of the weight and of its phases for tiles of m x m outputs, in blocks of output channels,
  * and sets the recipe's packed size and layout. With `frequencies_last` a block must be one channel. False if the
  * packed size overflows. */
+/* FLOPs of a frequency along two axes, or so: what reports count for a transform. */
+enum { WINOGRAD_TRANSFORM_FLOPS = 5 };
+
 bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
-                            int64_t out_channels, bool frequencies_last, int local_size);
+                            int64_t out_channels, bool frequencies_last, const device_traits *traits);
 
 /* The same for Winograd's filtering along depth (cl/winograd_depth.cl): kernels 3 x 1 x 1, tiles of m planes. */
 bool winograd_depth_is_applicable(const clconv_problem *problem, const geometry *g, bool strict, text *why);
 int64_t winograd_choose_depth_tile(const geometry *g);
 bool winograd_append_depth_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
-                                  int64_t out_channels, int local_size);
+                                  int64_t out_channels, const device_traits *traits);
 
 /* The same for Winograd's filtering along W alone (cl/winograd_channels.cl): tiles of m columns. */
 bool winograd_row_is_applicable(const clconv_problem *problem, const geometry *g, int64_t m, bool strict,
                                 text *why);
 int64_t winograd_choose_row_tile(const clconv_problem *problem, const geometry *g);
 bool winograd_append_row_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
-                                int64_t out_channels, int64_t block_in, int local_size);
+                                int64_t out_channels, int64_t block_in, const device_traits *traits);
 
 #endif

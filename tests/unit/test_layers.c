@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const layers[] = {"base",       "problem", "opencl", "steps", "parameters",
-                                     "algorithms", "plan",    "tuning", "api"};
+static const char *const layers[] = {"base",       "problem",    "machine", "opencl", "steps",
+                                     "parameters", "algorithms", "tuning",  "plan",   "api"};
 
 enum { LAYERS = sizeof layers / sizeof layers[0], MOST_LINE = 1024, MOST_NAME = 256 };
 

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const clconv_device_info some_cpu = {.type = CL_DEVICE_TYPE_CPU, .vector_bits = 256};
+
 static void test_lists(void)
 {
     recipe r = {0};
@@ -339,7 +341,8 @@ static void test_tiles(void)
 {
     for (int registers = 8; registers <= 128; registers *= 2)
         for (int64_t group_out = 1; group_out <= 64; group_out++) {
-            device_traits traits = {.vector_bits = 256, .registers = registers, .local_size = 1};
+            device_traits traits = {
+                .vector_bits = 256, .registers = registers, .local_size = 1, .machine = machine_of(&some_cpu)};
             product_tile tile = product_choose_tile(&traits, 4, group_out, PRODUCT_VECTORS);
             CU_ASSERT(tile.out_channels >= 1 && tile.out_channels <= 16);
             CU_ASSERT(tile.vectors >= 1 && tile.vectors <= 16);
@@ -408,7 +411,7 @@ static void test_panel_slices(void)
                           .rows = rows[i / 21 % 4],
                           .out_blocks = out_blocks[i / 84],
                           .line = i % 2};
-        CU_ASSERT_FATAL(panel_slices_divide(&s, &tile, LIMIT, 4));
+        CU_ASSERT_FATAL(panel_slices_divide(&s, &tile, LIMIT, 4, machine_of(&some_cpu)));
         int64_t panels = ceil_divide(s.positions, 16), block_panels = s.block / 16;
         CU_ASSERT(s.block % 16 == 0 && s.position_blocks * block_panels >= panels);
         CU_ASSERT(s.position_blocks <= panels && s.splits >= 1 && s.splits <= s.out_blocks);
@@ -420,9 +423,9 @@ static void test_panel_slices(void)
         if (pieces >= 64) CU_ASSERT(8 * busiest < 2 * pieces);
     }
     panel_slices s = {.volumes = 1, .positions = 100, .out_blocks = 1, .rows = INT64_MAX / 128};
-    CU_ASSERT_FALSE(panel_slices_divide(&s, &tile, LIMIT, 4));
+    CU_ASSERT_FALSE(panel_slices_divide(&s, &tile, LIMIT, 4, machine_of(&some_cpu)));
     s = (panel_slices){.volumes = INT64_MAX / 64, .positions = 1000, .out_blocks = 1, .rows = 1};
-    CU_ASSERT_FALSE(panel_slices_divide(&s, &tile, LIMIT, 4));
+    CU_ASSERT_FALSE(panel_slices_divide(&s, &tile, LIMIT, 4, machine_of(&some_cpu)));
 }
 
 const char test_suite_name[] = "steps";

@@ -1,0 +1,91 @@
+/* The table of families, and which one a device belongs to: see machine.h. */
+#include "machine/machine.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <string.h>
+
+static const machine_factor none[] = {{NULL, 0}};
+
+/* A server's CPU: its nominal rates are those of two cores, whose multiply-adds go by the width of their vectors. */
+#define CPU_RATES(bits)                                                                    \
+    .flops_per_second = 0.5e9 * (bits), .bytes_per_second = 20e9, .launch_seconds = 15e-6, \
+    .cache_way = 16 << 10, .core_cache = 1 << 20, .shared_cache = 16 << 20, .between_steps = 8 << 20
+
+static const machine cpu_128 = {
+    .name = "cpu-128",
+    CPU_RATES(128),
+#include "machine/families/cpu.inc"
+    .factors = none,
+};
+
+static const machine cpu_256 = {
+    .name = "cpu-256",
+    CPU_RATES(256),
+#include "machine/families/cpu.inc"
+    .factors = none,
+};
+
+static const machine cpu_512 = {
+    .name = "cpu-512",
+    CPU_RATES(512),
+#include "machine/families/cpu.inc"
+    .factors = none,
+};
+
+static const machine zen4 = {
+    .name = "zen4",
+    CPU_RATES(512),
+#include "machine/families/cpu.inc"
+    .factors = none,
+};
+
+/* A mid-range device. */
+static const machine gpu = {
+    .name = "gpu",
+    .flops_per_second = 10e12,
+    .bytes_per_second = 400e9,
+    .launch_seconds = 8e-6,
+    .cache_way = 16 << 10,
+    .core_cache = 1 << 20,
+    .shared_cache = 16 << 20,
+    .between_steps = 256 << 20,
+#include "machine/families/gpu.inc"
+    .factors = none,
+};
+
+/* A family is the first whose width of vectors a device has at least, and whose vendor it names, if there is one. */
+typedef struct family {
+    const machine *machine;
+    int vector_bits;
+    const char *vendor; /* a part of the vendor's or device's name, in capitals; NULL: any */
+} family;
+
+static const family cpus[] = {
+    {&zen4, 512, "AMD"},
+    {&cpu_512, 512, NULL},
+    {&cpu_256, 256, NULL},
+    {&cpu_128, 0, NULL},
+};
+
+/* Whether `text` holds `part`, which is in capitals. */
+static bool holds(const char *text, const char *part)
+{
+    for (; *text != '\0'; text++) {
+        size_t i = 0;
+        while (part[i] != '\0' && toupper((unsigned char)text[i]) == part[i])
+            i++;
+        if (part[i] == '\0') return true;
+    }
+    return false;
+}
+
+const machine *machine_of(const clconv_device_info *info)
+{
+    if ((info->type & CL_DEVICE_TYPE_GPU) != 0) return &gpu;
+    const family *f = cpus;
+    while (info->vector_bits < f->vector_bits ||
+           (f->vendor != NULL && !holds(info->vendor, f->vendor) && !holds(info->name, f->vendor)))
+        f++;
+    return f->machine;
+}

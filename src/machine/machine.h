@@ -1,0 +1,171 @@
+/* What a machine is to the choice of an algorithm: the one place for rates, capacities and ratios of devices.
+ *
+ * A family holds what was measured on one machine and stands for all like it, so that the choice is the same on all of
+ * them; nothing is measured in passing, and no count of compute units is in here. What decides the order of a sum is not a
+ * family's. Costs are in the time of a multiply-add, of a lane or of a vector of them, at the peak; shares are of the peak.
+ * docs/machines.md says where the numbers come from and how to add a family. */
+#ifndef CLCONV_MACHINE_MACHINE_H
+#define CLCONV_MACHINE_MACHINE_H
+
+#include "clconv.h"
+
+/* A core's loads, in the time of a multiply-add of a vector. */
+typedef struct machine_core {
+    double weight_load; /* a value that is broadcast */
+    double split_load;  /* a vector that lies across cache lines */
+    double in_flight;   /* multiply-adds that fill the pipeline */
+} machine_core;
+
+/* Register tiles of output channels and vectors of positions (direct.clh, panels.clh). */
+typedef struct machine_tiles {
+    double volume;         /* share that padded volumes allow, */
+    double strided_volume; /* those of strides, on more pages, */
+    double deep_volume;    /* those of kernels of one row and column, */
+    double panel;          /* panels, */
+    double frequency;      /* and those of transforms, many, short and from caches further away */
+    double conflict;       /* times as much where blocks of output channels evict each other's input */
+    double start;          /* products of a tile as long as its place and its stores */
+    double short_tile;     /* vectors that a tile with less than all takes longer */
+} machine_tiles;
+
+/* Blocks in slices (steps/slices.c, steps/panel_slices.c). A lane's multiply-adds. */
+typedef struct machine_slices {
+    double pad;          /* an element that is padded, */
+    double pad_phase;    /* or sorted by phase */
+    double row;          /* elements as long as a row's start and end */
+    double far_weights;  /* times the share where no core holds a block's weights */
+    double copy;         /* times memory's time for what is written to a slice that a core holds, */
+    double far_copy;     /* and more where none does */
+    double panel_vector; /* a vector copied into panels, a vector's multiply-adds */
+    double panel_row;    /* a row of a tile of panels more than its products, likewise */
+    double pack;         /* an element packed into panels */
+    double turn_quad;    /* a vector of rows of at most 4 taps turned into panels, */
+    double turn;         /* or of more, likewise */
+} machine_slices;
+
+/* Transforms (winograd*.cl). A lane's multiply-adds; those `at` the transforms' share. */
+typedef struct machine_winograd {
+    double share;               /* of transforms that are a kernel of their own */
+    double scatter;             /* times memory's time more for frequencies that are written far apart */
+    double weight_share;        /* of those of weights */
+    double fused_share;         /* of transforms, additions mostly, in winograd_fused, */
+    double product_share;       /* and of its products; likewise */
+    double depth_share;         /* those of winograd_depth_fused */
+    double depth_in, depth_out; /* a frequency of it, of an input or an output */
+    double in, in_wide,
+        in_registers; /* of winograd_fused: of an input, of kernels of 5 taps, with sums in registers */
+    double out_wide, out_quad,
+        out_pair; /* of an output: of kernels of 5 taps, of tiles of 4 or narrow ones, others; */
+    double out_narrow_sum, out_sum; /* with sums in registers, narrow or not; */
+    double out_pieces, out_piece;   /* stored in pieces: over the dilation, or where that is 8 or more */
+    double far_slices;              /* times as fast as memory are slices that no core holds */
+    double cut_rows, over_slice;    /* in the choice of blocks: inputs read again; a slice beyond its size */
+} machine_winograd;
+
+/* winograd_channels. A vector's multiply-adds. */
+typedef struct machine_winograd_channels {
+    double share;
+    double row, cells, in;      /* a row of cells, a vector of it, a frequency of a vector of inputs */
+    double tap;                 /* a tap more than its products */
+    double loop, sum;           /* a channel of a rectangle, a sum of it */
+    double out, turn, far_turn; /* a frequency of outputs; a position turned into rows, or from memory */
+    double weight;              /* a vector of weights that comes anew for each unit */
+} machine_winograd_channels;
+
+/* direct_channels. A vector's multiply-adds. */
+typedef struct machine_channels {
+    double share;
+    double tap_loads;         /* of a tap, besides weights and elements, two at a time */
+    double least_tap, tap;    /* a tap at least, and for each vector more */
+    double late;              /* a line that comes late */
+    double sum, turn, loop;   /* a sum of a block; turned into rows; a channel of a rectangle */
+    double far, far_conflict; /* times memory's time of a volume that no cache holds, or few sets of one */
+    double one_tap;           /* times memory's time of large weights of one tap */
+} machine_channels;
+
+/* One input channel at a time (depthwise*.cl). */
+typedef struct machine_depthwise {
+    double share, strided_share;
+    double deep;  /* times as much where a loaded vector is used for many planes */
+    double piece; /* a piece of a row stored, a vector's multiply-adds */
+    double channels_share;
+    double turn_in, turn_out; /* depthwise_channels: an element turned, a lane's multiply-adds; */
+    double row;               /* a row's taps, likewise */
+} machine_depthwise;
+
+/* The weight's gradient. */
+typedef struct machine_weights {
+    double share;
+    double line;        /* a vector of a channel or a row, a vector's multiply-adds */
+    double split_load;  /* loads that a vector across lines counts for, */
+    double least, step; /* multiply-adds of a tile's step at least, and more */
+    double tile_end;    /* lanes as long as adding up a tile's sums */
+    double far;         /* times memory's time of sums that no core holds */
+    double square;      /* weight_unfold: a vector of a row turned, for each of its elements, */
+    double element;     /* and under strides an element; a lane's multiply-adds */
+} machine_weights;
+
+/* The rest. */
+typedef struct machine_plain {
+    double streamed_share;   /* pointwise_streamed: of few output channels, whose sums are in memory, */
+    double streamed_step;    /* a step more than its products or loads, a vector's multiply-adds, */
+    double streamed_sum;     /* loading and storing a vector of sums, likewise, */
+    double streamed_near;    /* times memory's time where the input is in a cache */
+    double unfold;           /* a tap of a position and a block of channels found, a lane's multiply-adds, */
+    double unfold_far;       /* times memory's time for rows that are written by runs */
+    double indexed_share;    /* the definition: of 8 output channels, */
+    double indexed_strided;  /* times as much under strides, */
+    double indexed_gradient; /* share of gradients */
+    double gemm_share;       /* CLBlast */
+    double row_bytes;        /* bytes that memory moves in the time of a row's start and end */
+} machine_plain;
+
+typedef struct machine {
+    const char *name;
+    double flops_per_second; /* of the whole device in fp32; only the rates' ratios matter */
+    double bytes_per_second; /* of its memory */
+    double launch_seconds;
+    int64_t cache_way;     /* bytes: of a core's nearest cache a way, */
+    int64_t core_cache;    /* what a core has to itself, */
+    int64_t shared_cache;  /* and what it can count on of what cores share */
+    int64_t between_steps; /* bytes that a step leaves to the next at a time */
+    machine_core core;
+    machine_tiles tiles;
+    machine_slices slices;
+    machine_winograd winograd;
+    machine_winograd_channels winograd_channels;
+    machine_channels channels;
+    machine_depthwise depthwise;
+    machine_weights weights;
+    machine_plain plain;
+    const struct machine_factor *factors; /* ends in a NULL kernel */
+} machine;
+
+/* Times that a kernel takes of what the rest of a family says: what a fit has left over. */
+typedef struct machine_factor {
+    const char *kernel;
+    double times;
+} machine_factor;
+
+/* The family of a device: of its type, vendor and vector width. Never NULL. */
+const machine *machine_of(const clconv_device_info *info);
+
+/* What a step does. */
+typedef struct work {
+    double flops;   /* arithmetic, waste included */
+    double bytes;   /* moved at least */
+    double busy;    /* multiply-adds of a lane at the peak that take as long */
+    double traffic; /* bytes of memory that take as long */
+} work;
+
+/* Seconds that a step should take: the one place where work becomes time. */
+double machine_seconds(const machine *m, const char *kernel, int64_t element_size, const work *w);
+
+/* Times that a kernel takes of what the rest of the family says. */
+double machine_factor_of(const machine *m, const char *kernel);
+
+/* The share of the peak of a register tile of out_channels values by so many vectors: two multiply-adds or two loads a
+ * cycle. */
+double machine_tile_share(const machine *m, int64_t out_channels, int64_t vectors);
+
+#endif
