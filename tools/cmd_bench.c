@@ -1,6 +1,6 @@
 /* clconv bench: times layers, a row each. A layer that fails says so in its row and the rest goes on. */
 #include "commands.h"
-#include "json.h"
+#include "common/json.h"
 #include "measure.h"
 #include "options.h"
 #include "peak.h"

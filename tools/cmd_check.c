@@ -1,6 +1,6 @@
 /* clconv check: the device against the reference, a row for each algorithm on each problem. */
 #include "commands.h"
-#include "json.h"
+#include "common/json.h"
 #include "options.h"
 
 #include <stdio.h>

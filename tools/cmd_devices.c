@@ -1,6 +1,6 @@
 /* clconv devices: what there is, and what would be chosen. */
 #include "commands.h"
-#include "json.h"
+#include "common/json.h"
 #include "options.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* clconv grad: the gradients of a convolution of tensors in files. */
-#include "busy.h"
 #include "commands.h"
+#include "common/busy.h"
 #include "options.h"
 #include "outputs.h"
 

@@ -1,6 +1,6 @@
 /* clconv plan: how a problem would be computed on the device, and why not otherwise. */
 #include "commands.h"
-#include "json.h"
+#include "common/json.h"
 #include "options.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* clconv run: a convolution, or a transposed one, of tensors in files. */
-#include "busy.h"
 #include "commands.h"
+#include "common/busy.h"
 #include "options.h"
 #include "outputs.h"
 

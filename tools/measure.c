@@ -2,8 +2,8 @@
  * which has a figure of its own. */
 #include "measure.h"
 
+#include "common/tool.h"
 #include "compute.h"
-#include "tool.h"
 
 #include <stdio.h>
 #include <stdlib.h>

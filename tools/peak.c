@@ -3,8 +3,8 @@
  * slows it. */
 #include "peak.h"
 
+#include "common/tool.h"
 #include "compute.h"
-#include "tool.h"
 
 #include <stdio.h>
 

@@ -4,7 +4,7 @@
 #ifndef CLCONV_TOOLS_SOURCE_H
 #define CLCONV_TOOLS_SOURCE_H
 
-#include "tool.h"
+#include "common/tool.h"
 
 typedef struct source source;
 

@@ -3,7 +3,7 @@
 #ifndef CLCONV_TOOLS_SUITE_H
 #define CLCONV_TOOLS_SUITE_H
 
-#include "tool.h"
+#include "common/tool.h"
 
 typedef struct layer {
     char *network, *name; /* owned */

@@ -3,7 +3,7 @@
 #ifndef CLCONV_TOOLS_TENSOR_H
 #define CLCONV_TOOLS_TENSOR_H
 
-#include "tool.h"
+#include "common/tool.h"
 
 #include <stdbool.h>
 

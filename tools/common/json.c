@@ -1,5 +1,5 @@
 /* Printing of cJSON objects; see json.h. */
-#include "json.h"
+#include "common/json.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* Failures, messages and progress of the tool's commands, as tool.h promises them. */
-#include "tool.h"
+#include "common/tool.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* JSON output: one object a line on standard output. */
-#ifndef CLCONV_TOOLS_JSON_H
-#define CLCONV_TOOLS_JSON_H
+#ifndef CLCONV_TOOLS_COMMON_JSON_H
+#define CLCONV_TOOLS_COMMON_JSON_H
 
-#include "tool.h"
+#include "common/tool.h"
 
 #include <cjson/cJSON.h>
 

@@ -1,8 +1,8 @@
 /* What the commands of the clconv tool share: failures, options common to several commands, tables of
  * commands. The tool sees only clconv.h. A command returns its exit status; it reports at most one failure.
  */
-#ifndef CLCONV_TOOLS_TOOL_H
-#define CLCONV_TOOLS_TOOL_H
+#ifndef CLCONV_TOOLS_COMMON_TOOL_H
+#define CLCONV_TOOLS_COMMON_TOOL_H
 
 #include <clconv.h>
 

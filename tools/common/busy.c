@@ -1,7 +1,7 @@
 /* The thread that counts seconds while another works; see busy.h. */
-#include "busy.h"
+#include "common/busy.h"
 
-#include "tool.h"
+#include "common/tool.h"
 
 #include <stdio.h>
 #include <time.h>

@@ -1,7 +1,7 @@
 #ifdef __linux__
 #define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): for sched_getaffinity() */
 #endif
-#include "affinity.h"
+#include "common/affinity.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Shows on a terminal that one long call is under way, which tells no progress of its own: "convolving, 3 s".
  * A thread does so, between start and stop; a message of the library may stand beside it. */
-#ifndef CLCONV_TOOLS_BUSY_H
-#define CLCONV_TOOLS_BUSY_H
+#ifndef CLCONV_TOOLS_COMMON_BUSY_H
+#define CLCONV_TOOLS_COMMON_BUSY_H
 
 #include <pthread.h>
 
