@@ -2,10 +2,10 @@
  * output tensor holds both: the convolution writes its first channels in place, the measures fill the rest.
  */
 #include "commands.h"
+#include "files/nifti.h"
+#include "files/outputs.h"
 #include "jet.h"
-#include "nifti.h"
 #include "options.h"
-#include "outputs.h"
 #include "phantom.h"
 #include "picture.h"
 

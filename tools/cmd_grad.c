@@ -1,8 +1,8 @@
 /* clconv grad: the gradients of a convolution of tensors in files. */
 #include "commands.h"
 #include "common/busy.h"
+#include "files/outputs.h"
 #include "options.h"
-#include "outputs.h"
 
 enum { GRADIENTS = 3 };
 

@@ -1,8 +1,8 @@
 /* clconv run: a convolution, or a transposed one, of tensors in files. */
 #include "commands.h"
 #include "common/busy.h"
+#include "files/outputs.h"
 #include "options.h"
-#include "outputs.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #ifndef CLCONV_TOOLS_OPTIONS_H
 #define CLCONV_TOOLS_OPTIONS_H
 
-#include "tensor.h"
+#include "files/tensor.h"
 
 /* Stores `value` (NULL for a flag) in `member`; `name` is the option with its dashes, for messages. */
 typedef int (*option_parser)(void *member, const char *name, const char *value);

@@ -4,7 +4,7 @@
 #ifndef CLCONV_TOOLS_PHANTOM_H
 #define CLCONV_TOOLS_PHANTOM_H
 
-#include "tensor.h"
+#include "files/tensor.h"
 
 enum { PHANTOM_SMALLEST = 8, PHANTOM_LARGEST = 512 };
 

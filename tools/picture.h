@@ -3,7 +3,7 @@
 #ifndef CLCONV_TOOLS_PICTURE_H
 #define CLCONV_TOOLS_PICTURE_H
 
-#include "nifti.h"
+#include "files/nifti.h"
 
 typedef enum picture_scale {
     PICTURE_GREY,  /* from the lowest to the highest value, outliers aside */

@@ -3,7 +3,7 @@
  * block: behind it come only the zeros that fill the byte, so that the trailing zeros of the last byte are
  * those of the code and the filling. A code of zeros alone (static blocks have it) tells nothing; such data
  * is stored as it is. */
-#include "deflate.h"
+#include "files/deflate.h"
 
 #include <libdeflate.h>
 #include <stdbool.h>

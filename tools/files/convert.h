@@ -1,10 +1,10 @@
 /* Numbers as files store them, made float32 or float64. What that cannot keep is counted: integers of more
  * significant bits than the result has, which are rounded to nearest, and values beyond its range, which
  * become infinite. */
-#ifndef CLCONV_TOOLS_CONVERT_H
-#define CLCONV_TOOLS_CONVERT_H
+#ifndef CLCONV_TOOLS_FILES_CONVERT_H
+#define CLCONV_TOOLS_FILES_CONVERT_H
 
-#include "source.h"
+#include "files/source.h"
 
 #include <stdbool.h>
 

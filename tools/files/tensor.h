@@ -1,7 +1,7 @@
 /* Tensors in host memory and in files: .npy, members of .npz (FILE.npz:NAME) and NIfTI-1 (.nii, .nii.gz), told
  * apart by the name's ending. Every function returns an exit status of tool.h and has reported its failure. */
-#ifndef CLCONV_TOOLS_TENSOR_H
-#define CLCONV_TOOLS_TENSOR_H
+#ifndef CLCONV_TOOLS_FILES_TENSOR_H
+#define CLCONV_TOOLS_FILES_TENSOR_H
 
 #include "common/tool.h"
 

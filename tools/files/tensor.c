@@ -1,10 +1,10 @@
 /* Tensors in host memory; see tensor.h. The formats themselves are in npy.c, npz.c and nifti.c. */
-#include "tensor.h"
+#include "files/tensor.h"
 
-#include "nifti.h"
-#include "npy.h"
-#include "npz.h"
-#include "source.h"
+#include "files/nifti.h"
+#include "files/npy.h"
+#include "files/npz.h"
+#include "files/source.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

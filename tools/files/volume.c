@@ -1,9 +1,9 @@
 /* Where the voxels of a volume lie, and writing them: the other half of nifti.h. A header's geometry is an
  * affine map from voxel to world (the sform), a second one (the qform: rotation by a quaternion, then pixdim,
  * then an offset), or spacings alone. All that are set move together. */
-#include "nifti.h"
+#include "files/nifti.h"
 
-#include "gzip.h"
+#include "files/gzip.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,9 +1,9 @@
 /* Reads members of .npz; see npz.h. The checksum of a member is compared at its end, before the tensor is
  * handed out. */
-#include "npz.h"
+#include "files/npz.h"
 
-#include "npy.h"
-#include "source.h"
+#include "files/npy.h"
+#include "files/source.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

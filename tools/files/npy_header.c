@@ -1,6 +1,6 @@
 /* Parses headers of .npy; see npy_header.h. The parser walks a terminated copy of the text and returns a
  * sentence when it stumbles. */
-#include "npy_header.h"
+#include "files/npy_header.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,11 +2,11 @@
  * keep an output from being written shows before the work. An old file keeps a second name while outputs are
  * renamed, and gets its own back if a later one fails. */
 #define _XOPEN_SOURCE 700 /* realpath() */
-#include "outputs.h"
+#include "files/outputs.h"
 
-#include "nifti.h"
-#include "npy.h"
-#include "npz.h"
+#include "files/nifti.h"
+#include "files/npy.h"
+#include "files/npz.h"
 
 #include <errno.h>
 #include <fcntl.h>

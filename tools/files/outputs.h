@@ -1,10 +1,10 @@
 /* The output files of one command: each is written whole under a temporary name beside its place; all are
  * renamed together at the end. After any error, and after SIGINT, SIGTERM or SIGHUP, there is no new file and
  * old ones are untouched. Every function but the last returns an exit status and has reported its failure. */
-#ifndef CLCONV_TOOLS_OUTPUTS_H
-#define CLCONV_TOOLS_OUTPUTS_H
+#ifndef CLCONV_TOOLS_FILES_OUTPUTS_H
+#define CLCONV_TOOLS_FILES_OUTPUTS_H
 
-#include "tensor.h"
+#include "files/tensor.h"
 
 #include <stdio.h>
 

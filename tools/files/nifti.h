@@ -1,11 +1,11 @@
 /* NIfTI-1 volumes in one file (.nii, .nii.gz). The header struct, its byte swapping and its quaternions are
  * libnifti2's; what is read from a file is checked here first, because that library prints, and trusts sizes.
  * Reference: nifti1.h, the format's definition. */
-#ifndef CLCONV_TOOLS_NIFTI_H
-#define CLCONV_TOOLS_NIFTI_H
+#ifndef CLCONV_TOOLS_FILES_NIFTI_H
+#define CLCONV_TOOLS_FILES_NIFTI_H
 
-#include "source.h"
-#include "tensor.h"
+#include "files/source.h"
+#include "files/tensor.h"
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -1,12 +1,12 @@
 /* The header of .npy: a Python dictionary with exactly the keys descr, fortran_order and shape, as any NumPy
  * wrote it, Python 2's included. It is bounded, and its claims are checked against the file's size, before
  * anything is allocated for what it describes. Reference: numpy.lib.format (NEP 1). */
-#ifndef CLCONV_TOOLS_NPY_HEADER_H
-#define CLCONV_TOOLS_NPY_HEADER_H
+#ifndef CLCONV_TOOLS_FILES_NPY_HEADER_H
+#define CLCONV_TOOLS_FILES_NPY_HEADER_H
 
-#include "convert.h"
-#include "source.h"
-#include "tensor.h"
+#include "files/convert.h"
+#include "files/source.h"
+#include "files/tensor.h"
 
 enum { NPY_PREFIX = 10, NPY_DESCR_SIZE = 24, NPY_SHAPE_TEXT = 192 };
 

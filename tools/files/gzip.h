@@ -1,7 +1,7 @@
 /* Writes a .gz of one member with as many threads as there are processors. The same data gives the same bytes,
  * whatever the number of threads. Reference: RFC 1952. */
-#ifndef CLCONV_TOOLS_GZIP_H
-#define CLCONV_TOOLS_GZIP_H
+#ifndef CLCONV_TOOLS_FILES_GZIP_H
+#define CLCONV_TOOLS_FILES_GZIP_H
 
 #include <stdbool.h>
 #include <stdint.h>

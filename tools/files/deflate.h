@@ -2,8 +2,8 @@
  * .gz still is a single member: readers in browsers, among others, take no second one. libdeflate compresses;
  * it ends whatever it writes with a final block, which is turned here into a block with more to follow.
  * Reference: RFC 1951. */
-#ifndef CLCONV_TOOLS_DEFLATE_H
-#define CLCONV_TOOLS_DEFLATE_H
+#ifndef CLCONV_TOOLS_FILES_DEFLATE_H
+#define CLCONV_TOOLS_FILES_DEFLATE_H
 
 #include <stddef.h>
 

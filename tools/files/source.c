@@ -1,6 +1,6 @@
 /* Opens and reads tensor files; see source.h. The size comes from the open descriptor, so that a file that is
  * replaced meanwhile cannot disagree with it. */
-#include "source.h"
+#include "files/source.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 /* Compresses in parallel; see gzip.h. Data is cut into jobs of a fixed size; workers take them in order, and
  * the caller's thread writes what they made in order. Workers keep at most SLOTS jobs a worker ahead of it, so
  * that memory stays bounded whatever the size of the data. */
-#include "gzip.h"
+#include "files/gzip.h"
 
-#include "deflate.h"
+#include "files/deflate.h"
 
 #include <errno.h>
 #include <libdeflate.h>

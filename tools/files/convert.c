@@ -1,6 +1,6 @@
 /* Conversions; see convert.h. Every element takes the way through a double, which holds all that float32 can
  * and every integer of 32 bits; one of 64 bits that becomes float32 is rounded once, straight to it. */
-#include "convert.h"
+#include "files/convert.h"
 
 #include <inttypes.h>
 #include <math.h>

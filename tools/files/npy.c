@@ -1,9 +1,9 @@
 /* Reads and writes .npy; see npy.h. The data is read and converted some thousand elements at a time, and each
  * lands where C order has it, so that no second copy of an array is ever held. */
-#include "npy.h"
+#include "files/npy.h"
 
-#include "convert.h"
-#include "npy_header.h"
+#include "files/convert.h"
+#include "files/npy_header.h"
 
 #include <string.h>
 

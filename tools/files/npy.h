@@ -1,11 +1,11 @@
 /* NumPy's .npy format: versions 1 to 3, either order and either byte order are read; version 1, C order and
  * little-endian is written. float32 and float64 are read as they are, other numbers if the caller says what
  * they are to become. Objects are never unpickled. Reference: numpy.lib.format (NEP 1). */
-#ifndef CLCONV_TOOLS_NPY_H
-#define CLCONV_TOOLS_NPY_H
+#ifndef CLCONV_TOOLS_FILES_NPY_H
+#define CLCONV_TOOLS_FILES_NPY_H
 
-#include "source.h"
-#include "tensor.h"
+#include "files/source.h"
+#include "files/tensor.h"
 
 #include <stdbool.h>
 #include <stdio.h>

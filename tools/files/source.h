@@ -1,8 +1,8 @@
 /* A tensor file that is being read: opened once, known to be a regular file, its size taken before anything
  * in it is believed; or a member of an archive, whose size has been checked against the archive's. Every function returns an exit status of tool.h and has reported its failure in one
  * line, "OPTION: 'PATH': what was found; the rule". */
-#ifndef CLCONV_TOOLS_SOURCE_H
-#define CLCONV_TOOLS_SOURCE_H
+#ifndef CLCONV_TOOLS_FILES_SOURCE_H
+#define CLCONV_TOOLS_FILES_SOURCE_H
 
 #include "common/tool.h"
 

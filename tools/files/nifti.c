@@ -1,9 +1,9 @@
 /* Reads NIfTI-1; see nifti.h. Plain and compressed files take the same way through zlib. The size
  * that a header claims is compared with what the file can hold before memory is taken for it: its size, or
  * for a compressed file that times the largest ratio that deflate can reach. */
-#include "nifti.h"
+#include "files/nifti.h"
 
-#include "convert.h"
+#include "files/convert.h"
 
 #include <inttypes.h>
 #include <math.h>
