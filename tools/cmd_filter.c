@@ -4,10 +4,10 @@
 #include "commands.h"
 #include "files/nifti.h"
 #include "files/outputs.h"
-#include "jet.h"
+#include "images/jet.h"
+#include "images/phantom.h"
+#include "images/picture.h"
 #include "options.h"
-#include "phantom.h"
-#include "picture.h"
 
 #include <errno.h>
 #include <inttypes.h>

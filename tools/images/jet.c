@@ -1,6 +1,6 @@
 /* The bank and its measures; see jet.h. Conv3d correlates: a kernel's tap at offset t multiplies the voxel t
  * ahead, so that a first derivative has its positive taps ahead. */
-#include "jet.h"
+#include "images/jet.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* A picture of volumes: the middle slices, axial, coronal and sagittal, a column each and a row for each
  * volume, all of one grid, in proportion to the voxels' sizes, with the values' range beside them. */
-#ifndef CLCONV_TOOLS_PICTURE_H
-#define CLCONV_TOOLS_PICTURE_H
+#ifndef CLCONV_TOOLS_IMAGES_PICTURE_H
+#define CLCONV_TOOLS_IMAGES_PICTURE_H
 
 #include "files/nifti.h"
 

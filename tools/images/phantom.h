@@ -1,8 +1,8 @@
 /* A 3D Shepp-Logan head phantom: a volume for when no real one is at hand. Ten ellipsoids whose values add
  * up. References: Kak and Slaney, "Principles of computerized tomographic imaging", 1988 (the ellipsoids);
  * Toft, "The Radon transform", 1996 (the values, which show more contrast). */
-#ifndef CLCONV_TOOLS_PHANTOM_H
-#define CLCONV_TOOLS_PHANTOM_H
+#ifndef CLCONV_TOOLS_IMAGES_PHANTOM_H
+#define CLCONV_TOOLS_IMAGES_PHANTOM_H
 
 #include "files/tensor.h"
 

@@ -2,7 +2,7 @@
  * point two digits: x from the left, y from the lowest descender (baseline 2, x-height 6, capitals 8). A
  * stroke that opens with '(' is a curve drawn inside its corners; if it ends where it starts it is closed. A
  * single point is a dot. */
-#include "font.h"
+#include "images/font.h"
 
 #include <math.h>
 #include <string.h>

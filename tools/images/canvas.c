@@ -1,5 +1,5 @@
 /* Pixels and PNG; see canvas.h. libpng's simplified interface does the encoding. */
-#include "canvas.h"
+#include "images/canvas.h"
 
 #include <png.h>
 #include <stdlib.h>

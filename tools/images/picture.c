@@ -1,10 +1,10 @@
 /* Draws the picture of picture.h. A window, the range of values that a row's colours span, comes from
  * percentiles of the slices shown, so that a few extreme voxels do not darken the rest. Left is the subject's
  * left, up is up or to the front. */
-#include "picture.h"
+#include "images/picture.h"
 
-#include "canvas.h"
-#include "font.h"
+#include "images/canvas.h"
+#include "images/font.h"
 
 #include <math.h>
 #include <stdlib.h>

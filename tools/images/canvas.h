@@ -1,6 +1,6 @@
 /* A picture in memory, 8-bit RGB rows from the top, and writing it as PNG. Drawing outside is clipped. */
-#ifndef CLCONV_TOOLS_CANVAS_H
-#define CLCONV_TOOLS_CANVAS_H
+#ifndef CLCONV_TOOLS_IMAGES_CANVAS_H
+#define CLCONV_TOOLS_IMAGES_CANVAS_H
 
 #include <stdbool.h>
 #include <stdint.h>

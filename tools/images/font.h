@@ -1,8 +1,8 @@
 /* Text on a canvas, in a stroke font of the tool's own: smooth at any size, nothing to install. */
-#ifndef CLCONV_TOOLS_FONT_H
-#define CLCONV_TOOLS_FONT_H
+#ifndef CLCONV_TOOLS_IMAGES_FONT_H
+#define CLCONV_TOOLS_IMAGES_FONT_H
 
-#include "canvas.h"
+#include "images/canvas.h"
 
 /* Draws printable ASCII with its baseline at `y`; anything else becomes an empty box. `height` is that of a
  * capital letter, in pixels, `weight` the width of a stroke. */

@@ -6,8 +6,8 @@
  * References: Koenderink and van Doorn, "Representation of local geometry in the visual system", 1987 (the
  * jet); Sato et al., "Tissue classification based on three-dimensional local intensity structures", 2000 (the
  * sheet). */
-#ifndef CLCONV_TOOLS_JET_H
-#define CLCONV_TOOLS_JET_H
+#ifndef CLCONV_TOOLS_IMAGES_JET_H
+#define CLCONV_TOOLS_IMAGES_JET_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* The phantom; see phantom.h. Each voxel is the mean of 8 points, so that edges are not stairs. Coordinates
  * run from -1 to 1: x is W, to the right; y is H, to the front; z is D, upwards. */
-#include "phantom.h"
+#include "images/phantom.h"
 
 #include <math.h>
 #include <stdlib.h>
