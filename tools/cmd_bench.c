@@ -2,7 +2,7 @@
 #include "commands.h"
 #include "common/json.h"
 #include "measure.h"
-#include "options.h"
+#include "options/options.h"
 #include "peak.h"
 #include "suite.h"
 

@@ -1,7 +1,7 @@
 /* clconv check: the device against the reference, a row for each algorithm on each problem. */
 #include "commands.h"
 #include "common/json.h"
-#include "options.h"
+#include "options/options.h"
 
 #include <stdio.h>
 

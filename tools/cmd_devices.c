@@ -1,7 +1,7 @@
 /* clconv devices: what there is, and what would be chosen. */
 #include "commands.h"
 #include "common/json.h"
-#include "options.h"
+#include "options/options.h"
 
 #include <stdio.h>
 

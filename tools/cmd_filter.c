@@ -7,7 +7,7 @@
 #include "images/jet.h"
 #include "images/phantom.h"
 #include "images/picture.h"
-#include "options.h"
+#include "options/options.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 #include "commands.h"
 #include "common/busy.h"
 #include "files/outputs.h"
-#include "options.h"
+#include "options/options.h"
 
 enum { GRADIENTS = 3 };
 

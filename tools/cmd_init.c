@@ -1,7 +1,7 @@
 /* clconv init: the weights that torch.nn.Conv3d starts from. */
 #include "commands.h"
 #include "files/outputs.h"
-#include "options.h"
+#include "options/options.h"
 
 typedef struct init_options {
     int64_t shape[5], groups;

@@ -1,7 +1,7 @@
 /* clconv plan: how a problem would be computed on the device, and why not otherwise. */
 #include "commands.h"
 #include "common/json.h"
-#include "options.h"
+#include "options/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>

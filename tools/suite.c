@@ -2,7 +2,7 @@
  * What is not understood is an error that names file and line. */
 #include "suite.h"
 
-#include "options.h"
+#include "options/options.h"
 
 #include <errno.h>
 #include <stdio.h>

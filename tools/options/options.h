@@ -1,8 +1,8 @@
 /* Command lines. Each command has tables of options; one function parses by them (getopt_long) and prints
  * --help from them, so that what is parsed and what is documented cannot differ. The tables of conv options
  * and of common options are here. Parsers return an exit status of tool.h and have reported their failure. */
-#ifndef CLCONV_TOOLS_OPTIONS_H
-#define CLCONV_TOOLS_OPTIONS_H
+#ifndef CLCONV_TOOLS_OPTIONS_OPTIONS_H
+#define CLCONV_TOOLS_OPTIONS_OPTIONS_H
 
 #include "files/tensor.h"
 

@@ -1,6 +1,6 @@
 /* A problem from the shapes of tensors and the convolution options: the rules that tie shapes to each other,
  * in PyTorch's words. What holds for a problem by itself is left to the library. */
-#include "options.h"
+#include "options/options.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* The options that several commands share: those of the convolution and those of the device and plan. */
-#include "options.h"
+#include "options/options.h"
 
 #include <string.h>
 

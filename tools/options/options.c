@@ -1,6 +1,6 @@
 /* Parsing and --help of a command line from its tables, and the parsers of single values. Numbers are taken
  * whole or refused: no trailing text, no value out of range. */
-#include "options.h"
+#include "options/options.h"
 
 #include <errno.h>
 #include <getopt.h>
