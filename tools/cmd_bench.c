@@ -1,10 +1,10 @@
 /* clconv bench: times layers, a row each. A layer that fails says so in its row and the rest goes on. */
 #include "commands.h"
 #include "common/json.h"
-#include "measure.h"
+#include "measure/measure.h"
+#include "measure/peak.h"
+#include "measure/suite.h"
 #include "options/options.h"
-#include "peak.h"
-#include "suite.h"
 
 #include <stdio.h>
 #include <string.h>

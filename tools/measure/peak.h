@@ -1,7 +1,7 @@
 /* The rate of fused multiply-adds that a device reaches when nothing else is to do: what a layer's rate is a
  * share of. Measured, since no query tells it. */
-#ifndef CLCONV_TOOLS_PEAK_H
-#define CLCONV_TOOLS_PEAK_H
+#ifndef CLCONV_TOOLS_MEASURE_PEAK_H
+#define CLCONV_TOOLS_MEASURE_PEAK_H
 
 #include <clconv.h>
 

@@ -1,6 +1,6 @@
 /* The few OpenCL objects that commands make themselves, with failures told as the library tells its own. */
-#ifndef CLCONV_TOOLS_COMPUTE_H
-#define CLCONV_TOOLS_COMPUTE_H
+#ifndef CLCONV_TOOLS_MEASURE_COMPUTE_H
+#define CLCONV_TOOLS_MEASURE_COMPUTE_H
 
 #include <clconv.h>
 

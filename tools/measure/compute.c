@@ -1,5 +1,5 @@
 /* OpenCL objects of the tool's own; see compute.h. */
-#include "compute.h"
+#include "measure/compute.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /* The reader of suites. A CSV's first line names its columns; a field may be quoted but stays on its line.
  * What is not understood is an error that names file and line. */
-#include "suite.h"
+#include "measure/suite.h"
 
 #include "options/options.h"
 

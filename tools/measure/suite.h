@@ -1,7 +1,7 @@
 /* Lists of layers to time: a CSV file read by its header, one problem text, or a short list of the tool's
  * own. */
-#ifndef CLCONV_TOOLS_SUITE_H
-#define CLCONV_TOOLS_SUITE_H
+#ifndef CLCONV_TOOLS_MEASURE_SUITE_H
+#define CLCONV_TOOLS_MEASURE_SUITE_H
 
 #include "common/tool.h"
 

@@ -1,6 +1,6 @@
 /* Times one layer on a device: from the enqueue of a run to its completion, tensors on the device. */
-#ifndef CLCONV_TOOLS_MEASURE_H
-#define CLCONV_TOOLS_MEASURE_H
+#ifndef CLCONV_TOOLS_MEASURE_MEASURE_H
+#define CLCONV_TOOLS_MEASURE_MEASURE_H
 
 #include <clconv.h>
 

@@ -1,9 +1,9 @@
 /* The timing of one layer. What is outside of the times: filling tensors, packing weights, the first run,
  * which has a figure of its own. */
-#include "measure.h"
+#include "measure/measure.h"
 
 #include "common/tool.h"
-#include "compute.h"
+#include "measure/compute.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* Runs peak.cl in the shape that suits the kind of device: on a GPU lanes are work-items, elsewhere a
  * work-item is a thread with vector registers. The best of many short runs counts: what disturbs a run only
  * slows it. */
-#include "peak.h"
+#include "measure/peak.h"
 
 #include "common/tool.h"
-#include "compute.h"
+#include "measure/compute.h"
 
 #include <stdio.h>
 
