@@ -1,7 +1,7 @@
 /* clconv filter: a bank of 3D filters on a volume, as one Conv3d, and measures made of its responses. The
  * output tensor holds both: the convolution writes its first channels in place, the measures fill the rest.
  */
-#include "commands.h"
+#include "commands/commands.h"
 #include "files/nifti.h"
 #include "files/outputs.h"
 #include "images/jet.h"

@@ -1,7 +1,7 @@
 /* The one list of commands. Each gets its own arguments, argv[0] being its name, and returns an exit status
  * of tool.h; standard output is flushed and checked by main(). */
-#ifndef CLCONV_TOOLS_COMMANDS_H
-#define CLCONV_TOOLS_COMMANDS_H
+#ifndef CLCONV_TOOLS_COMMANDS_COMMANDS_H
+#define CLCONV_TOOLS_COMMANDS_COMMANDS_H
 
 /* X(name, summary): its function is cmd_NAME. */
 #define COMMAND_LIST(X)                                              \

@@ -1,5 +1,5 @@
 /* clconv check: the device against the reference, a row for each algorithm on each problem. */
-#include "commands.h"
+#include "commands/commands.h"
 #include "common/json.h"
 #include "options/options.h"
 

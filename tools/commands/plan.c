@@ -1,5 +1,5 @@
 /* clconv plan: how a problem would be computed on the device, and why not otherwise. */
-#include "commands.h"
+#include "commands/commands.h"
 #include "common/json.h"
 #include "options/options.h"
 

@@ -1,5 +1,5 @@
 /* clconv init: the weights that torch.nn.Conv3d starts from. */
-#include "commands.h"
+#include "commands/commands.h"
 #include "files/outputs.h"
 #include "options/options.h"
 

@@ -1,5 +1,5 @@
 /* clconv run: a convolution, or a transposed one, of tensors in files. */
-#include "commands.h"
+#include "commands/commands.h"
 #include "common/busy.h"
 #include "files/outputs.h"
 #include "options/options.h"

@@ -1,5 +1,5 @@
 /* clconv bench: times layers, a row each. A layer that fails says so in its row and the rest goes on. */
-#include "commands.h"
+#include "commands/commands.h"
 #include "common/json.h"
 #include "measure/measure.h"
 #include "measure/peak.h"

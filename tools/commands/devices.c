@@ -1,5 +1,5 @@
 /* clconv devices: what there is, and what would be chosen. */
-#include "commands.h"
+#include "commands/commands.h"
 #include "common/json.h"
 #include "options/options.h"
 
