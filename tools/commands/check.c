@@ -11,9 +11,16 @@ typedef struct check_options {
 } check_options;
 
 static const option_spec check_table[] = {
-    {"quick", NULL, "a part of the problems", option_flag, offsetof(check_options, quick)},
-    {"json", NULL, "prints one JSON object for each case", option_flag, offsetof(check_options, json)},
-    {NULL, NULL, NULL, NULL, 0}};
+    {.name = "quick",
+     .help = "a part of the problems",
+     .parse = option_flag,
+     .offset = offsetof(check_options, quick)},
+    {.name = "json",
+     .help = "prints one JSON object for each case",
+     .parse = option_flag,
+     .offset = offsetof(check_options, json)},
+    {.name = NULL},
+};
 
 static const command_help check_help = {
     "check", "[--quick] [--device SELECTOR] [--json]",

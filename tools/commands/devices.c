@@ -11,8 +11,12 @@ typedef struct devices_options {
 } devices_options;
 
 static const option_spec devices_table[] = {
-    {"json", NULL, "prints one JSON object for each device", option_flag, offsetof(devices_options, json)},
-    {NULL, NULL, NULL, NULL, 0}};
+    {.name = "json",
+     .help = "prints one JSON object for each device",
+     .parse = option_flag,
+     .offset = offsetof(devices_options, json)},
+    {.name = NULL},
+};
 
 static const command_help devices_help = {
     "devices", "[--device SELECTOR] [--json]",

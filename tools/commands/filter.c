@@ -64,21 +64,36 @@ static int parse_bank(void *member, const char *name, const char *value)
 }
 
 static const option_spec filter_table[] = {
-    {"bank", "NAME", "'jet': Gaussian derivatives up to second order", parse_bank,
-     offsetof(filter_options, bank)},
-    {"sigma", "VOXELS", "width of the Gaussian, 0.1 to 20; default 1", parse_sigma,
-     offsetof(filter_options, sigma)},
-    {"size", "K", "kernels of K x K x K, odd; default 2 * ceil(3 * sigma) + 1", parse_size,
-     offsetof(filter_options, size)},
-    {"padding-mode", "M", "reflect (default), replicate, circular or zeros", option_padding_mode,
-     offsetof(filter_options, mode)},
-    {"png", "FILE",
-     "also a picture: input, smoothed, gradient magnitude,\nLaplacian and sheet, a row each; axial, coronal "
-     "and\n"
-     "sagittal middle slices, a column each",
-     option_text, offsetof(filter_options, png)},
+    {.name = "bank",
+     .argument = "NAME",
+     .help = "'jet': Gaussian derivatives up to second order",
+     .parse = parse_bank,
+     .offset = offsetof(filter_options, bank)},
+    {.name = "sigma",
+     .argument = "VOXELS",
+     .help = "width of the Gaussian, 0.1 to 20; default 1",
+     .parse = parse_sigma,
+     .offset = offsetof(filter_options, sigma)},
+    {.name = "size",
+     .argument = "K",
+     .help = "kernels of K x K x K, odd; default 2 * ceil(3 * sigma) + 1",
+     .parse = parse_size,
+     .offset = offsetof(filter_options, size)},
+    {.name = "padding-mode",
+     .argument = "M",
+     .help = "reflect (default), replicate, circular or zeros",
+     .parse = option_padding_mode,
+     .offset = offsetof(filter_options, mode)},
+    {.name = "png",
+     .argument = "FILE",
+     .help = "also a picture: input, smoothed, gradient magnitude,\n"
+             "Laplacian and sheet, a row each; axial, coronal and\n"
+             "sagittal middle slices, a column each",
+     .parse = option_text,
+     .offset = offsetof(filter_options, png)},
     DTYPE_OPTION(filter_options),
-    {NULL, NULL, NULL, NULL, 0}};
+    {.name = NULL},
+};
 
 static const command_help filter_help = {
     "filter",

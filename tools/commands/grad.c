@@ -15,18 +15,39 @@ typedef struct grad_options {
 } grad_options;
 
 static const option_spec grad_table[] = {
-    {"input", "FILE", "(N,C,D,H,W), or (C,D,H,W) unbatched; .npy,\nFILE.npz:NAME, .nii or .nii.gz",
-     option_text, offsetof(grad_options, input)},
-    {"weight", "FILE", "(out_channels, in_channels / groups, kD, kH, kW)", option_text,
-     offsetof(grad_options, weight)},
-    {"grad-output", "FILE", "of the output's shape", option_text, offsetof(grad_options, grad_output)},
-    {"grad-input", "FILE", "where the gradient of the input goes", option_text,
-     offsetof(grad_options, made[0])},
-    {"grad-weight", "FILE", "where the gradient of the weight goes", option_text,
-     offsetof(grad_options, made[1])},
-    {"grad-bias", "FILE", "where the gradient of a bias goes", option_text, offsetof(grad_options, made[2])},
+    {.name = "input",
+     .argument = "FILE",
+     .help = "(N,C,D,H,W), or (C,D,H,W) unbatched; .npy,\nFILE.npz:NAME, .nii or .nii.gz",
+     .parse = option_text,
+     .offset = offsetof(grad_options, input)},
+    {.name = "weight",
+     .argument = "FILE",
+     .help = "(out_channels, in_channels / groups, kD, kH, kW)",
+     .parse = option_text,
+     .offset = offsetof(grad_options, weight)},
+    {.name = "grad-output",
+     .argument = "FILE",
+     .help = "of the output's shape",
+     .parse = option_text,
+     .offset = offsetof(grad_options, grad_output)},
+    {.name = "grad-input",
+     .argument = "FILE",
+     .help = "where the gradient of the input goes",
+     .parse = option_text,
+     .offset = offsetof(grad_options, made[0])},
+    {.name = "grad-weight",
+     .argument = "FILE",
+     .help = "where the gradient of the weight goes",
+     .parse = option_text,
+     .offset = offsetof(grad_options, made[1])},
+    {.name = "grad-bias",
+     .argument = "FILE",
+     .help = "where the gradient of a bias goes",
+     .parse = option_text,
+     .offset = offsetof(grad_options, made[2])},
     DTYPE_OPTION(grad_options),
-    {NULL, NULL, NULL, NULL, 0}};
+    {.name = NULL},
+};
 
 static const command_help grad_help = {
     "grad",
@@ -120,8 +141,12 @@ static int differentiate(const grad_options *o, const clconv_problem *problem, g
     if (status) return status;
     common_options_plan(&o->common, &how);
     busy_start(&progress, "differentiating");
-    const clconv_host_gradients gradients = {t->input.data,   t->weight.data,  t->grad_output.data,
-                                             t->made[0].data, t->made[1].data, t->made[2].data};
+    const clconv_host_gradients gradients = {.input = t->input.data,
+                                             .weight = t->weight.data,
+                                             .grad_output = t->grad_output.data,
+                                             .grad_input = t->made[0].data,
+                                             .grad_weight = t->made[1].data,
+                                             .grad_bias = t->made[2].data};
     clconv_status result = clconv_conv3d_grad_host(context, problem, &how, &gradients, &err);
     busy_stop(&progress);
     clconv_context_release(context);

@@ -10,13 +10,33 @@ typedef struct init_options {
 } init_options;
 
 static const option_spec init_table[] = {
-    {"weight-shape", "O,I,kD,kH,kW", "the weight's shape; I is in_channels / groups", option_shape,
-     offsetof(init_options, shape)},
-    {"groups", "G", "divides O; default 1", option_integer, offsetof(init_options, groups)},
-    {"seed", "S", "as of torch.manual_seed(S); default 0", option_seed, offsetof(init_options, seed)},
-    {"weight", "FILE", "where the weight goes (.npy)", option_text, offsetof(init_options, weight)},
-    {"bias", "FILE", "where the bias of O values goes (.npy)", option_text, offsetof(init_options, bias)},
-    {NULL, NULL, NULL, NULL, 0}};
+    {.name = "weight-shape",
+     .argument = "O,I,kD,kH,kW",
+     .help = "the weight's shape; I is in_channels / groups",
+     .parse = option_shape,
+     .offset = offsetof(init_options, shape)},
+    {.name = "groups",
+     .argument = "G",
+     .help = "divides O; default 1",
+     .parse = option_integer,
+     .offset = offsetof(init_options, groups)},
+    {.name = "seed",
+     .argument = "S",
+     .help = "as of torch.manual_seed(S); default 0",
+     .parse = option_seed,
+     .offset = offsetof(init_options, seed)},
+    {.name = "weight",
+     .argument = "FILE",
+     .help = "where the weight goes (.npy)",
+     .parse = option_text,
+     .offset = offsetof(init_options, weight)},
+    {.name = "bias",
+     .argument = "FILE",
+     .help = "where the bias of O values goes (.npy)",
+     .parse = option_text,
+     .offset = offsetof(init_options, bias)},
+    {.name = NULL},
+};
 
 static const command_help init_help = {
     "init", "--weight-shape O,I,kD,kH,kW [--groups G] [--seed S] --weight FILE\n[--bias FILE]",

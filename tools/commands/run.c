@@ -17,25 +17,49 @@ typedef struct run_options {
 } run_options;
 
 static const option_spec run_table[] = {
-    {"input", "FILE", "(N,C,D,H,W), or (C,D,H,W) unbatched; .npy,\nFILE.npz:NAME, .nii or .nii.gz",
-     option_text, offsetof(run_options, input)},
-    {"weight", "FILE", "(out_channels, in_channels / groups, kD, kH, kW)", option_text,
-     offsetof(run_options, weight)},
-    {"bias", "FILE", "(out_channels); none unless given", option_text, offsetof(run_options, bias)},
-    {"residual", "FILE", "of the output's shape, added before the activation; none\nunless given",
-     option_text, offsetof(run_options, residual)},
-    {"activation", "A", "none (default), relu, leaky_relu, leaky_relu:SLOPE, silu,\nsigmoid, tanh or gelu",
-     option_activation, offsetof(run_options, activation)},
-    {"transposed", NULL,
-     "the transposed convolution, as torch.nn.ConvTranspose3d; the\nweight is (in_channels, "
-     "out_channels / groups, kD, kH, kW)",
-     option_flag, offsetof(run_options, transposed)},
-    {"output-padding", "O", "of a transposed convolution: an int or d,h,w; default 0", option_extents,
-     offsetof(run_options, output_padding)},
-    {"output", "FILE", "where the result goes; .npy, .nii or .nii.gz", option_text,
-     offsetof(run_options, output)},
+    {.name = "input",
+     .argument = "FILE",
+     .help = "(N,C,D,H,W), or (C,D,H,W) unbatched; .npy,\nFILE.npz:NAME, .nii or .nii.gz",
+     .parse = option_text,
+     .offset = offsetof(run_options, input)},
+    {.name = "weight",
+     .argument = "FILE",
+     .help = "(out_channels, in_channels / groups, kD, kH, kW)",
+     .parse = option_text,
+     .offset = offsetof(run_options, weight)},
+    {.name = "bias",
+     .argument = "FILE",
+     .help = "(out_channels); none unless given",
+     .parse = option_text,
+     .offset = offsetof(run_options, bias)},
+    {.name = "residual",
+     .argument = "FILE",
+     .help = "of the output's shape, added before the activation; none\nunless given",
+     .parse = option_text,
+     .offset = offsetof(run_options, residual)},
+    {.name = "activation",
+     .argument = "A",
+     .help = "none (default), relu, leaky_relu, leaky_relu:SLOPE, silu,\nsigmoid, tanh or gelu",
+     .parse = option_activation,
+     .offset = offsetof(run_options, activation)},
+    {.name = "transposed",
+     .help = "the transposed convolution, as torch.nn.ConvTranspose3d; the\n"
+             "weight is (in_channels, out_channels / groups, kD, kH, kW)",
+     .parse = option_flag,
+     .offset = offsetof(run_options, transposed)},
+    {.name = "output-padding",
+     .argument = "O",
+     .help = "of a transposed convolution: an int or d,h,w; default 0",
+     .parse = option_extents,
+     .offset = offsetof(run_options, output_padding)},
+    {.name = "output",
+     .argument = "FILE",
+     .help = "where the result goes; .npy, .nii or .nii.gz",
+     .parse = option_text,
+     .offset = offsetof(run_options, output)},
     DTYPE_OPTION(run_options),
-    {NULL, NULL, NULL, NULL, 0}};
+    {.name = NULL},
+};
 
 static const command_help run_help = {
     "run",
@@ -138,8 +162,11 @@ static int convolve(const run_options *o, const clconv_problem *problem, run_ten
     if (status) return status;
     common_options_plan(&o->common, &how);
     busy_start(&progress, "convolving");
-    const clconv_host_tensors tensors = {t->input.data, t->weight.data, t->bias.data, t->residual.data,
-                                         t->output.data};
+    const clconv_host_tensors tensors = {.input = t->input.data,
+                                         .weight = t->weight.data,
+                                         .bias = t->bias.data,
+                                         .residual = t->residual.data,
+                                         .output = t->output.data};
     clconv_status result = o->transposed
                                ? clconv_conv_transpose3d_host(context, problem, &how, &tensors, &err)
                                : clconv_conv3d_host(context, problem, &how, &tensors, &err);

@@ -19,7 +19,10 @@ static const struct {
     int across, upwards, through;
     const char *sides[2];
 } views[COLUMNS] = {
-    {"axial", 0, 1, 2, {"L", "R"}}, {"coronal", 0, 2, 1, {"L", "R"}}, {"sagittal", 1, 2, 0, {"P", "A"}}};
+    {.name = "axial", .across = 0, .upwards = 1, .through = 2, .sides = {"L", "R"}},
+    {.name = "coronal", .across = 0, .upwards = 2, .through = 1, .sides = {"L", "R"}},
+    {.name = "sagittal", .across = 1, .upwards = 2, .through = 0, .sides = {"P", "A"}},
+};
 
 typedef struct window {
     double low, high;
@@ -41,7 +44,11 @@ static slice get_slice(const picture *p, int view)
     const int64_t strides[3] = {p->shape[1] * p->shape[2], p->shape[2], 1};
     int a = p->frame.axis[views[view].across], u = p->frame.axis[views[view].upwards];
     int t = p->frame.axis[views[view].through];
-    slice s = {p->shape[t] / 2 * strides[t], strides[a], strides[u], p->shape[a], p->shape[u]};
+    slice s = {.start = p->shape[t] / 2 * strides[t],
+               .across_step = strides[a],
+               .up_step = strides[u],
+               .across_size = p->shape[a],
+               .up_size = p->shape[u]};
     if (p->frame.reversed[views[view].across]) {
         s.start += (s.across_size - 1) * s.across_step;
         s.across_step = -s.across_step;

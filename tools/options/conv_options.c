@@ -4,42 +4,74 @@
 #include <string.h>
 
 const option_spec conv_option_table[] = {
-    {"stride", "S", "an int or d,h,w; default 1", option_extents, offsetof(conv_options, stride)},
-    {"padding", "P",
-     "an int, d,h,w, 'same', 'valid', or six values\n"
-     "d_before,d_after,h_before,h_after,w_before,w_after;\ndefault 0",
-     option_padding, offsetof(conv_options, padding)},
-    {"dilation", "D", "an int or d,h,w; default 1", option_extents, offsetof(conv_options, dilation)},
-    {"groups", "G", "divides the channels; default 1", option_integer, offsetof(conv_options, groups)},
-    {"padding-mode", "M", "zeros (default), reflect, replicate or circular", option_padding_mode,
-     offsetof(conv_options, mode)},
-    {NULL, NULL, NULL, NULL, 0}};
+    {.name = "stride",
+     .argument = "S",
+     .help = "an int or d,h,w; default 1",
+     .parse = option_extents,
+     .offset = offsetof(conv_options, stride)},
+    {.name = "padding",
+     .argument = "P",
+     .help = "an int, d,h,w, 'same', 'valid', or six values\n"
+             "d_before,d_after,h_before,h_after,w_before,w_after;\ndefault 0",
+     .parse = option_padding,
+     .offset = offsetof(conv_options, padding)},
+    {.name = "dilation",
+     .argument = "D",
+     .help = "an int or d,h,w; default 1",
+     .parse = option_extents,
+     .offset = offsetof(conv_options, dilation)},
+    {.name = "groups",
+     .argument = "G",
+     .help = "divides the channels; default 1",
+     .parse = option_integer,
+     .offset = offsetof(conv_options, groups)},
+    {.name = "padding-mode",
+     .argument = "M",
+     .help = "zeros (default), reflect, replicate or circular",
+     .parse = option_padding_mode,
+     .offset = offsetof(conv_options, mode)},
+    {.name = NULL},
+};
 
-#define DEVICE_OPTION                                                       \
-    {                                                                       \
-        "device", "SELECTOR",                                               \
-            "the OpenCL device: N or P:D of 'clconv devices', gpu, cpu,\n"  \
-            "accelerator or part of a name; default: CLCONV_DEVICE, else\n" \
-            "the best",                                                     \
-            option_text, offsetof(common_options, device)                   \
+#define DEVICE_OPTION                                                           \
+    {                                                                           \
+        .name = "device", .argument = "SELECTOR",                               \
+        .help = "the OpenCL device: N or P:D of 'clconv devices', gpu, cpu,\n"  \
+                "accelerator or part of a name; default: CLCONV_DEVICE, else\n" \
+                "the best",                                                     \
+        .parse = option_text, .offset = offsetof(common_options, device)        \
     }
-#define VERBOSE_OPTION                                                                                 \
-    {                                                                                                  \
-        "verbose", NULL, "says more on standard error", option_flag, offsetof(common_options, verbose) \
+#define VERBOSE_OPTION                                                                  \
+    {                                                                                   \
+        .name = "verbose", .help = "says more on standard error", .parse = option_flag, \
+        .offset = offsetof(common_options, verbose)                                     \
     }
 
-const option_spec device_option_table[] = {DEVICE_OPTION, VERBOSE_OPTION, {NULL, NULL, NULL, NULL, 0}};
+const option_spec device_option_table[] = {
+    DEVICE_OPTION,
+    VERBOSE_OPTION,
+    {.name = NULL},
+};
 
 const option_spec common_option_table[] = {
     DEVICE_OPTION,
-    {"algorithm", "NAME", "'auto' (default), or the only one to use", option_text,
-     offsetof(common_options, algorithm)},
-    {"workspace-limit", "BYTES", "scratch memory on the device, with K, M or G; default\nunlimited",
-     option_bytes, offsetof(common_options, workspace_limit)},
-    {"strict", NULL, "inf and NaN in weights meet padded zeros as in PyTorch", option_flag,
-     offsetof(common_options, strict)},
+    {.name = "algorithm",
+     .argument = "NAME",
+     .help = "'auto' (default), or the only one to use",
+     .parse = option_text,
+     .offset = offsetof(common_options, algorithm)},
+    {.name = "workspace-limit",
+     .argument = "BYTES",
+     .help = "scratch memory on the device, with K, M or G; default\nunlimited",
+     .parse = option_bytes,
+     .offset = offsetof(common_options, workspace_limit)},
+    {.name = "strict",
+     .help = "inf and NaN in weights meet padded zeros as in PyTorch",
+     .parse = option_flag,
+     .offset = offsetof(common_options, strict)},
     VERBOSE_OPTION,
-    {NULL, NULL, NULL, NULL, 0}};
+    {.name = NULL},
+};
 
 void conv_options_init(conv_options *options)
 {

@@ -71,13 +71,13 @@ int option_activation(void *member, const char *name, const char *value);   /* a
 int option_dtype(void *member, const char *name, const char *value);        /* tensor_dtype */
 
 /* --dtype of commands that read tensors, an entry of a table whose struct is `type` and has a `dtype`. */
-#define DTYPE_OPTION(type)                                                        \
-    {                                                                             \
-        "dtype", "TYPE",                                                          \
-            "float32 or float64: what all tensors become, whatever their files\n" \
-            "hold; default: float32 and float64 stay, other types are refused\n"  \
-            "but for a volume's, which become float32",                           \
-            option_dtype, offsetof(type, dtype)                                   \
+#define DTYPE_OPTION(type)                                                            \
+    {                                                                                 \
+        .name = "dtype", .argument = "TYPE",                                          \
+        .help = "float32 or float64: what all tensors become, whatever their files\n" \
+                "hold; default: float32 and float64 stay, other types are refused\n"  \
+                "but for a volume's, which become float32",                           \
+        .parse = option_dtype, .offset = offsetof(type, dtype)                        \
     }
 
 /* --stride, --padding, --dilation, --groups, --padding-mode. */
