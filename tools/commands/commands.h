@@ -3,7 +3,7 @@
 #ifndef CLCONV_TOOLS_COMMANDS_COMMANDS_H
 #define CLCONV_TOOLS_COMMANDS_COMMANDS_H
 
-/* X(name, summary): its function is cmd_NAME. */
+/* X(name, summary): its function is cmd_NAME, in NAME.c. */
 #define COMMAND_LIST(X)                                              \
     X(devices, "lists every OpenCL device and the one chosen now")   \
     X(run, "convolves a tensor")                                     \
