@@ -1,8 +1,8 @@
 /* The clconv command: finds the command named by the first argument and hands it the rest. What a command
  * printed counts as done only when standard output has taken all of it. */
-#include "affinity.h"
-#include "commands.h"
-#include "tool.h"
+#include "commands/commands.h"
+#include "common/affinity.h"
+#include "common/tool.h"
 
 #include <errno.h>
 #include <fcntl.h>

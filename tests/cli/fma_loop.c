@@ -2,7 +2,7 @@
  * thread is measured by the time it had on its core, so what else runs takes nothing from the figure. */
 #include "fma_loop.h"
 
-#include "tool.h"
+#include "common/tool.h"
 
 #include <pthread.h>
 #include <time.h>

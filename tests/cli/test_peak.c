@@ -4,7 +4,7 @@
  * crowd of other processes costs it less than the lower limit allows. */
 #include "fma_loop.h"
 #include "harness.h"
-#include "peak.h"
+#include "measure/peak.h"
 
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
 #define _GNU_SOURCE /* NOLINT(bugprone-reserved-identifier): for sched_setaffinity() */
 #include <sched.h>
 #endif
-#include "affinity.h"
+#include "common/affinity.h"
 #include "harness.h"
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* Conversions: every integer type and order, float16 by its definition, and what is counted as lost. */
-#include "convert.h"
+#include "files/convert.h"
 #include "harness.h"
 #include "scratch.h"
 

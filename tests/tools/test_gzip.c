@@ -1,7 +1,7 @@
 /* Compression: zlib, which knows nothing of how a file was made, must read one member that ends where the file
  * does, and its very bytes; the number of threads must not show. */
-#include "deflate.h"
-#include "gzip.h"
+#include "files/deflate.h"
+#include "files/gzip.h"
 #include "harness.h"
 
 #include <errno.h>

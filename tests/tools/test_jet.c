@@ -1,8 +1,8 @@
 /* The bank is exact on polynomials, the measures have the values that geometry gives them, and the phantom is
  * the head of the books. Kernels are applied by plain sums in double, as Conv3d would: correlation. */
 #include "harness.h"
-#include "jet.h"
-#include "phantom.h"
+#include "images/jet.h"
+#include "images/phantom.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* NIfTI-1 and other programs: libnifti, which this reader does without, reads what is written, compressed by
  * several threads or not. */
+#include "files/outputs.h"
 #include "harness.h"
-#include "outputs.h"
 #include "scratch.h"
 
 #include <math.h>

@@ -1,8 +1,8 @@
 /* NIfTI-1: voxels, scales, byte orders and geometry of files that are built here byte by byte from the
  * format's definition, and the refusal of all that is damaged or lies. */
+#include "files/nifti.h"
+#include "files/outputs.h"
 #include "harness.h"
-#include "nifti.h"
-#include "outputs.h"
 #include "scratch.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* .npy: what NumPy writes is read to the value and written to the byte, everything else is refused in one line.
  * Expected bytes follow numpy.lib.format's description and numpy.save()'s output. */
+#include "files/outputs.h"
 #include "harness.h"
-#include "outputs.h"
 #include "scratch.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* .npz: members of archives that libzip or these tests write, and the refusal of all that is damaged, lies or
  * is no plain archive. */
+#include "files/npz.h"
 #include "harness.h"
-#include "npz.h"
 #include "scratch.h"
 
 #include <stdlib.h>

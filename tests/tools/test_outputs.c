@@ -1,6 +1,6 @@
 /* Outputs: all or none. After an error, or a signal, the folder is as it was. */
+#include "files/outputs.h"
 #include "harness.h"
-#include "outputs.h"
 #include "scratch.h"
 
 #include <signal.h>

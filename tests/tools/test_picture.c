@@ -1,7 +1,7 @@
 /* Pictures: proportions, sides, windows and colours, read back from the PNG; and the letters of the font. */
-#include "font.h"
 #include "harness.h"
-#include "picture.h"
+#include "images/font.h"
+#include "images/picture.h"
 #include "scratch.h"
 
 #include <png.h>

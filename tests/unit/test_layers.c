@@ -1,6 +1,6 @@
 /* The layers of the library: a folder of src/ includes only clconv.h, itself and the folders before it;
  * POSIX and the environment stay in src/base/, CLBlast in src/steps/gemm.c; the tool and the examples see
- * only clconv.h. */
+ * only clconv.h. The folders of tools/ have an order too. */
 #define _POSIX_C_SOURCE 200809L
 #include "harness.h"
 
@@ -8,23 +8,27 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const layers[] = {"base",       "problem",    "machine", "opencl", "steps",
-                                     "parameters", "algorithms", "tuning",  "plan",   "api"};
+static const char *const layers[] = {"base",       "problem", "machine", "opencl", "steps", "parameters",
+                                     "algorithms", "tuning",  "plan",    "api",    NULL};
 
-enum { LAYERS = sizeof layers / sizeof layers[0], MOST_LINE = 1024, MOST_NAME = 256 };
+enum { MOST_LINE = 1024, MOST_NAME = 256 };
 
 static const char *const c11_headers[] = {"assert.h",  "errno.h",  "float.h",  "inttypes.h", "limits.h",
                                           "math.h",    "stdarg.h", "stddef.h", "stdint.h",   "stdio.h",
                                           "stdbool.h", "stdlib.h", "string.h", "stdatomic.h"};
 
-/* The index of the layer whose name the path's first part is; -1 if it is none. */
-static int layer_of(const char *path)
+/* The index in `of` of the layer whose name the path's first part is; -1 if it is none. */
+static int layer_in(const char *const *of, const char *path)
 {
     size_t length = strcspn(path, "/");
-    for (int i = 0; i < LAYERS; i++)
-        if (path[length] == '/' && strlen(layers[i]) == length && strncmp(path, layers[i], length) == 0)
-            return i;
+    for (int i = 0; of[i] != NULL; i++)
+        if (path[length] == '/' && strlen(of[i]) == length && strncmp(path, of[i], length) == 0) return i;
     return -1;
+}
+
+static int layer_of(const char *path)
+{
+    return layer_in(layers, path);
 }
 
 static int is_c11(const char *name)
@@ -81,6 +85,19 @@ static const char *judge_user(const char *file, const char *line)
     return strchr(name, '/') != NULL ? "reaches inside the library" : NULL;
 }
 
+/* The tool is such a user; its folders see themselves and those before them, main() sees all. */
+static const char *judge_tool(const char *file, const char *line)
+{
+    char name[MOST_NAME];
+    int quoted;
+    int to = layer_in(tool_layers, file);
+    if (to < 0 && strcmp(file, "clconv.c") != 0) return "lies in no folder of the tool";
+    if (!parse_include(line, name, &quoted) || !quoted || strcmp(name, "clconv.h") == 0) return NULL;
+    int from = layer_in(tool_layers, name);
+    if (from < 0) return "reaches outside the tool's folders";
+    return to < 0 || from <= to ? NULL : "includes upward";
+}
+
 typedef const char *(*judge)(const char *file, const char *line);
 
 static int judge_file(const char *path, const char *file, judge says)
@@ -122,10 +139,18 @@ static void test_library(void)
     CU_ASSERT_EQUAL(judge_all(SOURCE_DIR "/src/*/*/*.[ch]", length, judge_library), 0);
 }
 
+static void test_tool(void)
+{
+    static const char root[] = SOURCE_DIR "/tools/";
+    size_t length = sizeof root - 1;
+    CU_ASSERT(judge_all(SOURCE_DIR "/tools/*/*.[ch]", length, judge_tool) > 40);
+    CU_ASSERT_EQUAL(judge_all(SOURCE_DIR "/tools/*.[ch]", length, judge_tool), 1);
+    CU_ASSERT_EQUAL(judge_all(SOURCE_DIR "/tools/*/*/*.[ch]", length, judge_tool), 0);
+}
+
 static void test_users(void)
 {
     size_t length = strlen(SOURCE_DIR) + 1;
-    CU_ASSERT(judge_all(SOURCE_DIR "/tools/*.[ch]", length, judge_user) > 20);
     CU_ASSERT(judge_all(SOURCE_DIR "/tests/examples/*.c", length, judge_user) >= 2);
     judge_all(SOURCE_DIR "/bench/*.[ch]", length, judge_user);
 }
@@ -138,7 +163,8 @@ static void test_names(void)
     for (size_t i = 0; i < found.gl_pathc; i++) {
         char line[MOST_LINE];
         snprintf(line, sizeof line, "#include \"%s\"", found.gl_pathv[i] + strlen(SOURCE_DIR "/src/"));
-        CU_ASSERT_PTR_NOT_NULL(judge_user("tools/tool.c", line));
+        CU_ASSERT_PTR_NOT_NULL(judge_user("tests/examples/train.c", line));
+        CU_ASSERT_PTR_NOT_NULL(judge_tool("clconv.c", line));
     }
     globfree(&found);
 }
@@ -172,17 +198,33 @@ static void test_judges(void)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         CU_ASSERT_EQUAL(judge_library(cases[i].file, cases[i].line) != NULL, cases[i].fault);
-    CU_ASSERT_PTR_NULL(judge_user("tools/tool.c", "#include \"clconv.h\""));
-    CU_ASSERT_PTR_NULL(judge_user("tools/tool.c", "#include <sys/stat.h>"));
-    CU_ASSERT_PTR_NOT_NULL(judge_user("tools/tool.c", "#include \"base/text.h\""));
-    CU_ASSERT_PTR_NOT_NULL(judge_user("tools/tool.c", "#include \"../src/plan/plan.h\""));
+    CU_ASSERT_PTR_NULL(judge_user("tests/examples/train.c", "#include \"clconv.h\""));
+    CU_ASSERT_PTR_NULL(judge_user("tests/examples/train.c", "#include <sys/stat.h>"));
+    CU_ASSERT_PTR_NOT_NULL(judge_user("tests/examples/train.c", "#include \"base/text.h\""));
+    CU_ASSERT_PTR_NOT_NULL(judge_user("tests/examples/train.c", "#include \"../src/plan/plan.h\""));
+}
+
+static void test_tool_judge(void)
+{
+    CU_ASSERT_PTR_NULL(judge_tool("files/npy.c", "#include \"clconv.h\""));
+    CU_ASSERT_PTR_NULL(judge_tool("files/npy.c", "#include <sys/stat.h>"));
+    CU_ASSERT_PTR_NULL(judge_tool("files/npy.c", "#include \"files/npy.h\""));
+    CU_ASSERT_PTR_NULL(judge_tool("files/npy.c", "#include \"common/tool.h\""));
+    CU_ASSERT_PTR_NULL(judge_tool("clconv.c", "#include \"commands/commands.h\""));
+    CU_ASSERT_PTR_NOT_NULL(judge_tool("files/npy.c", "#include \"options/options.h\""));
+    CU_ASSERT_PTR_NOT_NULL(judge_tool("files/npy.c", "#include \"npy.h\""));
+    CU_ASSERT_PTR_NOT_NULL(judge_tool("npy.c", "int x;"));
+    CU_ASSERT_PTR_NOT_NULL(judge_tool("files/npy.c", "#include \"base/text.h\""));
+    CU_ASSERT_PTR_NOT_NULL(judge_tool("files/npy.c", "#include \"../src/plan/plan.h\""));
 }
 
 const char test_suite_name[] = "layers";
 const test_entry test_suite[] = {
     {"the library's folders", test_library},
-    {"the tool and the examples", test_users},
+    {"the tool's folders", test_tool},
+    {"the examples", test_users},
     {"each of the library's headers is out of reach", test_names},
     {"what a fault is", test_judges},
+    {"what a fault of the tool is", test_tool_judge},
     {NULL, NULL},
 };

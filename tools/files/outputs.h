@@ -1,0 +1,41 @@
+/* The output files of one command: each is written whole under a temporary name beside its place; all are
+ * renamed together at the end. After any error, and after SIGINT, SIGTERM or SIGHUP, there is no new file and
+ * old ones are untouched. Every function but the last returns an exit status and has reported its failure. */
+#ifndef CLCONV_TOOLS_FILES_OUTPUTS_H
+#define CLCONV_TOOLS_FILES_OUTPUTS_H
+
+#include "files/tensor.h"
+
+#include <stdio.h>
+
+typedef struct outputs outputs; /* zero files at first; one at a time is watched for signals */
+
+outputs *outputs_create(void); /* NULL if memory is out */
+
+/* Checks at once, before any work is done, that a tensor can be written to `path`, by making its temporary
+ * file: its folder exists and is writable, it is no folder, it differs from the other outputs, it ends in
+ * .npy, .nii or .nii.gz. `name` is the option, for messages; both strings must outlive the set. */
+int outputs_claim(outputs *set, const char *name, const char *path);
+
+/* The same for a picture, which ends in .png. */
+int outputs_claim_picture(outputs *set, const char *name, const char *path);
+
+/* Checks, before the work, that a tensor of this shape fits the kind of file that `path` names (NIfTI has
+ * rules, .npy has none). */
+int outputs_check_shape(const outputs *set, const char *path, int rank, const int64_t *shape);
+
+/* Writes the tensor to the temporary file of a claimed path. */
+int outputs_write_tensor(outputs *set, const char *path, const tensor *t);
+
+/* The temporary file of a claimed path for a writer of another kind (a picture); it stays the set's. NULL if
+ * the path was not claimed. outputs_close() ends the writing and reports an error of it. */
+FILE *outputs_open(outputs *set, const char *path);
+int outputs_close(outputs *set, const char *path);
+
+/* Renames all that were written. If one fails, the others are undone as far as the system allows. */
+int outputs_commit(outputs *set);
+
+/* Removes temporary files that were not committed; NULL is ignored. */
+void outputs_release(outputs *set);
+
+#endif
