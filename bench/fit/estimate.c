@@ -1,19 +1,30 @@
 /* What the library would choose on a device that need not be there, and the times by which it does: bench/fit.py's view of
  * the choice.
  *
- *     estimate TYPE NAME VENDOR VECTOR_BITS < layers        TYPE is cpu or gpu
+ *     estimate TYPE NAME VENDOR VECTOR_BITS < lines         TYPE is cpu or gpu
  *
- * A line of the input is an op and the numbers of a suite's row from N to groups. A line of the output is the family, the
- * chosen algorithm and, for each that can do it, " NAME=KERNEL:SECONDS:FACTOR,...": its steps, without their launches, of
- * which each takes the seconds of the first line's last word. Weights are packed beforehand. */
+ *     OP N Cin D H W Cout kD ... groups   a layer, the numbers as in a suite
+ *     set MEMBER VALUE                    changes a number of the device's family (members.inc)
+ *     factor KERNEL VALUE                 changes what it says of a kernel
+ *     go                                  prints a line for each layer so far: the chosen algorithm, and for each that can
+ *                                         do it " NAME=SECONDS"; then an empty line
+ *     show                                prints all members and factors of the family; then an empty line
+ *
+ * Weights are packed beforehand. */
 #include "plan/plan.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_LINE = 1024 };
+enum { MOST_LINE = 1024, MOST_NAME = 64, MOST_LAYERS = 8192, MOST_FACTORS = 64 };
+
+typedef struct layer {
+    clconv_op op;
+    clconv_problem problem;
+} layer;
 
 enum { NUMBERS = 19 };
 
@@ -62,45 +73,83 @@ static void release(clconv_plan *plan)
     recipe_release(&plan->recipe);
 }
 
-/* Fills a plan by one algorithm, or by the cheapest if `algorithm` is NULL. */
-static bool choose(clconv_context *context, clconv_op op, const clconv_problem *problem,
-                   const char *algorithm, clconv_plan *plan)
+static bool choose(clconv_context *context, const layer *l, clconv_plan *plan)
 {
     clconv_plan_options options;
-    *plan = (clconv_plan){
-        .context = context, .op = op, .problem = *problem, .packed_weights = op != CLCONV_BACKWARD_WEIGHT};
+    *plan = (clconv_plan){.context = context,
+                          .op = l->op,
+                          .problem = l->problem,
+                          .packed_weights = l->op != CLCONV_BACKWARD_WEIGHT && l->op != CLCONV_BACKWARD_BIAS};
     clconv_plan_options_init(&options);
-    options.algorithm = algorithm;
-    return geometry_compute(problem, &plan->geometry, NULL) == CLCONV_SUCCESS &&
+    return geometry_compute(&l->problem, &plan->geometry, NULL) == CLCONV_SUCCESS &&
            plan_choose(plan, &options, NULL) == CLCONV_SUCCESS;
 }
 
-static void print_steps(const machine *m, const clconv_plan *plan)
+static void print_choice(clconv_context *context, const layer *l)
 {
-    for (size_t i = 0; i < plan->recipe.run_count; i++) {
-        const step *s = &plan->recipe.run[i];
-        const char *name = cost_name_of(s);
-        double factor = machine_factor_of(m, name),
-               seconds = (machine_seconds(m, name, s->element_size, &s->work) - m->launch_seconds) / factor;
-        printf("%c%s:%.9g:%g", i == 0 ? '=' : ',', name, seconds, factor);
-    }
-}
-
-static void print_choice(clconv_context *context, clconv_op op, const clconv_problem *problem)
-{
-    const machine *m = context->rt.traits.machine;
-    clconv_plan plan, one;
-    bool is_planned = choose(context, op, problem, NULL, &plan);
-    printf("%s %s %g", m->name, is_planned ? plan.algorithm->name : "none", m->launch_seconds);
-    for (size_t i = 0; i < plan.candidate_count; i++) {
-        const candidate *c = &plan.candidates[i];
-        if (c->rejection != NULL) continue;
-        printf(" %s", c->algorithm->name);
-        if (choose(context, op, problem, c->algorithm->name, &one)) print_steps(m, &one);
-        release(&one);
-    }
+    clconv_plan plan;
+    bool is_planned = choose(context, l, &plan);
+    printf("%s", is_planned ? plan.algorithm->name : "none");
+    for (size_t i = 0; i < plan.candidate_count; i++)
+        if (plan.candidates[i].rejection == NULL)
+            printf(" %s=%.9g", plan.candidates[i].algorithm->name, plan.candidates[i].seconds);
     printf("\n");
     release(&plan);
+}
+
+typedef struct member {
+    const char *name;
+    size_t offset;
+} member;
+
+#define MEMBER(name) {#name, offsetof(machine, name)},
+static const member members[] = {
+#include "members.inc"
+};
+
+static double *member_at(machine *m, size_t i)
+{
+    return (double *)(void *)((char *)m + members[i].offset);
+}
+
+static bool set_member(machine *m, const char *name, double value)
+{
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        if (strcmp(members[i].name, name) == 0) {
+            *member_at(m, i) = value;
+            return true;
+        }
+    return false;
+}
+
+/* Factors that are set; the list ends in a NULL kernel. */
+typedef struct factor_list {
+    machine_factor all[MOST_FACTORS + 1];
+    char names[MOST_FACTORS][MOST_NAME];
+    int count;
+} factor_list;
+
+static bool set_factor(factor_list *list, const char *kernel, double times)
+{
+    int i = 0;
+    while (i < list->count && strcmp(list->all[i].kernel, kernel) != 0)
+        i++;
+    if (i == MOST_FACTORS) return false;
+    if (i == list->count) {
+        snprintf(list->names[i], MOST_NAME, "%s", kernel);
+        list->all[list->count++].kernel = list->names[i];
+    }
+    list->all[i].times = times;
+    return true;
+}
+
+static void show(machine *m)
+{
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        printf("%s %.9g\n", members[i].name, *member_at(m, i));
+    for (const machine_factor *f = m->factors; f->kernel != NULL; f++)
+        printf("factor.%s %.9g\n", f->kernel, f->times);
+    printf("\n");
 }
 
 static clconv_device_info device(const char *const arguments[])
@@ -118,26 +167,68 @@ static clconv_device_info device(const char *const arguments[])
     return info;
 }
 
+/* The whole of a session. */
+typedef struct session {
+    clconv_context context;
+    machine machine;
+    factor_list factors;
+    layer layers[MOST_LAYERS];
+    size_t count;
+} session;
+
+static void open_session(session *s, const char *const arguments[])
+{
+    const clconv_device_info info = device(arguments);
+    traits_derive(&info, &s->context.rt.traits);
+    s->machine = *s->context.rt.traits.machine;
+    for (const machine_factor *f = s->machine.factors; f->kernel != NULL; f++)
+        set_factor(&s->factors, f->kernel, f->times);
+    s->machine.factors = s->factors.all;
+    s->context.rt.traits.machine = &s->machine;
+}
+
+/* False if the line says nothing. */
+static bool obey(session *s, const char *line)
+{
+    char word[MOST_NAME], name[MOST_NAME];
+    double value;
+    int length = 0;
+    if (sscanf(line, "%63s%n", word, &length) != 1) return false;
+    if (strcmp(word, "go") == 0) {
+        for (size_t i = 0; i < s->count; i++)
+            print_choice(&s->context, &s->layers[i]);
+        printf("\n");
+        return true;
+    }
+    if (strcmp(word, "show") == 0) {
+        show(&s->machine);
+        return true;
+    }
+    bool is_set = strcmp(word, "set") == 0, is_pair = sscanf(line + length, "%63s%lf", name, &value) == 2;
+    if (is_set) return is_pair && set_member(&s->machine, name, value);
+    if (strcmp(word, "factor") == 0) return is_pair && set_factor(&s->factors, name, value);
+    layer *l = &s->layers[s->count];
+    if (s->count == MOST_LAYERS || !find_op(word, &l->op) || !read_problem(line + length, &l->problem))
+        return false;
+    s->count++;
+    return true;
+}
+
 int main(int count, char **arguments)
 {
+    static session s;
+    char line[MOST_LINE];
     if (count != 5) {
-        fprintf(stderr, "usage: estimate TYPE NAME VENDOR VECTOR_BITS < layers\n");
+        fprintf(stderr, "usage: estimate TYPE NAME VENDOR VECTOR_BITS < lines\n");
         return 2;
     }
-    const clconv_device_info info = device((const char *const *)arguments + 1);
-    clconv_context context = {.rt = {.queue = NULL}};
-    traits_derive(&info, &context.rt.traits);
-    char line[MOST_LINE], name[64];
+    open_session(&s, (const char *const *)arguments + 1);
     while (fgets(line, sizeof line, stdin) != NULL) {
-        clconv_problem problem;
-        clconv_op op;
-        int length = 0;
-        if (sscanf(line, "%63s%n", name, &length) != 1 || !find_op(name, &op) ||
-            !read_problem(line + length, &problem)) {
-            fprintf(stderr, "estimate: not a layer: %s", line);
+        if (!obey(&s, line)) {
+            fprintf(stderr, "estimate: it means nothing: %s", line);
             return 2;
         }
-        print_choice(&context, op, &problem);
+        fflush(stdout);
     }
     return 0;
 }

@@ -7,10 +7,13 @@
 
 static const machine_factor none[] = {{NULL, 0}};
 
-/* A server's CPU: its nominal rates are those of two cores, whose multiply-adds go by the width of their vectors. */
-#define CPU_RATES(bits)                                                                    \
-    .flops_per_second = 0.5e9 * (bits), .bytes_per_second = 20e9, .launch_seconds = 15e-6, \
+/* Caches of a server's CPU. */
+#define CPU_CACHES \
     .cache_way = 16 << 10, .core_cache = 1 << 20, .shared_cache = 16 << 20, .between_steps = 8 << 20
+
+/* Its nominal rates are those of two cores, whose multiply-adds go by the width of their vectors. */
+#define CPU_RATES(bits) \
+    .flops_per_second = 0.5e9 * (bits), .bytes_per_second = 20e9, .launch_seconds = 15e-6, CPU_CACHES
 
 static const machine cpu_128 = {
     .name = "cpu-128",
@@ -40,6 +43,14 @@ static const machine zen4 = {
     .factors = none,
 };
 
+/* Its second cache holds 2 MiB; the blocks of 1 MiB are those of the timings. */
+static const machine xeon = {
+    .name = "xeon",
+    CPU_CACHES,
+#include "machine/families/xeon.inc"
+    .factors = none,
+};
+
 /* A mid-range device. */
 static const machine gpu = {
     .name = "gpu",
@@ -62,10 +73,8 @@ typedef struct family {
 } family;
 
 static const family cpus[] = {
-    {&zen4, 512, "AMD"},
-    {&cpu_512, 512, NULL},
-    {&cpu_256, 256, NULL},
-    {&cpu_128, 0, NULL},
+    {&zen4, 512, "AMD"},   {&xeon, 512, "INTEL"}, {&cpu_512, 512, NULL},
+    {&cpu_256, 256, NULL}, {&cpu_128, 0, NULL},
 };
 
 /* Whether `text` holds `part`, which is in capitals. */

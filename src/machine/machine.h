@@ -20,6 +20,7 @@ typedef struct machine_core {
 typedef struct machine_tiles {
     double volume;         /* share that padded volumes allow, */
     double strided_volume; /* those of strides, on more pages, */
+    double one_tap;        /* those of kernels of one tap, whose channels lie far apart, */
     double deep_volume;    /* those of kernels of one row and column, */
     double panel;          /* panels, */
     double frequency;      /* and those of transforms, many, short and from caches further away */

@@ -209,8 +209,12 @@ static bool shares_cache_sets(const product *w, const direct_arguments *a, int64
 static double share_of(const product *w, const product_tile *tile, const direct_arguments *a,
                        int64_t element_size, const machine *m)
 {
-    bool is_deep = w->kernel[0] > 1 && w->kernel[2] == 1, is_strided = w->stride[1] * w->stride[2] > 1;
-    double share = is_deep ? m->tiles.deep_volume : is_strided ? m->tiles.strided_volume : m->tiles.volume;
+    bool is_deep = w->kernel[0] > 1 && w->kernel[2] == 1, is_strided = w->stride[1] * w->stride[2] > 1,
+         has_one = w->kernel[0] * w->kernel[1] * w->kernel[2] == 1;
+    double share = is_deep      ? m->tiles.deep_volume
+                   : is_strided ? m->tiles.strided_volume
+                   : has_one    ? m->tiles.one_tap
+                                : m->tiles.volume;
     if (shares_cache_sets(w, a, element_size, m)) share *= m->tiles.conflict;
     return share * machine_tile_share(m, tile->out_channels, tile->vectors);
 }

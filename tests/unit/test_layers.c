@@ -5,17 +5,22 @@
 #include "harness.h"
 
 #include <glob.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+/* Each ends in NULL. No name is in both, so that the tool cannot include what is the library's. */
 static const char *const layers[] = {"base",       "problem", "machine", "opencl", "steps", "parameters",
                                      "algorithms", "tuning",  "plan",    "api",    NULL};
 
+static const char *const tool_layers[] = {"common",  "files",    "images", "options",
+                                          "measure", "commands", NULL};
+
 enum { MOST_LINE = 1024, MOST_NAME = 256 };
 
-static const char *const c11_headers[] = {"assert.h",  "errno.h",  "float.h",  "inttypes.h", "limits.h",
-                                          "math.h",    "stdarg.h", "stddef.h", "stdint.h",   "stdio.h",
-                                          "stdbool.h", "stdlib.h", "string.h", "stdatomic.h"};
+static const char *const c11_headers[] = {"assert.h", "ctype.h",   "errno.h",  "float.h",  "inttypes.h",
+                                          "limits.h", "math.h",    "stdarg.h", "stddef.h", "stdint.h",
+                                          "stdio.h",  "stdbool.h", "stdlib.h", "string.h", "stdatomic.h"};
 
 /* The index in `of` of the layer whose name the path's first part is; -1 if it is none. */
 static int layer_in(const char *const *of, const char *path)
@@ -60,6 +65,24 @@ static const char *judge_include(const char *file, const char *name, int quoted)
     return is_c11(name) || layer_of(file) == 0 ? NULL : "includes a system header outside base/";
 }
 
+static bool is_about_steps(const char *file)
+{
+    return strncmp(file, "algorithms/", 11) == 0 || strncmp(file, "steps/", 6) == 0;
+}
+
+/* Capacities, rates, and what only a measurement can have told. A range of legal parameters and a bound of memory are none. */
+static bool says_a_machine(const char *line)
+{
+    static const char *const words[] = {"measured", "efficiency", "_per_second", "<< 10", "<< 20"};
+    static const char *const others[] = {"= {\"", "_MIB <<", "values[", "MANY_SAMPLES", "machine->"};
+    bool is_found = false;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        is_found = is_found || strstr(line, words[i]) != NULL;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        is_found = is_found && strstr(line, others[i]) == NULL;
+    return is_found;
+}
+
 /* What is wrong with a line of `file`, a path within src/; NULL: nothing. */
 static const char *judge_library(const char *file, const char *line)
 {
@@ -72,6 +95,7 @@ static const char *judge_library(const char *file, const char *line)
     if (clblast != NULL && strchr("SDGCLT", clblast[7]) != NULL && clblast[7] != '\0' &&
         strcmp(file, "steps/gemm.c") != 0)
         return "calls CLBlast outside steps/gemm.c";
+    if (is_about_steps(file) && says_a_machine(line)) return "says what belongs to src/machine";
     return parse_include(line, name, &quoted) ? judge_include(file, name, quoted) : NULL;
 }
 
