@@ -3,7 +3,8 @@
  *
  *   find_doubts      doubts[work-item] = NaN if one of its share of the values is not finite, else 0
  *   define_weights   a work-item looks through a filter's gradients of one input channel and makes all of them again if one
- *                    is not finite: what is not finite among the values reaches one of them at least
+ *                    is not finite: what is not finite among the values reaches one of them at least, unless it may meet
+ *                    padded zeros alone
  *   define_inputs    a work-item looks through a row of the input's gradient and makes again what is NaN in it
  *
  * The last two do nothing where doubt_count doubts hold none.
@@ -54,7 +55,7 @@ kernel void define_weights(TENSOR(const real, input), TENSOR(const real, gradien
     FOR_EACH(0, i, items)
     {
         global real *to = TENSOR_START(output) + i * taps;
-        if (!isnan(doubt_of(to, taps))) continue;
+        if (!meets_zeros_alone && !isnan(doubt_of(to, taps))) continue;
         const long o = i / group_in, channel = o / group_out * group_in + i % group_in;
         for (long tap = 0; tap < taps; tap++)
             to[tap] = weight_gradient(&s, TENSOR_START(input), TENSOR_START(gradient), channel, o,

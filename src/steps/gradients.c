@@ -10,7 +10,7 @@ typedef struct find_doubts_arguments {
 } find_doubts_arguments;
 
 typedef struct gradient_definition_arguments {
-    int64_t doubt_count;
+    int64_t doubt_count, meets_zeros_alone;
     gradient_indexed_arguments shape;
 } gradient_definition_arguments;
 
@@ -64,7 +64,9 @@ static step find_doubts(step_buffer values, int64_t count, step_buffer doubts, c
 static void append(recipe *r, step *s, const clconv_problem *problem, const geometry *g, clconv_op op,
                    int64_t items, int64_t doubt_count, const device_traits *traits)
 {
-    const gradient_definition_arguments a = {doubt_count, gradient_describe(problem, g, op, items)};
+    const gradient_definition_arguments a = {.doubt_count = doubt_count,
+                                             .meets_zeros_alone = geometry_may_read_zeros_alone(problem),
+                                             .shape = gradient_describe(problem, g, op, items)};
     /* Work-groups mostly find that there is nothing to do: a CPU gets a few, to share out what there may be. */
     enum { CPU_GROUPS = 256 };
     int64_t local = traits->is_cpu ? 1 : traits->local_size, groups = ceil_divide(items, local);
