@@ -14,14 +14,16 @@ import os
 import statistics
 import subprocess
 import sys
+import textwrap
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FAMILIES = os.path.join(REPOSITORY, "src", "machine", "families")
 HELD_OUT = 1  # of every four networks in alphabetical order
 NEAR = 0.08  # algorithms whose estimates differ by such a part may both be chosen
 ESTIMATES = 0.3  # how much an estimate's own error counts beside regret
+WIDTH = 110  # of a line of a family
 CHANGE = 0.002  # and how much it counts to change a number
-WORST = 3  # and large regrets beside small ones
+WORST = 6  # and large regrets beside small ones
 STEPS = (1.25, 1.12, 1.06)
 SHARES = ("share", "volume", "one_tap", "panel", "frequency")  # of the peak: at most 1
 # Choices of blocks, the definition, and what timings of whole layers do not tell.
@@ -155,21 +157,23 @@ def report(name, layers, estimates):
 
 def write_family(path, data, source, members):
     """The .inc file of a family: rates, and the groups of its numbers."""
-    lines = [f"/* Fitted by bench/fit.py to {os.path.relpath(source, REPOSITORY)}:", f" * {data['machine']};",
-             f" * {data['runtime']}, {data['date']}, commit {data['commit']}. */"]
+    origin = (f"/* Fitted by bench/fit.py to {os.path.relpath(source, REPOSITORY)}: {data['machine']}; {data['runtime']}, "
+              f"{data['date']}, commit {data['commit']}. */")
+    lines = [textwrap.fill(origin, WIDTH, subsequent_indent=" * ", break_on_hyphens=False)]
     groups = {}
     for name, value in members.items():
         group, _, member = name.rpartition(".")
         groups.setdefault(group, []).append(f".{member} = {value:.4g}")
     factors = groups.pop("factor", [])
     lines += [text + "," for text in groups.pop("")]
-    lines += [f".{group} = {{{', '.join(texts)}}}," for group, texts in groups.items()]
+    for group, texts in groups.items():
+        text = f".{group} = {{{', '.join(texts)}}},".replace(" = ", "\xa0=\xa0")  # which lines do not end at
+        lines.append(textwrap.fill(text, WIDTH, subsequent_indent=" " * (len(group) + 5)).replace("\xa0", " "))
     if factors:
         raise SystemExit("fit.py: factors of kernels are written by hand")
     with open(path + ".tmp", "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
     os.replace(path + ".tmp", path)
-    subprocess.run(["clang-format", "-i", path], check=False)
 
 
 def load(path):

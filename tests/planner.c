@@ -1,0 +1,65 @@
+/* Choosing algorithms for devices that are not there: see planner.h. */
+#include "planner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static clconv_device_info describe(const planner_device *device)
+{
+    clconv_device_info info = {.type = device->type,
+                               .vector_bits = device->vector_bits,
+                               .has_fp64 = 1,
+                               .compute_units = 2,
+                               .max_work_group_size = 1024,
+                               .max_allocation_bytes = INT64_C(8) << 30,
+                               .address_alignment_bits = 1024};
+    snprintf(info.name, sizeof info.name, "%s", device->name);
+    snprintf(info.vendor, sizeof info.vendor, "%s", device->vendor);
+    return info;
+}
+
+bool planner_choose(const planner_device *device, clconv_op op, const clconv_problem *problem,
+                    clconv_plan *plan)
+{
+    const clconv_device_info info = describe(device);
+    clconv_context context = {.rt = {.queue = NULL}};
+    clconv_plan_options options;
+    clconv_plan_options_init(&options);
+    traits_derive(&info, &context.rt.traits);
+    *plan = (clconv_plan){.context = &context,
+                          .op = op,
+                          .problem = *problem,
+                          .packed_weights = op != CLCONV_BACKWARD_WEIGHT && op != CLCONV_BACKWARD_BIAS};
+    bool is_chosen = geometry_compute(problem, &plan->geometry, NULL) == CLCONV_SUCCESS &&
+                     plan_choose(plan, &options, NULL) == CLCONV_SUCCESS;
+    plan->context = NULL;
+    return is_chosen;
+}
+
+void planner_release(clconv_plan *plan)
+{
+    for (size_t i = 0; i < plan->candidate_count; i++)
+        free(plan->candidates[i].rejection);
+    free(plan->candidates);
+    free(plan->parameters_text);
+    recipe_release(&plan->recipe);
+    *plan = (clconv_plan){0};
+}
+
+clconv_problem planner_problem(const int64_t numbers[PLANNER_NUMBERS])
+{
+    clconv_problem p;
+    clconv_problem_init(&p);
+    p.batch = numbers[0];
+    p.in_channels = numbers[1];
+    p.out_channels = numbers[5];
+    p.groups = numbers[18];
+    for (int axis = 0; axis < 3; axis++) {
+        p.input[axis] = numbers[2 + axis];
+        p.kernel[axis] = numbers[6 + axis];
+        p.stride[axis] = numbers[9 + axis];
+        p.pad_before[axis] = p.pad_after[axis] = numbers[12 + axis];
+        p.dilation[axis] = numbers[15 + axis];
+    }
+    return p;
+}

@@ -1,0 +1,200 @@
+/* What is chosen, for devices that are not there.
+ *
+ * What each family chooses for each layer of bench/networks.csv is frozen in tests/golden/choices.txt, so that no change
+ * moves it unseen: CLCONV_FREEZE_CHOICES=FILE writes what is chosen now. And by the timings of bench/machines the choice
+ * loses no more than it may. */
+#include "harness.h"
+
+#include "planner.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const planner_device devices[] = {
+    {"zen4", CL_DEVICE_TYPE_CPU, "pthread-znver4-AMD EPYC", "AuthenticAMD", 512},
+    {"xeon", CL_DEVICE_TYPE_CPU, "pthread-skylake-avx512-Intel(R) Xeon(R)", "GenuineIntel", 512},
+    {"cpu-512", CL_DEVICE_TYPE_CPU, "some CPU", "someone", 512},
+    {"cpu-256", CL_DEVICE_TYPE_CPU, "pthread-haswell-Intel(R) Core(TM)", "GenuineIntel", 256},
+    {"cpu-128", CL_DEVICE_TYPE_CPU, "pthread-cortex-a76", "ARM", 128},
+    {"gpu", CL_DEVICE_TYPE_GPU, "some GPU", "someone", 32},
+};
+
+enum { DEVICES = sizeof devices / sizeof devices[0], MOST_LINE = 1024, MOST_TEXT = 256 };
+
+static void test_families(void)
+{
+    for (int i = 0; i < DEVICES; i++) {
+        clconv_device_info info = {.type = devices[i].type, .vector_bits = devices[i].vector_bits};
+        snprintf(info.name, sizeof info.name, "%s", devices[i].name);
+        snprintf(info.vendor, sizeof info.vendor, "%s", devices[i].vendor);
+        CU_ASSERT_STRING_EQUAL(machine_of(&info)->name, devices[i].family);
+    }
+    const clconv_device_info odd = {.type = CL_DEVICE_TYPE_ACCELERATOR, .vector_bits = 32};
+    CU_ASSERT_STRING_EQUAL(machine_of(&odd)->name, "cpu-128");
+}
+
+static void test_shares(void)
+{
+    const clconv_device_info info = {.type = CL_DEVICE_TYPE_CPU, .vector_bits = 512};
+    const machine *m = machine_of(&info);
+    CU_ASSERT_DOUBLE_EQUAL(machine_tile_share(m, 8, 3), 1, 0);
+    CU_ASSERT(machine_tile_share(m, 1, 1) < machine_tile_share(m, 2, 2));
+    const work once = {.busy = 1e9, .traffic = 1}, twice = {.busy = 2e9, .traffic = 1},
+               far = {.traffic = 1e9};
+    double launch = m->launch_seconds, one = machine_seconds(m, "some kernel", 4, &once) - launch;
+    CU_ASSERT_DOUBLE_EQUAL(machine_seconds(m, "some kernel", 4, &twice) - launch, 2 * one, 1e-12);
+    CU_ASSERT_DOUBLE_EQUAL(machine_seconds(m, "some kernel", 8, &once) - launch, 2 * one, 1e-12);
+    CU_ASSERT_DOUBLE_EQUAL(machine_seconds(m, "some kernel", 4, &far) - launch, 1e9 / m->bytes_per_second,
+                           1e-12);
+}
+
+/* The op and the numbers of a row of a suite; false for its head. */
+static bool read_row(char *line, clconv_op *op, clconv_problem *p)
+{
+    int64_t numbers[PLANNER_NUMBERS];
+    const char *transposed = strrchr(line, ',');
+    *op = transposed != NULL && transposed[1] == '1' ? CLCONV_TRANSPOSED : CLCONV_FORWARD;
+    char *at = strchr(line, ',');
+    if (at != NULL) at = strchr(at + 1, ',');
+    for (int i = 0; i < PLANNER_NUMBERS; i++) {
+        if (at == NULL) return false;
+        char *start = at + 1;
+        numbers[i] = strtoll(start, &at, 10);
+        if (at == start) return false;
+    }
+    *p = planner_problem(numbers);
+    return true;
+}
+
+/* "OP PROBLEM" and the choices of all devices. */
+static void write_choices(clconv_op op, const clconv_problem *p, char text[MOST_LINE])
+{
+    char problem[CLCONV_PROBLEM_TEXT_SIZE];
+    CU_ASSERT_EQUAL_FATAL(clconv_problem_format(p, problem, NULL), CLCONV_SUCCESS);
+    int length = snprintf(text, MOST_LINE, "%s %s", clconv_op_name(op), problem);
+    for (int i = 0; i < DEVICES; i++) {
+        clconv_plan plan;
+        bool is_chosen = planner_choose(&devices[i], op, p, &plan);
+        length += snprintf(text + length, MOST_LINE - (size_t)length, " %s",
+                           is_chosen ? plan.algorithm->name : "none");
+        planner_release(&plan);
+    }
+}
+
+/* Compares a layer's choices with the next frozen line, or writes them to `freeze`. */
+static void check_layer(clconv_op op, const clconv_problem *p, FILE *frozen, FILE *freeze)
+{
+    char now[MOST_LINE], before[MOST_LINE] = "";
+    write_choices(op, p, now);
+    if (freeze != NULL) {
+        fprintf(freeze, "%s\n", now);
+        return;
+    }
+    CU_ASSERT_PTR_NOT_NULL(fgets(before, sizeof before, frozen));
+    before[strcspn(before, "\n")] = '\0';
+    if (strcmp(now, before) != 0) printf("\n  it was  %s\n  it is   %s", before, now);
+    CU_ASSERT_STRING_EQUAL(now, before);
+}
+
+static void test_frozen(void)
+{
+    const char *path = getenv("CLCONV_FREEZE_CHOICES");
+    FILE *suite = fopen(SOURCE_DIR "/bench/networks.csv", "r"),
+         *frozen = fopen(SOURCE_DIR "/tests/golden/choices.txt", "r"),
+         *freeze = path ? fopen(path, "w") : NULL;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(suite);
+    CU_ASSERT_FATAL(frozen != NULL || freeze != NULL);
+    char line[MOST_LINE];
+    int layers = 0;
+    while (fgets(line, sizeof line, suite) != NULL) {
+        clconv_problem p;
+        clconv_op op;
+        if (!read_row(line, &op, &p)) continue;
+        const clconv_op ops[] = {op, CLCONV_BACKWARD_INPUT, CLCONV_BACKWARD_WEIGHT};
+        for (int i = 0; i < (op == CLCONV_FORWARD ? 3 : 1); i++)
+            check_layer(ops[i], &p, frozen, freeze);
+        layers++;
+    }
+    CU_ASSERT(layers > 250);
+    fclose(suite);
+    if (frozen != NULL) fclose(frozen);
+    if (freeze != NULL) fclose(freeze);
+}
+
+static cJSON *read_json(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    CU_ASSERT_EQUAL_FATAL(fseek(file, 0, SEEK_END), 0);
+    long size = ftell(file);
+    CU_ASSERT_FATAL(size > 0);
+    rewind(file);
+    char *text = calloc((size_t)size + 1, 1);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+    CU_ASSERT_EQUAL_FATAL(fread(text, 1, (size_t)size, file), (size_t)size);
+    fclose(file);
+    cJSON *json = cJSON_Parse(text);
+    free(text);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(json);
+    return json;
+}
+
+/* The time of what is chosen for a layer by that of the best; 0 if its choice has no time. */
+static double regret(const planner_device *device, const cJSON *layer)
+{
+    int64_t numbers[PLANNER_NUMBERS] = {0};
+    const cJSON *number, *time, *times = cJSON_GetObjectItem(layer, "ms");
+    int count = 0;
+    cJSON_ArrayForEach(number, cJSON_GetObjectItem(layer, "problem"))
+    {
+        if (count < PLANNER_NUMBERS) numbers[count++] = (int64_t)number->valuedouble;
+    }
+    clconv_problem p = planner_problem(numbers);
+    clconv_plan plan;
+    double best = INFINITY;
+    CU_ASSERT_FATAL(planner_choose(device, CLCONV_FORWARD, &p, &plan));
+    cJSON_ArrayForEach(time, times) best = fmin(best, time->valuedouble);
+    const cJSON *chosen = cJSON_GetObjectItem(times, plan.algorithm->name);
+    planner_release(&plan);
+    return chosen != NULL ? chosen->valuedouble / best : 0;
+}
+
+/* The geometric mean of the regrets of a machine's layers, and how many are above 1.4. */
+static void check_machine(const char *file, const planner_device *device, double most, int most_far)
+{
+    cJSON *data = read_json(file);
+    const cJSON *layer;
+    double logs = 0;
+    int layers = 0, far = 0;
+    cJSON_ArrayForEach(layer, cJSON_GetObjectItem(data, "layers"))
+    {
+        double r = regret(device, layer);
+        CU_ASSERT(r >= 1);
+        logs += log(fmax(r, 1));
+        far += r > 1.4;
+        layers++;
+    }
+    double mean = exp(logs / layers);
+    printf("%s loses %.1f%% on %d layers, %d above 40%%; ", device->family, 100 * (mean - 1), layers, far);
+    CU_ASSERT(layers > 100);
+    CU_ASSERT(mean <= most);
+    CU_ASSERT(far <= most_far);
+    cJSON_Delete(data);
+}
+
+static void test_regret(void)
+{
+    check_machine(SOURCE_DIR "/bench/machines/xeon-avx512-amx.json", &devices[1], 1.05, 2);
+}
+
+const char test_suite_name[] = "the choice";
+const test_entry test_suite[] = {
+    {"families", test_families},
+    {"work and time", test_shares},
+    {"what is frozen", test_frozen},
+    {"what it loses", test_regret},
+    {NULL, NULL},
+};
