@@ -71,21 +71,3 @@ void runtime_message(const runtime *rt, clconv_message_level level, const char *
     if (level == CLCONV_MESSAGE_VERBOSE && !rt->options.verbose) return;
     rt->options.message(rt->options.message_user, level, text);
 }
-
-clconv_status runtime_get_kernel(runtime *rt, const char *source, const char *kernel_name,
-                                 const char *options, cl_kernel *kernel, bool *first_use, clconv_error *err)
-{
-    lock_acquire(rt->guard);
-    program_entry *entry = NULL;
-    clconv_status status = program_find_or_build(rt, source, kernel_name, options, &entry, err);
-    if (status == CLCONV_SUCCESS) status = program_create_kernel(entry, kernel, first_use, err);
-    lock_leave(rt->guard);
-    return status;
-}
-
-void runtime_count_warmed(runtime *rt)
-{
-    lock_acquire(rt->guard);
-    rt->counters.kernels_warmed++;
-    lock_leave(rt->guard);
-}

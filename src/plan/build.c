@@ -1,6 +1,7 @@
 /* Building a plan's kernels, and warming what a driver would otherwise compile at the first run. */
 #include "base/arith.h"
 #include "base/error.h"
+#include "opencl/program.h"
 #include "plan/plan.h"
 #include "steps/gemm.h"
 
@@ -17,7 +18,7 @@ static bool same_kernel(const step *a, const step *b)
 
 /* Runs a kernel with zero for every scalar, which does nothing, at the local size that the plan uses: PoCL
  * compiles a kernel for each local size when it is first enqueued. */
-static clconv_status warm_kernel(runtime *rt, const step *s, cl_kernel kernel, clconv_error *err)
+static clconv_status warm_kernel(const runtime *rt, const step *s, cl_kernel kernel, clconv_error *err)
 {
     cl_uint index = 0;
     cl_int code = CL_SUCCESS;
@@ -32,9 +33,7 @@ static clconv_status warm_kernel(runtime *rt, const step *s, cl_kernel kernel, c
     code =
         clEnqueueNDRangeKernel(rt->queue, kernel, 3, NULL, s->launch.local, s->launch.local, 0, NULL, NULL);
     if (code == CL_SUCCESS) code = clFinish(rt->queue);
-    if (code != CL_SUCCESS) return error_set_opencl(err, code, "clEnqueueNDRangeKernel");
-    runtime_count_warmed(rt);
-    return CLCONV_SUCCESS;
+    return code == CL_SUCCESS ? CLCONV_SUCCESS : error_set_opencl(err, code, "clEnqueueNDRangeKernel");
 }
 
 /* The drivers' limits for this kernel, which they do not all check themselves. */
@@ -66,15 +65,18 @@ static clconv_status build_kernel(clconv_plan *plan, const step *s, size_t *inde
     for (*index = 0; *index < plan->kernel_count; ++*index)
         if (same_kernel(plan->kernels[*index].made_for, s)) return CLCONV_SUCCESS;
     runtime *rt = &plan->context->rt;
-    bool first_use;
+    kernel_record *cold = NULL;
     plan_kernel *k = &plan->kernels[plan->kernel_count];
-    clconv_status status = runtime_get_kernel(rt, s->launch.source, s->launch.kernel, s->launch.options,
-                                              &k->kernel, &first_use, err);
+    clconv_status status =
+        program_get_kernel(rt, s->launch.source, s->launch.kernel, s->launch.options, &k->kernel, &cold, err);
     if (status != CLCONV_SUCCESS) return status;
     k->made_for = s;
     plan->kernel_count++;
     status = check_limits(rt, s, k->kernel, err);
-    return status == CLCONV_SUCCESS && first_use ? warm_kernel(rt, s, k->kernel, err) : status;
+    if (status != CLCONV_SUCCESS || cold == NULL) return status;
+    status = warm_kernel(rt, s, k->kernel, err);
+    if (status == CLCONV_SUCCESS) program_set_warm(rt, cold);
+    return status;
 }
 
 static bool same_product(const gemm_call *a, const gemm_call *b)
