@@ -152,7 +152,7 @@ typedef enum clconv_message_level {
 } clconv_message_level;
 
 /* `text` is one or more lines without a final newline, valid during the call, which may come from any thread
- * that uses the context. */
+ * that uses the context, one call at a time. */
 typedef void (*clconv_message_callback)(void *user, clconv_message_level level, const char *text);
 
 typedef struct clconv_context_options {

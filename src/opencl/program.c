@@ -14,12 +14,25 @@ struct kernel_record {
     kernel_record *next;
 };
 
+/* The runtime's lock guards the list and the records; `building` is held by the thread that builds the program,
+ * and guards that. Whoever takes both takes `building` first. */
 struct program_entry {
     char *key;              /* source and options */
-    cl_program program;     /* NULL until it is built */
     kernel_record *kernels; /* those that have been asked for */
     program_entry *next;
+    lock *building;
+    cl_program program;   /* NULL until it is built */
+    int64_t failures;     /* builds that failed; changed under both locks */
+    clconv_error failure; /* of the last of them */
 };
+
+/* An entry as a caller finds it. */
+typedef struct program_request {
+    program_entry *entry;
+    kernel_record *record;
+    int64_t failures;
+    bool is_warm;
+} program_request;
 
 static void entry_release(program_entry *entry)
 {
@@ -30,6 +43,7 @@ static void entry_release(program_entry *entry)
         entry->kernels = next;
     }
     if (entry->program != NULL && runtime_is_usable()) clReleaseProgram(entry->program);
+    lock_release(entry->building);
     free(entry->key);
     free(entry);
 }
@@ -108,6 +122,22 @@ static void tell_build(const runtime *rt, const char *source, const char *option
     text_release(&line);
 }
 
+/* Takes over the key; NULL if memory is out. */
+static program_entry *add_entry(runtime *rt, char *key)
+{
+    program_entry *entry = calloc(1, sizeof *entry);
+    lock *building = lock_create();
+    if (entry == NULL || building == NULL) {
+        lock_release(building);
+        free(entry);
+        free(key);
+        return NULL;
+    }
+    *entry = (program_entry){.key = key, .building = building, .next = rt->programs};
+    rt->programs = entry;
+    return entry;
+}
+
 /* NULL if memory is out. */
 static program_entry *find_or_add_entry(runtime *rt, const char *source, const char *options)
 {
@@ -116,12 +146,7 @@ static program_entry *find_or_add_entry(runtime *rt, const char *source, const c
     program_entry *entry = key.failed ? NULL : rt->programs;
     while (entry != NULL && strcmp(entry->key, key.data) != 0)
         entry = entry->next;
-    if (entry == NULL && !key.failed) entry = calloc(1, sizeof *entry);
-    if (entry != NULL && entry->key == NULL) {
-        *entry = (program_entry){.key = key.data, .next = rt->programs};
-        rt->programs = entry;
-        key = (text){0};
-    }
+    if (entry == NULL && !key.failed) return add_entry(rt, key.data);
     text_release(&key);
     return entry;
 }
@@ -145,46 +170,72 @@ static kernel_record *find_or_add_record(program_entry *entry, const char *name)
     return record;
 }
 
-/* An entry whose program did not build stays without one, and is tried again when it is next asked for. */
-static clconv_status build_once(runtime *rt, program_entry *entry, const char *source, const char *options,
-                                clconv_error *err)
+/* False if memory is out. */
+static bool find_or_add(runtime *rt, const char *source, const char *name, const char *options,
+                        program_request *request)
 {
-    if (entry->program != NULL) {
-        rt->counters.programs_reused++;
-        return CLCONV_SUCCESS;
+    *request = (program_request){NULL};
+    lock_acquire(rt->guard);
+    request->entry = find_or_add_entry(rt, source, options);
+    if (request->entry != NULL) request->record = find_or_add_record(request->entry, name);
+    if (request->record != NULL) {
+        request->failures = request->entry->failures;
+        request->is_warm = request->record->is_warm;
     }
+    lock_leave(rt->guard);
+    return request->record != NULL;
+}
+
+static clconv_status build_entry(runtime *rt, program_entry *entry, const char *source, const char *options)
+{
     double started = clock_seconds();
-    clconv_status status = build(rt, source, options, &entry->program, err);
-    if (status != CLCONV_SUCCESS) return status;
-    tell_build(rt, source, options, clock_seconds() - started);
-    rt->counters.programs_built++;
-    return CLCONV_SUCCESS;
+    clconv_status status = build(rt, source, options, &entry->program, &entry->failure);
+    if (status == CLCONV_SUCCESS) tell_build(rt, source, options, clock_seconds() - started);
+    lock_acquire(rt->guard);
+    if (status == CLCONV_SUCCESS)
+        rt->counters.programs_built++;
+    else
+        entry->failures++;
+    lock_leave(rt->guard);
+    return status;
+}
+
+/* Of those that ask while the program is built, all get what comes of it. A failure is not kept: who asks later
+ * tries again. */
+static clconv_status build_once(runtime *rt, const program_request *request, const char *source,
+                                const char *options, clconv_error *err)
+{
+    program_entry *entry = request->entry;
+    clconv_status status = CLCONV_SUCCESS;
+    lock_acquire(entry->building);
+    if (entry->program != NULL) {
+        lock_acquire(rt->guard);
+        rt->counters.programs_reused++;
+        lock_leave(rt->guard);
+    } else if (entry->failures > request->failures) {
+        status = entry->failure.status;
+    } else {
+        status = build_entry(rt, entry, source, options);
+    }
+    if (status != CLCONV_SUCCESS && err != NULL) *err = entry->failure;
+    lock_leave(entry->building);
+    return status;
 }
 
 clconv_status program_get_kernel(runtime *rt, const char *source, const char *name, const char *options,
                                  cl_kernel *kernel, kernel_record **cold, clconv_error *err)
 {
-    lock_acquire(rt->guard);
-    program_entry *entry = find_or_add_entry(rt, source, options);
-    kernel_record *record = entry != NULL ? find_or_add_record(entry, name) : NULL;
-    clconv_status status = CLCONV_SUCCESS;
-    if (record == NULL) {
-        status = error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the program cl/%s", source);
-        goto done;
-    }
-    status = build_once(rt, entry, source, options, err);
-    if (status != CLCONV_SUCCESS) goto done;
+    program_request request;
+    if (!find_or_add(rt, source, name, options, &request))
+        return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the program cl/%s", source);
+    clconv_status status = build_once(rt, &request, source, options, err);
+    if (status != CLCONV_SUCCESS) return status;
     cl_int code = CL_SUCCESS;
-    cl_kernel made = clCreateKernel(entry->program, name, &code);
-    if (code != CL_SUCCESS) {
-        status = error_set_opencl(err, code, "clCreateKernel");
-        goto done;
-    }
+    cl_kernel made = clCreateKernel(request.entry->program, name, &code);
+    if (code != CL_SUCCESS) return error_set_opencl(err, code, "clCreateKernel");
     *kernel = made;
-    *cold = record->is_warm ? NULL : record;
-done:
-    lock_leave(rt->guard);
-    return status;
+    *cold = request.is_warm ? NULL : request.record;
+    return CLCONV_SUCCESS;
 }
 
 void program_set_warm(runtime *rt, kernel_record *cold)

@@ -1,5 +1,6 @@
 /* Programs of one runtime: built from cl/ with options, kept until the runtime is released. A program is its
- * source and its options: it is built once, and all of its kernels are created from it. Thread-safe. */
+ * source and its options: it is built once, and all of its kernels are created from it. Thread-safe: who asks for
+ * a program that another thread builds waits for it, and for no other. */
 #ifndef CLCONV_OPENCL_PROGRAM_H
 #define CLCONV_OPENCL_PROGRAM_H
 

@@ -4,7 +4,7 @@
 #define _XOPEN_SOURCE 700
 #include "harness.h"
 #include "job.h"
-#include "plan/plan.h"
+#include "programs.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -182,38 +182,6 @@ static void test_slopes(void)
     test_device_close(&device);
 }
 
-/* Texts, each once. */
-typedef struct text_set {
-    char *texts[64];
-    size_t count;
-} text_set;
-
-static void add_text(text_set *set, const char *source, const char *kernel, const char *options)
-{
-    char key[STEP_OPTIONS + 256];
-    snprintf(key, sizeof key, "%s %s %s", source, kernel, options);
-    for (size_t i = 0; i < set->count; i++)
-        if (strcmp(set->texts[i], key) == 0) return;
-    CU_ASSERT_FATAL(set->count < sizeof set->texts / sizeof set->texts[0]);
-    set->texts[set->count++] = strdup(key);
-}
-
-static void release_texts(text_set *set)
-{
-    for (size_t i = 0; i < set->count; i++)
-        free(set->texts[i]);
-}
-
-static void add_steps(text_set *programs, text_set *kernels, const step *steps, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const kernel_launch *l = &steps[i].launch;
-        if (steps[i].kind != STEP_KERNEL) continue;
-        add_text(programs, l->source, "", l->options);
-        add_text(kernels, l->source, l->kernel, l->options);
-    }
-}
-
 /* A program is its source and options: it is built once, however many of its kernels the plans use. */
 static void test_shared_programs(void)
 {
@@ -238,16 +206,15 @@ static void test_shared_programs(void)
         CU_ASSERT_EQUAL_FATAL(test_plan_create_op(&device, plans[i].op, &problem, plans[i].algorithm, false,
                                                   false, CLCONV_WORKSPACE_UNLIMITED, &p, NULL),
                               CLCONV_SUCCESS);
-        add_steps(&programs, &kernels, p.plan->recipe.pack, p.plan->recipe.pack_count);
-        add_steps(&programs, &kernels, p.plan->recipe.run, p.plan->recipe.run_count);
+        programs_add(p.plan, &programs, &kernels);
         test_plan_release(&p);
         clconv_context_counters(device.context, &counters);
         CU_ASSERT_EQUAL(counters.programs_built, (int64_t)programs.count);
         CU_ASSERT_EQUAL(counters.kernels_warmed, (int64_t)kernels.count);
     }
     CU_ASSERT(programs.count < kernels.count);
-    release_texts(&programs);
-    release_texts(&kernels);
+    text_set_release(&programs);
+    text_set_release(&kernels);
     test_device_close(&device);
 }
 
