@@ -79,9 +79,11 @@ static clconv_status report_build_failure(const runtime *rt, cl_program program,
     if (log != NULL) runtime_message(rt, CLCONV_MESSAGE_WARNING, log);
     char fault[POCL_FAULT_SIZE] = "";
     if (pocl_is_platform(rt->info.platform_name)) pocl_cache_fault(fault);
-    clconv_status status = error_set(err, CLCONV_BUILD_FAILED, "cl/%s did not build (%s): %s%s%s", source,
-                                     error_opencl_name(code), fault, fault[0] != '\0' ? "; " : "",
-                                     log != NULL ? first_error_line(log) : "no log");
+    /* Without a cache nothing builds, whatever its source. */
+    clconv_status status =
+        error_set(err, fault[0] != '\0' ? CLCONV_FILE_FAILED : CLCONV_BUILD_FAILED,
+                  "cl/%s did not build (%s): %s%s%s", source, error_opencl_name(code), fault,
+                  fault[0] != '\0' ? "; " : "", log != NULL ? first_error_line(log) : "no log");
     if (err != NULL) err->opencl_code = code;
     free(log);
     return status;

@@ -16,6 +16,19 @@ static bool same_kernel(const step *a, const step *b)
            strcmp(a->launch.options, b->launch.options) == 0;
 }
 
+/* At a launch that code is of the kernel, not of memory that is out: it needs more registers or local memory than
+ * there are for its work-groups. */
+static clconv_status refuse_launch(const step *s, cl_int code, clconv_error *err)
+{
+    const size_t *local = s->launch.local;
+    clconv_status status =
+        error_set(err, CLCONV_UNSUPPORTED,
+                  "kernel %s cannot be run on this device with work-groups of %zu x %zu x %zu: %s",
+                  s->launch.kernel, local[0], local[1], local[2], error_opencl_name(code));
+    if (err != NULL) err->opencl_code = code;
+    return status;
+}
+
 /* Runs a kernel with zero for every scalar, which does nothing, at the local size that the plan uses: PoCL
  * compiles a kernel for each local size when it is first enqueued. */
 static clconv_status warm_kernel(const runtime *rt, const step *s, cl_kernel kernel, clconv_error *err)
@@ -32,6 +45,7 @@ static clconv_status warm_kernel(const runtime *rt, const step *s, cl_kernel ker
     if (code != CL_SUCCESS) return error_set_opencl(err, code, "clSetKernelArg");
     code =
         clEnqueueNDRangeKernel(rt->queue, kernel, 3, NULL, s->launch.local, s->launch.local, 0, NULL, NULL);
+    if (code == CL_OUT_OF_RESOURCES) return refuse_launch(s, code, err);
     if (code == CL_SUCCESS) code = clFinish(rt->queue);
     return code == CL_SUCCESS ? CLCONV_SUCCESS : error_set_opencl(err, code, "clEnqueueNDRangeKernel");
 }
@@ -134,6 +148,37 @@ static clconv_status build_steps(clconv_plan *plan, const step *steps, size_t co
         if (steps[i].kind == STEP_GEMM) status = warm_if_new(plan, i, err);
     }
     return status;
+}
+
+/* OpenCL's codes for kernels that a driver does not take. */
+static bool is_of_kernels(cl_int code)
+{
+    switch (code) {
+    case CL_BUILD_PROGRAM_FAILURE:
+    case CL_INVALID_PROGRAM_EXECUTABLE:
+    case CL_INVALID_KERNEL_NAME:
+    case CL_INVALID_KERNEL_DEFINITION:
+    case CL_INVALID_WORK_GROUP_SIZE:
+    case CL_INVALID_WORK_ITEM_SIZE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool build_failure_is_of_kernels(const clconv_error *failure)
+{
+    cl_int code = failure->opencl_code;
+    switch (failure->status) {
+    case CLCONV_UNSUPPORTED:
+        return true;
+    case CLCONV_BUILD_FAILED:
+        return code != CL_OUT_OF_HOST_MEMORY && code != CL_DEVICE_NOT_AVAILABLE;
+    case CLCONV_OPENCL_FAILED:
+        return is_of_kernels(code) || code == CL_SUCCESS; /* CLBlast's own codes */
+    default:
+        return false;
+    }
 }
 
 clconv_status plan_build(clconv_plan *plan, clconv_error *err)

@@ -11,14 +11,19 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static void add_text(text_set *set, const char *source, const char *kernel, const char *options)
+void text_set_add(text_set *set, const char *text)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (strcmp(set->texts[i], text) == 0) return;
+    CU_ASSERT_FATAL(set->count < sizeof set->texts / sizeof set->texts[0]);
+    set->texts[set->count++] = strdup(text);
+}
+
+static void add_step(text_set *set, const char *source, const char *kernel, const char *options)
 {
     char key[STEP_OPTIONS + 256];
     snprintf(key, sizeof key, "%s %s %s", source, kernel, options);
-    for (size_t i = 0; i < set->count; i++)
-        if (strcmp(set->texts[i], key) == 0) return;
-    CU_ASSERT_FATAL(set->count < sizeof set->texts / sizeof set->texts[0]);
-    set->texts[set->count++] = strdup(key);
+    text_set_add(set, key);
 }
 
 static void add_steps(const step *steps, size_t count, text_set *programs, text_set *kernels)
@@ -26,8 +31,8 @@ static void add_steps(const step *steps, size_t count, text_set *programs, text_
     for (size_t i = 0; i < count; i++) {
         const kernel_launch *l = &steps[i].launch;
         if (steps[i].kind != STEP_KERNEL) continue;
-        add_text(programs, l->source, "", l->options);
-        add_text(kernels, l->source, l->kernel, l->options);
+        add_step(programs, l->source, "", l->options);
+        add_step(kernels, l->source, l->kernel, l->options);
     }
 }
 

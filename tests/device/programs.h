@@ -11,9 +11,11 @@ typedef struct text_set {
     size_t count;
 } text_set;
 
+void text_set_add(text_set *set, const char *text);
+void text_set_release(text_set *set);
+
 /* Adds the programs (source and options) and the kernels of the plan's steps. */
 void programs_add(const clconv_plan *plan, text_set *programs, text_set *kernels);
-void text_set_release(text_set *set);
 
 /* Makes CLCONV_KERNEL_DIR a folder with the sources of cl/, `name` among them with `content` instead of its own.
  * No other thread may be running. */
