@@ -44,8 +44,9 @@ static clconv_status try_algorithm(const request *q, const algorithm *a, const c
         epilogue_append_unless_fused(&c->recipe, q->problem, q->geometry, q->traits);
     if (why->length == 0 && !a->is_definition)
         gradient_append_definition(&c->recipe, q->problem, q->geometry, q->op, q->packed_weights, q->traits);
-    if (c->recipe.failed || why->failed)
-        return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the steps of %s", a->name);
+    status = recipe_check(&c->recipe, a->name, err);
+    if (status != CLCONV_SUCCESS) return status;
+    if (why->failed) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the steps of %s", a->name);
     if (why->length > 0) return CLCONV_SUCCESS;
     c->workspace = total_workspace(&c->recipe, q->packed_weights);
     if (c->workspace > q->workspace_limit)

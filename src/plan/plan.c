@@ -58,8 +58,7 @@ static clconv_status complete(clconv_plan *plan, int64_t batch, clconv_error *er
         if (status != CLCONV_SUCCESS) return status;
         append_zeros(plan);
     }
-    return plan->recipe.failed ? error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a plan")
-                               : CLCONV_SUCCESS;
+    return recipe_check(&plan->recipe, plan->algorithm->name, err);
 }
 
 /* What a candidate has made of the plan. */
