@@ -2,7 +2,7 @@
 #include "base/arith.h"
 #include "base/error.h"
 #include "opencl/program.h"
-#include "plan/plan.h"
+#include "plan/arguments.h"
 #include "steps/gemm.h"
 
 #include <stdlib.h>
@@ -33,17 +33,9 @@ static clconv_status refuse_launch(const step *s, cl_int code, clconv_error *err
  * compiles a kernel for each local size when it is first enqueued. */
 static clconv_status warm_kernel(const runtime *rt, const step *s, cl_kernel kernel, clconv_error *err)
 {
-    cl_uint index = 0;
-    cl_int code = CL_SUCCESS;
-    const cl_long zero = 0;
-    for (int i = 0; i < s->buffer_count && code == CL_SUCCESS; i++) {
-        code = clSetKernelArg(kernel, index++, sizeof(cl_mem), NULL);
-        if (code == CL_SUCCESS) code = clSetKernelArg(kernel, index++, sizeof zero, &zero);
-    }
-    for (int i = 0; i < s->launch.scalar_count && code == CL_SUCCESS; i++)
-        code = clSetKernelArg(kernel, index++, sizeof zero, &zero);
-    if (code != CL_SUCCESS) return error_set_opencl(err, code, "clSetKernelArg");
-    code =
+    clconv_status status = arguments_set(s, NULL, kernel, err);
+    if (status != CLCONV_SUCCESS) return status;
+    cl_int code =
         clEnqueueNDRangeKernel(rt->queue, kernel, 3, NULL, s->launch.local, s->launch.local, 0, NULL, NULL);
     if (code == CL_OUT_OF_RESOURCES) return refuse_launch(s, code, err);
     if (code == CL_SUCCESS) code = clFinish(rt->queue);
