@@ -152,7 +152,7 @@ typedef enum clconv_message_level {
 } clconv_message_level;
 
 /* `text` is one or more lines without a final newline, valid during the call, which may come from any thread
- * that uses the context. */
+ * that uses the context, one call at a time. */
 typedef void (*clconv_message_callback)(void *user, clconv_message_level level, const char *text);
 
 typedef struct clconv_context_options {
@@ -337,7 +337,8 @@ typedef struct clconv_plan_options {
 CLCONV_API void clconv_plan_options_init(clconv_plan_options *options);
 
 /* May be slow and may fail: builds programs and warms kernels. `options` may be NULL. The context must
- * outlive the plan. Strings of the options are not needed after the call. */
+ * outlive the plan. Strings of the options are not needed after the call. If no algorithm is named, one whose
+ * kernels the device does not take is rejected, see clconv_plan_get_candidate(), and the next best is built. */
 CLCONV_API clconv_status clconv_plan_create(clconv_context *context, clconv_op op,
                                             const clconv_problem *problem, const clconv_plan_options *options,
                                             clconv_plan **plan, clconv_error *err);

@@ -30,10 +30,12 @@ bool planner_choose(const planner_device *device, clconv_op op, const clconv_pro
                           .op = op,
                           .problem = *problem,
                           .packed_weights = op != CLCONV_BACKWARD_WEIGHT && op != CLCONV_BACKWARD_BIAS};
-    bool is_chosen = geometry_compute(problem, &plan->geometry, NULL) == CLCONV_SUCCESS &&
-                     plan_choose(plan, &options, NULL) == CLCONV_SUCCESS;
+    bool is_considered = geometry_compute(problem, &plan->geometry, NULL) == CLCONV_SUCCESS &&
+                         plan_consider(plan, &options, NULL) == CLCONV_SUCCESS;
+    const candidate *best = is_considered ? plan_cheapest(plan, &options) : NULL;
+    if (best != NULL) plan->algorithm = best->algorithm;
     plan->context = NULL;
-    return is_chosen;
+    return best != NULL;
 }
 
 void planner_release(clconv_plan *plan)
@@ -41,8 +43,6 @@ void planner_release(clconv_plan *plan)
     for (size_t i = 0; i < plan->candidate_count; i++)
         free(plan->candidates[i].rejection);
     free(plan->candidates);
-    free(plan->parameters_text);
-    recipe_release(&plan->recipe);
     *plan = (clconv_plan){0};
 }
 

@@ -12,8 +12,8 @@ typedef struct planner_device {
     int vector_bits;
 } planner_device;
 
-/* Fills what choosing fills of a plan with weights that are packed beforehand; false if nothing can do the problem. Release
- * it in any case. */
+/* Fills the candidates of a plan with weights that are packed beforehand, and its algorithm, the cheapest; false if nothing
+ * can do the problem. Release it in any case. */
 bool planner_choose(const planner_device *device, clconv_op op, const clconv_problem *problem,
                     clconv_plan *plan);
 void planner_release(clconv_plan *plan);

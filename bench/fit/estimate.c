@@ -63,38 +63,25 @@ static bool find_op(const char *name, clconv_op *op)
     return false;
 }
 
-/* Releases what choosing has filled. */
-static void release(clconv_plan *plan)
-{
-    for (size_t i = 0; i < plan->candidate_count; i++)
-        free(plan->candidates[i].rejection);
-    free(plan->candidates);
-    free(plan->parameters_text);
-    recipe_release(&plan->recipe);
-}
-
-static bool choose(clconv_context *context, const layer *l, clconv_plan *plan)
-{
-    clconv_plan_options options;
-    *plan = (clconv_plan){.context = context,
-                          .op = l->op,
-                          .problem = l->problem,
-                          .packed_weights = l->op != CLCONV_BACKWARD_WEIGHT && l->op != CLCONV_BACKWARD_BIAS};
-    clconv_plan_options_init(&options);
-    return geometry_compute(&l->problem, &plan->geometry, NULL) == CLCONV_SUCCESS &&
-           plan_choose(plan, &options, NULL) == CLCONV_SUCCESS;
-}
-
 static void print_choice(clconv_context *context, const layer *l)
 {
-    clconv_plan plan;
-    bool is_planned = choose(context, l, &plan);
-    printf("%s", is_planned ? plan.algorithm->name : "none");
-    for (size_t i = 0; i < plan.candidate_count; i++)
-        if (plan.candidates[i].rejection == NULL)
-            printf(" %s=%.9g", plan.candidates[i].algorithm->name, plan.candidates[i].seconds);
+    clconv_plan plan = {.context = context,
+                        .op = l->op,
+                        .problem = l->problem,
+                        .packed_weights = l->op != CLCONV_BACKWARD_WEIGHT && l->op != CLCONV_BACKWARD_BIAS};
+    clconv_plan_options options;
+    clconv_plan_options_init(&options);
+    bool is_considered = geometry_compute(&l->problem, &plan.geometry, NULL) == CLCONV_SUCCESS &&
+                         plan_consider(&plan, &options, NULL) == CLCONV_SUCCESS;
+    const candidate *best = is_considered ? plan_cheapest(&plan, &options) : NULL;
+    printf("%s", best != NULL ? best->algorithm->name : "none");
+    for (size_t i = 0; i < plan.candidate_count; i++) {
+        const candidate *c = &plan.candidates[i];
+        if (c->rejection == NULL) printf(" %s=%.9g", c->algorithm->name, c->seconds);
+        free(c->rejection);
+    }
     printf("\n");
-    release(&plan);
+    free(plan.candidates);
 }
 
 typedef struct member {

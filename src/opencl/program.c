@@ -8,19 +8,42 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct program_entry {
-    char *key; /* source, kernel and options */
-    char *kernel_name;
-    cl_program program;
-    bool used;
-    program_entry *next;
+struct kernel_record {
+    char *name;
+    bool is_warm;
+    kernel_record *next;
 };
+
+/* The runtime's lock guards the list and the records; `building` is held by the thread that builds the program,
+ * and guards that. Whoever takes both takes `building` first. */
+struct program_entry {
+    char *key;              /* source and options */
+    kernel_record *kernels; /* those that have been asked for */
+    program_entry *next;
+    lock *building;
+    cl_program program;   /* NULL until it is built */
+    int64_t failures;     /* builds that failed; changed under both locks */
+    clconv_error failure; /* of the last of them */
+};
+
+/* An entry as a caller finds it. */
+typedef struct program_request {
+    program_entry *entry;
+    kernel_record *record;
+    int64_t failures;
+    bool is_warm;
+} program_request;
 
 static void entry_release(program_entry *entry)
 {
-    if (entry == NULL) return;
+    while (entry->kernels != NULL) {
+        kernel_record *next = entry->kernels->next;
+        free(entry->kernels->name);
+        free(entry->kernels);
+        entry->kernels = next;
+    }
     if (entry->program != NULL && runtime_is_usable()) clReleaseProgram(entry->program);
-    free(entry->kernel_name);
+    lock_release(entry->building);
     free(entry->key);
     free(entry);
 }
@@ -56,97 +79,171 @@ static clconv_status report_build_failure(const runtime *rt, cl_program program,
     if (log != NULL) runtime_message(rt, CLCONV_MESSAGE_WARNING, log);
     char fault[POCL_FAULT_SIZE] = "";
     if (pocl_is_platform(rt->info.platform_name)) pocl_cache_fault(fault);
-    clconv_status status = error_set(err, CLCONV_BUILD_FAILED, "cl/%s did not build (%s): %s%s%s", source,
-                                     error_opencl_name(code), fault, fault[0] != '\0' ? "; " : "",
-                                     log != NULL ? first_error_line(log) : "no log");
+    /* Without a cache nothing builds, whatever its source. */
+    clconv_status status =
+        error_set(err, fault[0] != '\0' ? CLCONV_FILE_FAILED : CLCONV_BUILD_FAILED,
+                  "cl/%s did not build (%s): %s%s%s", source, error_opencl_name(code), fault,
+                  fault[0] != '\0' ? "; " : "", log != NULL ? first_error_line(log) : "no log");
     if (err != NULL) err->opencl_code = code;
     free(log);
     return status;
 }
 
-static clconv_status build(runtime *rt, const char *source, const char *options, cl_program *program,
+static clconv_status build(const runtime *rt, const char *source, const char *options, cl_program *program,
                            clconv_error *err)
 {
     text code = {0};
+    cl_program made = NULL;
     clconv_status status = source_expand(source, &code, err);
     if (status != CLCONV_SUCCESS) goto done;
     cl_int result = CL_SUCCESS;
     const char *strings[] = {code.data};
-    *program = clCreateProgramWithSource(rt->context, 1, strings, &code.length, &result);
+    made = clCreateProgramWithSource(rt->context, 1, strings, &code.length, &result);
     if (result != CL_SUCCESS) {
         status = error_set_opencl(err, result, "clCreateProgramWithSource");
         goto done;
     }
-    result = clBuildProgram(*program, 1, &rt->device, options, NULL, NULL);
-    if (result != CL_SUCCESS) status = report_build_failure(rt, *program, result, source, err);
+    result = clBuildProgram(made, 1, &rt->device, options, NULL, NULL);
+    if (result != CL_SUCCESS) {
+        status = report_build_failure(rt, made, result, source, err);
+        goto done;
+    }
+    *program = made;
+    made = NULL;
 done:
+    if (made != NULL) clReleaseProgram(made);
     text_release(&code);
     return status;
 }
 
-static clconv_status entry_build(runtime *rt, const char *source, const char *kernel_name,
-                                 const char *options, text *key, program_entry **entry, clconv_error *err)
-{
-    program_entry *made = calloc(1, sizeof *made);
-    text name = {0};
-    text_append(&name, "%s", kernel_name);
-    clconv_status status = CLCONV_SUCCESS;
-    if (made == NULL || name.failed) {
-        text_release(&name);
-        status = error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the program cl/%s", source);
-        goto done;
-    }
-    made->kernel_name = name.data;
-    status = build(rt, source, options, &made->program, err);
-    if (status != CLCONV_SUCCESS) goto done;
-    made->key = key->data;
-    *key = (text){0};
-    made->next = rt->programs;
-    rt->programs = made;
-    *entry = made;
-    made = NULL;
-    rt->counters.programs_built++;
-done:
-    entry_release(made);
-    return status;
-}
-
-static void tell_build(const runtime *rt, const char *kernel_name, const char *options, double seconds)
+static void tell_build(const runtime *rt, const char *source, const char *options, double seconds)
 {
     text line = {0};
-    text_append(&line, "built %s %s in %.0f ms", kernel_name, options, 1e3 * seconds);
+    text_append(&line, "built cl/%s %s in %.0f ms", source, options, 1e3 * seconds);
     if (!line.failed) runtime_message(rt, CLCONV_MESSAGE_VERBOSE, line.data);
     text_release(&line);
 }
 
-clconv_status program_find_or_build(runtime *rt, const char *source, const char *kernel_name,
-                                    const char *options, program_entry **entry, clconv_error *err)
+/* Takes over the key; NULL if memory is out. */
+static program_entry *add_entry(runtime *rt, char *key)
+{
+    program_entry *entry = calloc(1, sizeof *entry);
+    lock *building = lock_create();
+    if (entry == NULL || building == NULL) {
+        lock_release(building);
+        free(entry);
+        free(key);
+        return NULL;
+    }
+    *entry = (program_entry){.key = key, .building = building, .next = rt->programs};
+    rt->programs = entry;
+    return entry;
+}
+
+/* NULL if memory is out. */
+static program_entry *find_or_add_entry(runtime *rt, const char *source, const char *options)
 {
     text key = {0};
-    text_append(&key, "%s|%s|%s", source, kernel_name, options);
-    if (key.failed) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the program cl/%s", source);
-    for (program_entry *e = rt->programs; e != NULL; e = e->next) {
-        if (strcmp(e->key, key.data) != 0) continue;
-        text_release(&key);
-        rt->counters.programs_reused++;
-        *entry = e;
-        return CLCONV_SUCCESS;
-    }
-    double started = clock_seconds();
-    clconv_status status = entry_build(rt, source, kernel_name, options, &key, entry, err);
-    if (status == CLCONV_SUCCESS) tell_build(rt, kernel_name, options, clock_seconds() - started);
+    text_append(&key, "%s|%s", source, options);
+    program_entry *entry = key.failed ? NULL : rt->programs;
+    while (entry != NULL && strcmp(entry->key, key.data) != 0)
+        entry = entry->next;
+    if (entry == NULL && !key.failed) return add_entry(rt, key.data);
     text_release(&key);
+    return entry;
+}
+
+/* NULL if memory is out. */
+static kernel_record *find_or_add_record(program_entry *entry, const char *name)
+{
+    kernel_record *record = entry->kernels;
+    while (record != NULL && strcmp(record->name, name) != 0)
+        record = record->next;
+    if (record != NULL) return record;
+    text copy = {0};
+    text_append(&copy, "%s", name);
+    record = copy.failed ? NULL : calloc(1, sizeof *record);
+    if (record == NULL) {
+        text_release(&copy);
+        return NULL;
+    }
+    *record = (kernel_record){.name = copy.data, .next = entry->kernels};
+    entry->kernels = record;
+    return record;
+}
+
+/* False if memory is out. */
+static bool find_or_add(runtime *rt, const char *source, const char *name, const char *options,
+                        program_request *request)
+{
+    *request = (program_request){NULL};
+    lock_acquire(rt->guard);
+    request->entry = find_or_add_entry(rt, source, options);
+    if (request->entry != NULL) request->record = find_or_add_record(request->entry, name);
+    if (request->record != NULL) {
+        request->failures = request->entry->failures;
+        request->is_warm = request->record->is_warm;
+    }
+    lock_leave(rt->guard);
+    return request->record != NULL;
+}
+
+static clconv_status build_entry(runtime *rt, program_entry *entry, const char *source, const char *options)
+{
+    double started = clock_seconds();
+    clconv_status status = build(rt, source, options, &entry->program, &entry->failure);
+    if (status == CLCONV_SUCCESS) tell_build(rt, source, options, clock_seconds() - started);
+    lock_acquire(rt->guard);
+    if (status == CLCONV_SUCCESS)
+        rt->counters.programs_built++;
+    else
+        entry->failures++;
+    lock_leave(rt->guard);
     return status;
 }
 
-clconv_status program_create_kernel(program_entry *entry, cl_kernel *kernel, bool *first_use,
-                                    clconv_error *err)
+/* Of those that ask while the program is built, all get what comes of it. A failure is not kept: who asks later
+ * tries again. */
+static clconv_status build_once(runtime *rt, const program_request *request, const char *source,
+                                const char *options, clconv_error *err)
 {
+    program_entry *entry = request->entry;
+    clconv_status status = CLCONV_SUCCESS;
+    lock_acquire(entry->building);
+    if (entry->program != NULL) {
+        lock_acquire(rt->guard);
+        rt->counters.programs_reused++;
+        lock_leave(rt->guard);
+    } else if (entry->failures > request->failures) {
+        status = entry->failure.status;
+    } else {
+        status = build_entry(rt, entry, source, options);
+    }
+    if (status != CLCONV_SUCCESS && err != NULL) *err = entry->failure;
+    lock_leave(entry->building);
+    return status;
+}
+
+clconv_status program_get_kernel(runtime *rt, const char *source, const char *name, const char *options,
+                                 cl_kernel *kernel, kernel_record **cold, clconv_error *err)
+{
+    program_request request;
+    if (!find_or_add(rt, source, name, options, &request))
+        return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the program cl/%s", source);
+    clconv_status status = build_once(rt, &request, source, options, err);
+    if (status != CLCONV_SUCCESS) return status;
     cl_int code = CL_SUCCESS;
-    cl_kernel made = clCreateKernel(entry->program, entry->kernel_name, &code);
+    cl_kernel made = clCreateKernel(request.entry->program, name, &code);
     if (code != CL_SUCCESS) return error_set_opencl(err, code, "clCreateKernel");
     *kernel = made;
-    *first_use = !entry->used;
-    entry->used = true;
+    *cold = request.is_warm ? NULL : request.record;
     return CLCONV_SUCCESS;
+}
+
+void program_set_warm(runtime *rt, kernel_record *cold)
+{
+    lock_acquire(rt->guard);
+    if (!cold->is_warm) rt->counters.kernels_warmed++;
+    cold->is_warm = true;
+    lock_leave(rt->guard);
 }

@@ -22,8 +22,9 @@ clconv_status runtime_create(cl_context context, cl_device_id device, const clco
     clconv_status status = device_info_query_one(device, &made.info, err);
     if (status != CLCONV_SUCCESS) goto done;
     traits_derive(&made.info, &made.traits);
+    made.messages = lock_create();
     made.guard = lock_create();
-    if (made.guard == NULL) {
+    if (made.messages == NULL || made.guard == NULL) {
         status = error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a context");
         goto done;
     }
@@ -49,6 +50,7 @@ void runtime_release(runtime *rt)
     if (rt->queue != NULL && is_usable) clReleaseCommandQueue(rt->queue);
     if (rt->context != NULL && is_usable) clReleaseContext(rt->context);
     lock_release(rt->guard);
+    lock_release(rt->messages);
 }
 
 bool runtime_is_usable(void)
@@ -69,23 +71,7 @@ void runtime_message(const runtime *rt, clconv_message_level level, const char *
 {
     if (rt->options.message == NULL) return;
     if (level == CLCONV_MESSAGE_VERBOSE && !rt->options.verbose) return;
+    lock_acquire(rt->messages);
     rt->options.message(rt->options.message_user, level, text);
-}
-
-clconv_status runtime_get_kernel(runtime *rt, const char *source, const char *kernel_name,
-                                 const char *options, cl_kernel *kernel, bool *first_use, clconv_error *err)
-{
-    lock_acquire(rt->guard);
-    program_entry *entry = NULL;
-    clconv_status status = program_find_or_build(rt, source, kernel_name, options, &entry, err);
-    if (status == CLCONV_SUCCESS) status = program_create_kernel(entry, kernel, first_use, err);
-    lock_leave(rt->guard);
-    return status;
-}
-
-void runtime_count_warmed(runtime *rt)
-{
-    lock_acquire(rt->guard);
-    rt->counters.kernels_warmed++;
-    lock_leave(rt->guard);
+    lock_leave(rt->messages);
 }

@@ -17,7 +17,8 @@ typedef struct runtime {
     clconv_device_info info;
     device_traits traits;
     clconv_context_options options;
-    lock *guard; /* of everything below */
+    lock *messages; /* held during a call of the message callback */
+    lock *guard;    /* of everything below; for moments, never while a program is built */
     program_entry *programs;
     clconv_counters counters;
 } runtime;
@@ -33,14 +34,7 @@ bool runtime_is_usable(void);
 /* The same as an error. */
 clconv_status runtime_check_process(clconv_error *err);
 
-/* Sends a text to the message callback, if that is set and wants the level. */
+/* Sends a text to the message callback, if that is set and wants the level; one at a time. */
 void runtime_message(const runtime *rt, clconv_message_level level, const char *text);
-
-/* A kernel of the caller's own from cl/`source` built with `options`. *first_use tells that no caller of this
- * context has had it before: then it should be run once, empty. */
-clconv_status runtime_get_kernel(runtime *rt, const char *source, const char *kernel_name,
-                                 const char *options, cl_kernel *kernel, bool *first_use, clconv_error *err);
-
-void runtime_count_warmed(runtime *rt);
 
 #endif

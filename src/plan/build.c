@@ -1,7 +1,8 @@
 /* Building a plan's kernels, and warming what a driver would otherwise compile at the first run. */
 #include "base/arith.h"
 #include "base/error.h"
-#include "plan/plan.h"
+#include "opencl/program.h"
+#include "plan/arguments.h"
 #include "steps/gemm.h"
 
 #include <stdlib.h>
@@ -15,26 +16,30 @@ static bool same_kernel(const step *a, const step *b)
            strcmp(a->launch.options, b->launch.options) == 0;
 }
 
+/* At a launch that code is of the kernel, not of memory that is out: it needs more registers or local memory than
+ * there are for its work-groups. */
+static clconv_status refuse_launch(const step *s, cl_int code, clconv_error *err)
+{
+    const size_t *local = s->launch.local;
+    clconv_status status =
+        error_set(err, CLCONV_UNSUPPORTED,
+                  "kernel %s cannot be run on this device with work-groups of %zu x %zu x %zu: %s",
+                  s->launch.kernel, local[0], local[1], local[2], error_opencl_name(code));
+    if (err != NULL) err->opencl_code = code;
+    return status;
+}
+
 /* Runs a kernel with zero for every scalar, which does nothing, at the local size that the plan uses: PoCL
  * compiles a kernel for each local size when it is first enqueued. */
-static clconv_status warm_kernel(runtime *rt, const step *s, cl_kernel kernel, clconv_error *err)
+static clconv_status warm_kernel(const runtime *rt, const step *s, cl_kernel kernel, clconv_error *err)
 {
-    cl_uint index = 0;
-    cl_int code = CL_SUCCESS;
-    const cl_long zero = 0;
-    for (int i = 0; i < s->buffer_count && code == CL_SUCCESS; i++) {
-        code = clSetKernelArg(kernel, index++, sizeof(cl_mem), NULL);
-        if (code == CL_SUCCESS) code = clSetKernelArg(kernel, index++, sizeof zero, &zero);
-    }
-    for (int i = 0; i < s->launch.scalar_count && code == CL_SUCCESS; i++)
-        code = clSetKernelArg(kernel, index++, sizeof zero, &zero);
-    if (code != CL_SUCCESS) return error_set_opencl(err, code, "clSetKernelArg");
-    code =
+    clconv_status status = arguments_set(s, NULL, kernel, err);
+    if (status != CLCONV_SUCCESS) return status;
+    cl_int code =
         clEnqueueNDRangeKernel(rt->queue, kernel, 3, NULL, s->launch.local, s->launch.local, 0, NULL, NULL);
+    if (code == CL_OUT_OF_RESOURCES) return refuse_launch(s, code, err);
     if (code == CL_SUCCESS) code = clFinish(rt->queue);
-    if (code != CL_SUCCESS) return error_set_opencl(err, code, "clEnqueueNDRangeKernel");
-    runtime_count_warmed(rt);
-    return CLCONV_SUCCESS;
+    return code == CL_SUCCESS ? CLCONV_SUCCESS : error_set_opencl(err, code, "clEnqueueNDRangeKernel");
 }
 
 /* The drivers' limits for this kernel, which they do not all check themselves. */
@@ -66,15 +71,18 @@ static clconv_status build_kernel(clconv_plan *plan, const step *s, size_t *inde
     for (*index = 0; *index < plan->kernel_count; ++*index)
         if (same_kernel(plan->kernels[*index].made_for, s)) return CLCONV_SUCCESS;
     runtime *rt = &plan->context->rt;
-    bool first_use;
+    kernel_record *cold = NULL;
     plan_kernel *k = &plan->kernels[plan->kernel_count];
-    clconv_status status = runtime_get_kernel(rt, s->launch.source, s->launch.kernel, s->launch.options,
-                                              &k->kernel, &first_use, err);
+    clconv_status status =
+        program_get_kernel(rt, s->launch.source, s->launch.kernel, s->launch.options, &k->kernel, &cold, err);
     if (status != CLCONV_SUCCESS) return status;
     k->made_for = s;
     plan->kernel_count++;
     status = check_limits(rt, s, k->kernel, err);
-    return status == CLCONV_SUCCESS && first_use ? warm_kernel(rt, s, k->kernel, err) : status;
+    if (status != CLCONV_SUCCESS || cold == NULL) return status;
+    status = warm_kernel(rt, s, k->kernel, err);
+    if (status == CLCONV_SUCCESS) program_set_warm(rt, cold);
+    return status;
 }
 
 static bool same_product(const gemm_call *a, const gemm_call *b)
@@ -132,6 +140,37 @@ static clconv_status build_steps(clconv_plan *plan, const step *steps, size_t co
         if (steps[i].kind == STEP_GEMM) status = warm_if_new(plan, i, err);
     }
     return status;
+}
+
+/* OpenCL's codes for kernels that a driver does not take. */
+static bool is_of_kernels(cl_int code)
+{
+    switch (code) {
+    case CL_BUILD_PROGRAM_FAILURE:
+    case CL_INVALID_PROGRAM_EXECUTABLE:
+    case CL_INVALID_KERNEL_NAME:
+    case CL_INVALID_KERNEL_DEFINITION:
+    case CL_INVALID_WORK_GROUP_SIZE:
+    case CL_INVALID_WORK_ITEM_SIZE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool build_failure_is_of_kernels(const clconv_error *failure)
+{
+    cl_int code = failure->opencl_code;
+    switch (failure->status) {
+    case CLCONV_UNSUPPORTED:
+        return true;
+    case CLCONV_BUILD_FAILED:
+        return code != CL_OUT_OF_HOST_MEMORY && code != CL_DEVICE_NOT_AVAILABLE;
+    case CLCONV_OPENCL_FAILED:
+        return is_of_kernels(code) || code == CL_SUCCESS; /* CLBlast's own codes */
+    default:
+        return false;
+    }
 }
 
 clconv_status plan_build(clconv_plan *plan, clconv_error *err)

@@ -1,5 +1,5 @@
 /* Choosing an algorithm: every one in the registry emits its steps or a reason against; the cheapest is
- * taken. */
+ * taken, which emits them again. */
 #include "algorithms/registry.h"
 #include "base/arith.h"
 #include "base/error.h"
@@ -44,8 +44,9 @@ static clconv_status try_algorithm(const request *q, const algorithm *a, const c
         epilogue_append_unless_fused(&c->recipe, q->problem, q->geometry, q->traits);
     if (why->length == 0 && !a->is_definition)
         gradient_append_definition(&c->recipe, q->problem, q->geometry, q->op, q->packed_weights, q->traits);
-    if (c->recipe.failed || why->failed)
-        return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the steps of %s", a->name);
+    status = recipe_check(&c->recipe, a->name, err);
+    if (status != CLCONV_SUCCESS) return status;
+    if (why->failed) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the steps of %s", a->name);
     if (why->length > 0) return CLCONV_SUCCESS;
     c->workspace = total_workspace(&c->recipe, q->packed_weights);
     if (c->workspace > q->workspace_limit)
@@ -55,34 +56,33 @@ static clconv_status try_algorithm(const request *q, const algorithm *a, const c
     return CLCONV_SUCCESS;
 }
 
-static clconv_status no_choice(const clconv_plan *plan, const char *wanted, clconv_error *err)
+/* The name that a caller gave, NULL for "auto". */
+static const char *wanted_name(const clconv_plan_options *options)
 {
-    if (wanted == NULL)
-        return error_set(err, CLCONV_UNSUPPORTED, "no algorithm can do this problem; the first says: %s",
-                         plan->candidates[0].rejection);
-    for (size_t i = 0; i < plan->candidate_count; i++)
-        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): every candidate is an algorithm */
-        if (strcmp(plan->candidates[i].algorithm->name, wanted) == 0)
-            return error_set(err, CLCONV_UNSUPPORTED, "algorithm '%s' cannot do this problem: %s", wanted,
-                             plan->candidates[i].rejection);
-    return error_set(err, CLCONV_INTERNAL, "algorithm '%s' was not considered", wanted);
+    const char *name = options->algorithm;
+    return name != NULL && strcmp(name, "auto") != 0 && *name != '\0' ? name : NULL;
 }
 
-/* Considers one algorithm; it replaces *best if it is cheaper, or the one that is wanted. */
-static clconv_status consider(const request *q, const algorithm *a, const char *wanted, const char *overrides,
-                              clconv_plan *plan, choice *best, clconv_error *err)
+static bool is_wanted(const algorithm *a, const char *wanted)
+{
+    return wanted == NULL || strcmp(wanted, a->name) == 0;
+}
+
+/* Overrides are for the algorithm that is named with them. */
+static const char *overrides_for(const algorithm *a, const clconv_plan_options *options)
+{
+    const char *wanted = wanted_name(options);
+    return wanted != NULL && is_wanted(a, wanted) ? options->parameters : NULL;
+}
+
+static clconv_status consider(const request *q, const algorithm *a, const clconv_plan_options *options,
+                              clconv_plan *plan, clconv_error *err)
 {
     text why = {0};
     choice c;
-    bool is_wanted = wanted == NULL || strcmp(wanted, a->name) == 0;
-    clconv_status status = try_algorithm(q, a, wanted != NULL && is_wanted ? overrides : NULL, &c, &why, err);
+    clconv_status status = try_algorithm(q, a, overrides_for(a, options), &c, &why, err);
     if (status == CLCONV_SUCCESS) {
         plan->candidates[plan->candidate_count++] = (candidate){a, why.data, c.seconds, c.workspace};
-        if (why.length == 0 && is_wanted && (best->algorithm == NULL || c.seconds < best->seconds)) {
-            recipe_release(&best->recipe);
-            *best = c;
-            c = (choice){0};
-        }
         why = (text){0};
     }
     text_release(&why);
@@ -90,27 +90,25 @@ static clconv_status consider(const request *q, const algorithm *a, const char *
     return status;
 }
 
-static clconv_status check_options(const clconv_plan_options *options, clconv_op op, const char **wanted,
-                                   clconv_error *err)
+static clconv_status check_options(const clconv_plan_options *options, clconv_op op, clconv_error *err)
 {
-    *wanted = options->algorithm;
-    if (*wanted != NULL && (strcmp(*wanted, "auto") == 0 || **wanted == '\0')) *wanted = NULL;
-    if (*wanted == NULL && options->parameters != NULL && *options->parameters != '\0')
+    const char *wanted = wanted_name(options);
+    if (wanted == NULL && options->parameters != NULL && *options->parameters != '\0')
         return error_set(err, CLCONV_INVALID_ARGUMENT,
                          "parameters: they belong to an algorithm, which must be named");
     size_t index = 0;
-    while (*wanted != NULL && registry_at(index) != NULL && strcmp(registry_at(index)->name, *wanted) != 0)
+    while (wanted != NULL && registry_at(index) != NULL && strcmp(registry_at(index)->name, wanted) != 0)
         index++;
     const algorithm *found = registry_at(index);
-    if (found != NULL && (*wanted == NULL || registry_serves(found, op))) return CLCONV_SUCCESS;
+    if (found != NULL && (wanted == NULL || registry_serves(found, op))) return CLCONV_SUCCESS;
     if (found != NULL)
-        return error_set(err, CLCONV_UNSUPPORTED, "algorithm '%s' does not do %s", *wanted,
+        return error_set(err, CLCONV_UNSUPPORTED, "algorithm '%s' does not do %s", wanted,
                          clconv_op_name(op));
     text names = {0};
     for (index = 0; registry_at(index) != NULL; index++)
         text_append(&names, ", %s", registry_at(index)->name);
     clconv_status status =
-        error_set(err, CLCONV_INVALID_ARGUMENT, "algorithm '%s' is unknown; there are auto%s", *wanted,
+        error_set(err, CLCONV_INVALID_ARGUMENT, "algorithm '%s' is unknown; there are auto%s", wanted,
                   names.failed ? "" : names.data);
     text_release(&names);
     return status;
@@ -124,36 +122,29 @@ static size_t registry_size(void)
     return count;
 }
 
-static clconv_status adopt(clconv_plan *plan, choice *best, clconv_error *err)
+static clconv_status adopt(clconv_plan *plan, choice *made, clconv_error *err)
 {
     text parameters = {0};
     text_append(&parameters, "%s", "");
-    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without a best one planning has failed */
-    parameters_format(best->algorithm->ranges, &best->parameters, &parameters);
+    parameters_format(made->algorithm->ranges, &made->parameters, &parameters);
     if (parameters.failed) {
         text_release(&parameters);
         return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a plan");
     }
-    plan->algorithm = best->algorithm;
-    plan->parameters = best->parameters;
+    plan->algorithm = made->algorithm;
+    plan->parameters = made->parameters;
     plan->parameters_text = parameters.data;
-    plan->recipe = best->recipe;
-    plan->seconds = best->seconds;
-    plan->packed_offset = best->recipe.workspace_bytes;
-    plan->workspace_size = best->workspace;
-    best->recipe = (recipe){0};
+    plan->recipe = made->recipe;
+    plan->seconds = made->seconds;
+    plan->packed_offset = made->recipe.workspace_bytes;
+    plan->workspace_size = made->workspace;
+    made->recipe = (recipe){0};
     return CLCONV_SUCCESS;
 }
 
-clconv_status plan_choose(clconv_plan *plan, const clconv_plan_options *options, clconv_error *err)
+static request request_of(const clconv_plan *plan, const clconv_plan_options *options)
 {
     const runtime *rt = &plan->context->rt;
-    const char *wanted;
-    clconv_status status = check_options(options, plan->op, &wanted, err);
-    if (status != CLCONV_SUCCESS) return status;
-    plan->candidates = calloc(registry_size() + 1, sizeof *plan->candidates);
-    if (plan->candidates == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a plan");
-
     request q = {
         .op = plan->op,
         .problem = &plan->problem,
@@ -166,13 +157,64 @@ clconv_status plan_choose(clconv_plan *plan, const clconv_plan_options *options,
     };
     if (options->workspace_limit < (uint64_t)q.workspace_limit)
         q.workspace_limit = (int64_t)options->workspace_limit;
+    return q;
+}
 
-    choice best = {0};
+clconv_status plan_consider(clconv_plan *plan, const clconv_plan_options *options, clconv_error *err)
+{
+    clconv_status status = check_options(options, plan->op, err);
+    if (status != CLCONV_SUCCESS) return status;
+    plan->candidates = calloc(registry_size() + 1, sizeof *plan->candidates);
+    if (plan->candidates == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a plan");
+    const request q = request_of(plan, options);
     for (size_t i = 0; registry_at(i) != NULL && status == CLCONV_SUCCESS; i++)
-        if (registry_serves(registry_at(i), q.op))
-            status = consider(&q, registry_at(i), wanted, options->parameters, plan, &best, err);
-    if (status == CLCONV_SUCCESS && best.algorithm == NULL) status = no_choice(plan, wanted, err);
-    if (status == CLCONV_SUCCESS) status = adopt(plan, &best, err);
-    recipe_release(&best.recipe);
+        if (registry_serves(registry_at(i), q.op)) status = consider(&q, registry_at(i), options, plan, err);
+    return status;
+}
+
+candidate *plan_cheapest(clconv_plan *plan, const clconv_plan_options *options)
+{
+    candidate *best = NULL;
+    for (size_t i = 0; i < plan->candidate_count; i++) {
+        candidate *c = &plan->candidates[i];
+        if (c->rejection != NULL || !is_wanted(c->algorithm, wanted_name(options))) continue;
+        if (best == NULL || c->seconds < best->seconds) best = c;
+    }
+    return best;
+}
+
+bool plan_chooses(const clconv_plan_options *options)
+{
+    return wanted_name(options) == NULL;
+}
+
+clconv_status plan_no_choice(const clconv_plan *plan, const clconv_plan_options *options, clconv_error *err)
+{
+    const char *wanted = wanted_name(options);
+    if (wanted == NULL)
+        return error_set(err, CLCONV_UNSUPPORTED, "no algorithm can do this problem; the first says: %s",
+                         plan->candidates[0].rejection);
+    for (size_t i = 0; i < plan->candidate_count; i++)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): every candidate is an algorithm */
+        if (strcmp(plan->candidates[i].algorithm->name, wanted) == 0)
+            return error_set(err, CLCONV_UNSUPPORTED, "algorithm '%s' cannot do this problem: %s", wanted,
+                             plan->candidates[i].rejection);
+    return error_set(err, CLCONV_INTERNAL, "algorithm '%s' was not considered", wanted);
+}
+
+clconv_status plan_adopt(clconv_plan *plan, const candidate *c, const clconv_plan_options *options,
+                         clconv_error *err)
+{
+    const request q = request_of(plan, options);
+    text why = {0};
+    choice made;
+    clconv_status status =
+        try_algorithm(&q, c->algorithm, overrides_for(c->algorithm, options), &made, &why, err);
+    if (status == CLCONV_SUCCESS && why.length > 0)
+        status = error_set(err, CLCONV_INTERNAL, "algorithm '%s' could do this problem, then not: %s",
+                           c->algorithm->name, why.data);
+    if (status == CLCONV_SUCCESS) status = adopt(plan, &made, err);
+    text_release(&why);
+    recipe_release(&made.recipe);
     return status;
 }

@@ -2,7 +2,7 @@
  * waits for the one before. Nothing is allocated on the device, compiled or waited for here. */
 #include "base/arith.h"
 #include "base/error.h"
-#include "plan/plan.h"
+#include "plan/arguments.h"
 #include "steps/gemm.h"
 
 /* The state of one pass over the steps. */
@@ -15,35 +15,13 @@ typedef struct enqueue_pass {
     const cl_event *wait;
 } enqueue_pass;
 
-static clconv_buffer resolve(const enqueue_pass *pass, step_buffer b)
-{
-    clconv_buffer buffer = pass->buffers->roles[b.role];
-    buffer.offset += (size_t)b.offset;
-    return buffer;
-}
-
-static cl_int set_arguments(const enqueue_pass *pass, const step *s, cl_kernel kernel)
-{
-    cl_uint index = 0;
-    cl_int code = CL_SUCCESS;
-    for (int i = 0; i < s->buffer_count && code == CL_SUCCESS; i++) {
-        clconv_buffer b = resolve(pass, s->buffers[i]);
-        cl_long offset = (cl_long)b.offset / s->element_size;
-        code = clSetKernelArg(kernel, index++, sizeof b.memory, b.memory != NULL ? &b.memory : NULL);
-        if (code == CL_SUCCESS) code = clSetKernelArg(kernel, index++, sizeof offset, &offset);
-    }
-    for (int i = 0; i < s->launch.scalar_count && code == CL_SUCCESS; i++)
-        code = clSetKernelArg(kernel, index++, sizeof(cl_long), &s->launch.scalars[i]);
-    return code;
-}
-
 static clconv_status enqueue_kernel(const enqueue_pass *pass, const step *s, cl_kernel kernel, cl_event *done,
                                     clconv_error *err)
 {
-    cl_int code = set_arguments(pass, s, kernel);
-    if (code != CL_SUCCESS) return error_set_opencl(err, code, "clSetKernelArg");
-    code = clEnqueueNDRangeKernel(pass->queue, kernel, 3, NULL, s->launch.global, s->launch.local,
-                                  pass->n_wait, pass->wait, done);
+    clconv_status status = arguments_set(s, pass->buffers, kernel, err);
+    if (status != CLCONV_SUCCESS) return status;
+    cl_int code = clEnqueueNDRangeKernel(pass->queue, kernel, 3, NULL, s->launch.global, s->launch.local,
+                                         pass->n_wait, pass->wait, done);
     return code == CL_SUCCESS ? CLCONV_SUCCESS : error_set_opencl(err, code, "clEnqueueNDRangeKernel");
 }
 
@@ -54,7 +32,7 @@ static clconv_status open_temporary(const enqueue_pass *pass, const step *s, cl_
 {
     *temporary = NULL;
     if (s->gemm.temporary_bytes == 0) return CLCONV_SUCCESS;
-    clconv_buffer b = resolve(pass, s->buffers[3]);
+    clconv_buffer b = arguments_resolve(pass->buffers, s->buffers[3]);
     cl_int code = CL_SUCCESS;
     if (b.offset == 0) {
         code = clRetainMemObject(b.memory);
@@ -74,7 +52,7 @@ static clconv_status enqueue_gemm(const enqueue_pass *pass, const step *s, cl_ev
     clconv_status status = open_temporary(pass, s, &temporary, err);
     if (status != CLCONV_SUCCESS) return status;
     for (int i = 0; i < 3; i++) {
-        clconv_buffer b = resolve(pass, s->buffers[i]);
+        clconv_buffer b = arguments_resolve(pass->buffers, s->buffers[i]);
         memory[i] = b.memory;
         offset[i] = (int64_t)b.offset;
     }
@@ -90,7 +68,8 @@ static clconv_status enqueue_gemm(const enqueue_pass *pass, const step *s, cl_ev
 
 static clconv_status enqueue_copy(const enqueue_pass *pass, const step *s, cl_event *done, clconv_error *err)
 {
-    clconv_buffer from = resolve(pass, s->buffers[0]), to = resolve(pass, s->buffers[1]);
+    clconv_buffer from = arguments_resolve(pass->buffers, s->buffers[0]);
+    clconv_buffer to = arguments_resolve(pass->buffers, s->buffers[1]);
     cl_int code = clEnqueueCopyBuffer(pass->queue, from.memory, to.memory, from.offset, to.offset,
                                       (size_t)s->copy_bytes, pass->n_wait, pass->wait, done);
     return code == CL_SUCCESS ? CLCONV_SUCCESS : error_set_opencl(err, code, "clEnqueueCopyBuffer");

@@ -2,6 +2,7 @@
  * that it is refused for the same reasons and chooses the same algorithm. */
 #include "plan/plan.h"
 
+#include "base/arith.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "steps/fill.h"
@@ -41,23 +42,89 @@ static void ensure_pack_step(clconv_plan *plan)
                        g->element_size);
 }
 
-static clconv_status fill(clconv_plan *plan, const clconv_plan_options *options, clconv_error *err)
+static clconv_status set_batch(clconv_plan *plan, int64_t batch, clconv_error *err)
 {
-    int64_t batch = plan->problem.batch;
-    if (batch == 0) plan->problem.batch = 1;
-    clconv_status status = geometry_compute(&plan->problem, &plan->geometry, err);
-    if (status == CLCONV_SUCCESS) status = plan_choose(plan, options, err);
-    if (status != CLCONV_SUCCESS) return status;
+    plan->problem.batch = batch;
+    return geometry_compute(&plan->problem, &plan->geometry, err);
+}
+
+/* Completes an adopted recipe for a batch, which may be empty. */
+static clconv_status complete(clconv_plan *plan, int64_t batch, clconv_error *err)
+{
     ensure_pack_step(plan);
-    if (plan->recipe.failed) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a plan");
     if (batch == 0) {
         drop_steps(plan);
-        plan->problem.batch = 0;
-        status = geometry_compute(&plan->problem, &plan->geometry, err);
+        clconv_status status = set_batch(plan, 0, err);
         if (status != CLCONV_SUCCESS) return status;
         append_zeros(plan);
     }
-    return plan_build(plan, err);
+    return recipe_check(&plan->recipe, plan->algorithm->name, err);
+}
+
+/* What a candidate has made of the plan. */
+static void clear(clconv_plan *plan)
+{
+    for (size_t i = 0; i < plan->kernel_count && runtime_is_usable(); i++)
+        clReleaseKernel(plan->kernels[i].kernel);
+    free(plan->run_kernels);
+    free(plan->pack_kernels);
+    free(plan->kernels);
+    free(plan->parameters_text);
+    recipe_release(&plan->recipe);
+    plan->run_kernels = plan->pack_kernels = NULL;
+    plan->kernels = NULL;
+    plan->kernel_count = 0;
+    plan->parameters_text = NULL;
+}
+
+static clconv_status build_candidate(clconv_plan *plan, const candidate *c, int64_t batch,
+                                     const clconv_plan_options *options, clconv_error *err)
+{
+    clear(plan);
+    clconv_status status = set_batch(plan, max_i64(batch, 1), err);
+    if (status == CLCONV_SUCCESS) status = plan_adopt(plan, c, options, err);
+    if (status == CLCONV_SUCCESS) status = complete(plan, batch, err);
+    return status == CLCONV_SUCCESS ? plan_build(plan, err) : status;
+}
+
+static clconv_status reject(candidate *c, const clconv_error *failure, clconv_error *err)
+{
+    text reason = {0};
+    text_append(&reason, "%s", failure->message);
+    if (reason.failed) {
+        text_release(&reason);
+        return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a plan");
+    }
+    c->rejection = reason.data;
+    return CLCONV_SUCCESS;
+}
+
+/* From the cheapest candidate on until the device takes the kernels of one. If it takes none, what it said of the
+ * cheapest is the error. */
+static clconv_status build_cheapest(clconv_plan *plan, int64_t batch, const clconv_plan_options *options,
+                                    clconv_error *err)
+{
+    clconv_error first = {.status = CLCONV_SUCCESS}, failure;
+    candidate *c = plan_cheapest(plan, options);
+    if (c == NULL) return plan_no_choice(plan, options, err);
+    for (; c != NULL; c = plan_cheapest(plan, options)) {
+        clconv_status status = build_candidate(plan, c, batch, options, &failure);
+        if (status == CLCONV_SUCCESS) return status;
+        bool goes_on = plan_chooses(options) && build_failure_is_of_kernels(&failure);
+        if (goes_on && reject(c, &failure, &failure) != CLCONV_SUCCESS) goes_on = false;
+        if (first.status == CLCONV_SUCCESS || !goes_on) first = failure;
+        if (!goes_on) break;
+    }
+    if (err != NULL) *err = first;
+    return first.status;
+}
+
+static clconv_status fill(clconv_plan *plan, const clconv_plan_options *options, clconv_error *err)
+{
+    int64_t batch = plan->problem.batch;
+    clconv_status status = set_batch(plan, max_i64(batch, 1), err);
+    if (status == CLCONV_SUCCESS) status = plan_consider(plan, options, err);
+    return status == CLCONV_SUCCESS ? build_cheapest(plan, batch, options, err) : status;
 }
 
 clconv_status plan_create(clconv_context *context, clconv_op op, const clconv_problem *problem,
@@ -80,15 +147,9 @@ clconv_status plan_create(clconv_context *context, clconv_op op, const clconv_pr
 void plan_release(clconv_plan *plan)
 {
     if (plan == NULL) return;
-    for (size_t i = 0; i < plan->kernel_count && runtime_is_usable(); i++)
-        clReleaseKernel(plan->kernels[i].kernel);
+    clear(plan);
     for (size_t i = 0; i < plan->candidate_count; i++)
         free(plan->candidates[i].rejection);
-    free(plan->run_kernels);
-    free(plan->pack_kernels);
-    free(plan->kernels);
     free(plan->candidates);
-    free(plan->parameters_text);
-    recipe_release(&plan->recipe);
     free(plan);
 }

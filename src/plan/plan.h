@@ -8,7 +8,7 @@
 
 typedef struct candidate {
     const algorithm *algorithm;
-    char *rejection; /* owned; NULL if it could do the problem */
+    char *rejection; /* owned; NULL if it can do the problem, as far as is known */
     double seconds;
     int64_t workspace;
 } candidate;
@@ -49,11 +49,27 @@ const char *cost_name_of(const step *s);
 /* Seconds that the steps should take, by the device's family alone. */
 double cost_of_recipe(const device_traits *traits, const recipe *r, bool packed_weights);
 
-/* Fills the plan's algorithm, parameters, recipe, seconds, workspace and candidates. */
-clconv_status plan_choose(clconv_plan *plan, const clconv_plan_options *options, clconv_error *err);
+/* Whether the algorithm is the plan's choice, since the options name none. */
+bool plan_chooses(const clconv_plan_options *options);
 
-/* Builds the kernels of the chosen recipe and runs each new one once, empty. */
+/* Asks every algorithm: fills the candidates. */
+clconv_status plan_consider(clconv_plan *plan, const clconv_plan_options *options, clconv_error *err);
+
+/* The cheapest candidate that is not rejected, the first of equal ones; if the options name an algorithm, that
+ * or none. NULL: none, which plan_no_choice() reports. */
+candidate *plan_cheapest(clconv_plan *plan, const clconv_plan_options *options);
+clconv_status plan_no_choice(const clconv_plan *plan, const clconv_plan_options *options, clconv_error *err);
+
+/* Fills the plan's algorithm, parameters, recipe, seconds and workspace. */
+clconv_status plan_adopt(clconv_plan *plan, const candidate *c, const clconv_plan_options *options,
+                         clconv_error *err);
+
+/* Builds the kernels of the recipe and runs each new one once, empty. */
 clconv_status plan_build(clconv_plan *plan, clconv_error *err);
+
+/* Whether a failure of plan_build() is of the recipe's kernels on this device, so that another algorithm's may
+ * do; not if memory is out, a file is missing or the device is gone. */
+bool build_failure_is_of_kernels(const clconv_error *failure);
 
 /* The buffers of one run by role; BUFFER_PACKED and BUFFER_WORKSPACE included. */
 typedef struct plan_buffers {

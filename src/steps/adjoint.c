@@ -237,6 +237,7 @@ void adjoint_append_part(recipe *r, const recipe *part, const adjoint_place *whe
         move(&s, where);
         recipe_append_run(r, &s);
     }
+    if (part->failed && !r->failed) r->overflowed = part->overflowed;
     r->failed = r->failed || part->failed;
     r->packed_bytes = where->packed_at + round_up(part->packed_bytes, WORKSPACE_ALIGNMENT);
 }

@@ -5,7 +5,6 @@
 #include "base/arith.h"
 #include "steps/kernel.h"
 
-#include <assert.h>
 #include <string.h>
 
 typedef struct epilogue_arguments {
@@ -37,10 +36,7 @@ void epilogue_fuse(step *s, const clconv_problem *problem, int64_t output_offset
         kernel_add_buffer(s, BUFFER_RESIDUAL, output_offset);
     }
     if (problem->activation != CLCONV_ACTIVATION_NONE) kernel_define(s, "ACTIVATION", problem->activation);
-    if (problem->activation == CLCONV_ACTIVATION_LEAKY_RELU) {
-        assert(s->launch.scalar_count < STEP_SCALARS);
-        s->launch.scalars[s->launch.scalar_count++] = slope_bits(problem);
-    }
+    if (problem->activation == CLCONV_ACTIVATION_LEAKY_RELU) kernel_add_scalar(s, slope_bits(problem));
 }
 
 static bool is_fused(const recipe *r)

@@ -22,8 +22,10 @@ step kernel_step(const char *name, const char *source, const char *kernel, clcon
 
 void kernel_add_buffer(step *s, buffer_role role, int64_t offset)
 {
-    assert(s->buffer_count < STEP_BUFFERS);
-    s->buffers[s->buffer_count++] = (step_buffer){role, offset};
+    if (s->buffer_count == STEP_BUFFERS)
+        s->overflows = true;
+    else
+        s->buffers[s->buffer_count++] = (step_buffer){role, offset};
 }
 
 void kernel_add_tensors(step *s, const clconv_problem *problem, buffer_role weight)
@@ -36,18 +38,31 @@ void kernel_add_tensors(step *s, const clconv_problem *problem, buffer_role weig
 
 void kernel_define(step *s, const char *name, int64_t value)
 {
-    size_t length = strlen(s->launch.options);
-    int written = snprintf(s->launch.options + length, sizeof s->launch.options - length, " -D%s=%lld", name,
-                           (long long)value);
-    assert(written > 0 && (size_t)written < sizeof s->launch.options - length);
-    (void)written;
+    size_t length = strlen(s->launch.options), room = sizeof s->launch.options - length;
+    char *end = s->launch.options + length;
+    int written = snprintf(end, room, " -D%s=%lld", name, (long long)value);
+    if (written > 0 && (size_t)written < room) return;
+    *end = '\0';
+    s->overflows = true;
 }
 
 void kernel_set_scalars(step *s, const void *scalars, size_t size)
 {
-    assert(size <= sizeof s->launch.scalars && size % sizeof s->launch.scalars[0] == 0);
+    assert(size % sizeof s->launch.scalars[0] == 0);
+    if (size > sizeof s->launch.scalars) {
+        s->overflows = true;
+        return;
+    }
     memcpy(s->launch.scalars, scalars, size);
     s->launch.scalar_count = (int)(size / sizeof s->launch.scalars[0]);
+}
+
+void kernel_add_scalar(step *s, int64_t scalar)
+{
+    if (s->launch.scalar_count == STEP_SCALARS)
+        s->overflows = true;
+    else
+        s->launch.scalars[s->launch.scalar_count++] = scalar;
 }
 
 void kernel_set_range(step *s, const int64_t counts[3], const int64_t local[3])

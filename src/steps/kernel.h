@@ -24,6 +24,9 @@
         .pad_depth = (problem)->pad_before[0], .pad_height = (problem)->pad_before[1],                     \
         .pad_width = (problem)->pad_before[2], .mode = (problem)->padding_mode
 
+/* What does not fit a step, buffers, options or scalars, is left out and marks the step, which then fails the
+ * recipe that it is appended to. */
+
 /* A step that runs `kernel` of cl/`source` on elements of the problem's dtype. */
 step kernel_step(const char *name, const char *source, const char *kernel, clconv_dtype dtype);
 
@@ -37,6 +40,9 @@ void kernel_define(step *s, const char *name, int64_t value);
 
 /* Copies a struct of int64_t members. */
 void kernel_set_scalars(step *s, const void *scalars, size_t size);
+
+/* One more, after those of the struct. */
+void kernel_add_scalar(step *s, int64_t scalar);
 
 /* A global size of `counts` work-groups of `local` work-items along each axis, each count clipped to a limit:
  * every kernel steps over what is left with a stride of the global size. The limit keeps to one compiled

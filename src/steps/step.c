@@ -2,33 +2,38 @@
 #include "steps/step.h"
 
 #include "base/arith.h"
+#include "base/error.h"
 
 #include <stdlib.h>
 
-static void append(step **list, size_t *count, size_t *capacity, const step *s, bool *failed)
+/* Makes room for one more; false if memory is out. */
+static bool grow(step **list, size_t count, size_t *capacity)
 {
-    if (*failed) return;
-    if (*count == *capacity) {
-        size_t larger = *capacity == 0 ? 4 : 2 * *capacity;
-        step *grown = realloc(*list, larger * sizeof **list);
-        if (grown == NULL) {
-            *failed = true;
-            return;
-        }
-        *list = grown;
-        *capacity = larger;
-    }
-    (*list)[(*count)++] = *s;
+    if (count < *capacity) return true;
+    size_t larger = *capacity == 0 ? 4 : 2 * *capacity;
+    step *grown = realloc(*list, larger * sizeof **list);
+    if (grown == NULL) return false;
+    *list = grown;
+    *capacity = larger;
+    return true;
+}
+
+static void append(recipe *r, step **list, size_t *count, size_t *capacity, const step *s)
+{
+    if (r->failed) return;
+    if (s->overflows) r->overflowed = s->name;
+    r->failed = s->overflows || !grow(list, *count, capacity);
+    if (!r->failed) (*list)[(*count)++] = *s;
 }
 
 void recipe_append_run(recipe *r, const step *s)
 {
-    append(&r->run, &r->run_count, &r->run_capacity, s, &r->failed);
+    append(r, &r->run, &r->run_count, &r->run_capacity, s);
 }
 
 void recipe_append_pack(recipe *r, const step *s)
 {
-    append(&r->pack, &r->pack_count, &r->pack_capacity, s, &r->failed);
+    append(r, &r->pack, &r->pack_count, &r->pack_capacity, s);
 }
 
 void recipe_append_copy(recipe *r, step_buffer from, step_buffer to, int64_t bytes, int64_t element_size)
@@ -48,6 +53,16 @@ void recipe_release(recipe *r)
     free(r->pack);
     free(r->run);
     *r = (recipe){0};
+}
+
+clconv_status recipe_check(const recipe *r, const char *owner, clconv_error *err)
+{
+    if (!r->failed) return CLCONV_SUCCESS;
+    if (r->overflowed == NULL)
+        return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the steps of %s", owner);
+    return error_set(err, CLCONV_INTERNAL,
+                     "step '%s' of %s has more than %d buffers, %d scalars or %d characters of options",
+                     r->overflowed, owner, STEP_BUFFERS, STEP_SCALARS, STEP_OPTIONS - 1);
 }
 
 int64_t recipe_reserve(recipe *r, int64_t bytes)

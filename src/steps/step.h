@@ -62,6 +62,7 @@ typedef struct step {
     gemm_call gemm;       /* STEP_GEMM */
     int64_t copy_bytes;   /* STEP_COPY: buffer 0 to buffer 1 */
     bool has_epilogue;    /* adds the residual and activates what it stores */
+    bool overflows;       /* something of it did not fit and was left out */
     work work;
 } step;
 
@@ -79,8 +80,8 @@ static inline void step_moves(step *s, double bytes)
     s->work.traffic += bytes;
 }
 
-/* The steps of a plan: `pack` makes the packed weight, `run` does the rest. Memory is out: `failed`, and
- * appending does nothing, so only the end needs a check. */
+/* The steps of a plan: `pack` makes the packed weight, `run` does the rest. Where memory is out or a step
+ * overflows it has `failed`, and appending does nothing, so only the end needs a check: recipe_check(). */
 typedef struct recipe {
     step *pack, *run;
     size_t pack_count, run_count;
@@ -89,11 +90,15 @@ typedef struct recipe {
     uint64_t packed_layout;  /* identity of the packed form */
     int64_t workspace_bytes; /* BUFFER_PACKED not included */
     bool failed;
+    const char *overflowed; /* name of the step that overflows; NULL: memory is out, or nothing failed */
 } recipe;
 
 void recipe_append_run(recipe *r, const step *s);
 void recipe_append_pack(recipe *r, const step *s);
 void recipe_release(recipe *r);
+
+/* The error of a recipe that has failed; `owner` is whose steps they are. */
+clconv_status recipe_check(const recipe *r, const char *owner, clconv_error *err);
 
 /* Appends to the pack steps one that copies so many bytes. */
 void recipe_append_copy(recipe *r, step_buffer from, step_buffer to, int64_t bytes, int64_t element_size);

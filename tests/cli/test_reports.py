@@ -99,6 +99,28 @@ class Plan(Reports):
             if candidate["rejection"]:
                 self.assertIn(candidate["rejection"], text)
 
+    def test_kernels_that_do_not_build(self):
+        """The next algorithm is taken and the reason named; who names the algorithm gets it as the error."""
+        shapes = ["--problem", "ic6id6ih7iw18oc8kd3pd1"]
+        (best,) = self.objects("plan", *shapes)
+        source = best["algorithm"] + ".cl"
+        shutil.copytree(os.path.join(SOURCE_DIR, "cl"), self.path("cl"))
+        if not os.path.exists(self.path("cl/" + source)):
+            self.skipTest("the best algorithm, %s, has no file of its own" % best["algorithm"])
+        self.write("cl/" + source, b"kernel void broken( error\n")
+        broken = {"CLCONV_KERNEL_DIR": self.path("cl")}
+        reason = "cl/%s did not build" % source
+        result = self.tool("plan", *shapes, environment=broken)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stdout, r"(?m)^candidate %s: rejected: %s" % (best["algorithm"], re.escape(reason)))
+        self.assertNotIn("algorithm: %s\n" % best["algorithm"], result.stdout)
+        result = self.tool("plan", *shapes, "--json", environment=broken)
+        (rejected,) = [c for c in json.loads(result.stdout)["candidates"] if c["algorithm"] == best["algorithm"]]
+        self.assertIn(reason, rejected["rejection"])
+        result = self.tool("plan", *shapes, "--algorithm", best["algorithm"], environment=broken)
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertIn(reason, result.stderr)
+
 
 class Bench(Reports):
     columns = "layer,network,N,Cin,D,H,W,Cout,kD,kH,kW,sD,sH,sW,pD,pH,pW,dD,dH,dW,groups,note,transposed"

@@ -4,6 +4,7 @@
 #define _XOPEN_SOURCE 700
 #include "harness.h"
 #include "job.h"
+#include "programs.h"
 
 #include <ftw.h>
 #include <stdio.h>
@@ -95,8 +96,10 @@ static double plan_seconds(const test_device *device, const char *algorithm, con
 static void expect_compiled_once(const test_device *device, const char *algorithm)
 {
     clconv_counters before, after;
-    /* Winograd's tile depends on the image: the smallest has the one program, the problem that was tried the other. */
+    /* Winograd's tile depends on the image, and whether a sum is long on a kernel that covers it: the smallest has the one
+     * program, the largest or the problem that was tried the other. */
     run_size(device, algorithm, 1, (const int64_t[]){1, 1, 1});
+    run_size(device, algorithm, 1, (const int64_t[]){7, 23, 61});
     bool counts_files = strcmp(algorithm, "im2col_gemm") != 0;
     int files = files_in_cache();
     clconv_context_counters(device->context, &before);
@@ -181,11 +184,45 @@ static void test_slopes(void)
     test_device_close(&device);
 }
 
+/* A program is its source and options: it is built once, however many of its kernels the plans use. */
+static void test_shared_programs(void)
+{
+    static const struct {
+        clconv_op op;
+        const char *algorithm, *problem;
+    } plans[] = {
+        {CLCONV_FORWARD, "winograd", "ic12id6ih7iw18oc10kd3pd1"},
+        {CLCONV_FORWARD, "winograd_depth", "ic12id6ih7iw18oc10kd3kh1kw1pd1ph0pw0"},
+        {CLCONV_BACKWARD_INPUT, "input_indexed", "ic12id6ih7iw18oc10kd3pd1"},
+        {CLCONV_BACKWARD_WEIGHT, "weight_indexed", "ic12id6ih7iw18oc10kd3pd1"},
+        {CLCONV_BACKWARD_BIAS, "bias_indexed", "ic12id6ih7iw18oc10kd3pd1"},
+    };
+    test_device device;
+    text_set programs = {{NULL}, 0}, kernels = {{NULL}, 0};
+    CU_ASSERT_FATAL(test_device_open(&device));
+    for (size_t i = 0; i < sizeof plans / sizeof plans[0]; i++) {
+        test_plan p;
+        clconv_problem problem;
+        clconv_counters counters;
+        CU_ASSERT_EQUAL_FATAL(clconv_problem_parse(plans[i].problem, &problem, NULL), CLCONV_SUCCESS);
+        CU_ASSERT_EQUAL_FATAL(test_plan_create_op(&device, plans[i].op, &problem, plans[i].algorithm, false,
+                                                  false, CLCONV_WORKSPACE_UNLIMITED, &p, NULL),
+                              CLCONV_SUCCESS);
+        programs_add(p.plan, &programs, &kernels);
+        test_plan_release(&p);
+        clconv_context_counters(device.context, &counters);
+        CU_ASSERT_EQUAL(counters.programs_built, (int64_t)programs.count);
+        CU_ASSERT_EQUAL(counters.kernels_warmed, (int64_t)kernels.count);
+    }
+    CU_ASSERT(programs.count < kernels.count);
+    text_set_release(&programs);
+    text_set_release(&kernels);
+    test_device_close(&device);
+}
+
 const char test_suite_name[] = "compile once";
 const test_entry test_suite[] = {
-    {"a private cache", make_cache},
-    {"new sizes compile nothing", test_sizes},
-    {"nor do new slopes", test_slopes},
-    {"the cache is removed", remove_cache},
-    {NULL, NULL},
+    {"a private cache", make_cache},        {"new sizes compile nothing", test_sizes},
+    {"nor do new slopes", test_slopes},     {"kernels share their program", test_shared_programs},
+    {"the cache is removed", remove_cache}, {NULL, NULL},
 };

@@ -4,6 +4,7 @@
 
 #include "base/arith.h"
 #include "random.h"
+#include "steps/adjoint.h"
 #include "steps/kernel.h"
 #include "steps/pack.h"
 #include "steps/panel_slices.h"
@@ -38,6 +39,7 @@ static void test_failed_list(void)
     step s = {.kind = STEP_COPY};
     recipe_append_run(&r, &s);
     CU_ASSERT(r.run_count == 0 && r.run == NULL);
+    CU_ASSERT_EQUAL(recipe_check(&r, "owner", NULL), CLCONV_OUT_OF_MEMORY);
     recipe_release(&r);
 }
 
@@ -76,6 +78,86 @@ static void test_kernel(void)
     s = kernel_step("name", "file.cl", "entry", CLCONV_FLOAT32);
     CU_ASSERT_EQUAL(s.element_size, 4);
     CU_ASSERT_STRING_EQUAL(s.launch.options, "-cl-std=CL1.2 -DREAL_BITS=32");
+}
+
+/* A step that has overflowed fails its recipe, and nothing is appended any more. */
+static void expect_overflow(const step *s)
+{
+    recipe r = {0};
+    clconv_error err = {.message = ""};
+    const step fits = kernel_step("fits", "file.cl", "entry", CLCONV_FLOAT32);
+    CU_ASSERT(s->overflows);
+    recipe_append_run(&r, &fits);
+    CU_ASSERT_EQUAL(recipe_check(&r, "owner", &err), CLCONV_SUCCESS);
+    recipe_append_pack(&r, s);
+    recipe_append_run(&r, &fits);
+    CU_ASSERT(r.failed && r.pack_count == 0 && r.run_count == 1);
+    CU_ASSERT_EQUAL(recipe_check(&r, "owner", &err), CLCONV_INTERNAL);
+    CU_ASSERT(strstr(err.message, "step 'large' of owner") == err.message);
+    recipe_release(&r);
+    CU_ASSERT_EQUAL(recipe_check(&r, "owner", &err), CLCONV_SUCCESS);
+}
+
+static void test_too_many_buffers(void)
+{
+    step s = kernel_step("large", "file.cl", "entry", CLCONV_FLOAT32);
+    for (int i = 0; i < STEP_BUFFERS; i++)
+        kernel_add_buffer(&s, BUFFER_INPUT, i);
+    CU_ASSERT(!s.overflows && s.buffer_count == STEP_BUFFERS);
+    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
+    CU_ASSERT_EQUAL(s.buffer_count, STEP_BUFFERS);
+    CU_ASSERT_EQUAL(s.buffers[STEP_BUFFERS - 1].role, BUFFER_INPUT);
+    expect_overflow(&s);
+}
+
+static void test_too_many_scalars(void)
+{
+    int64_t scalars[STEP_SCALARS + 1] = {0};
+    step s = kernel_step("large", "file.cl", "entry", CLCONV_FLOAT32), all = s, more;
+    kernel_set_scalars(&s, scalars, sizeof scalars);
+    CU_ASSERT_EQUAL(s.launch.scalar_count, 0);
+    expect_overflow(&s);
+    kernel_set_scalars(&all, scalars, sizeof all.launch.scalars);
+    CU_ASSERT(!all.overflows && all.launch.scalar_count == STEP_SCALARS);
+    more = all;
+    kernel_add_scalar(&more, 1);
+    CU_ASSERT_EQUAL(more.launch.scalar_count, STEP_SCALARS);
+    expect_overflow(&more);
+    kernel_set_scalars(&all, scalars, sizeof all.launch.scalars - sizeof scalars[0]);
+    kernel_add_scalar(&all, -7);
+    CU_ASSERT(!all.overflows && all.launch.scalars[STEP_SCALARS - 1] == -7);
+}
+
+/* Options are whole: one that does not fit is left out. The name's length decides by one character. */
+static void test_long_options(void)
+{
+    char name[STEP_OPTIONS];
+    step s = kernel_step("large", "file.cl", "entry", CLCONV_FLOAT32), fits = s;
+    size_t length = STEP_OPTIONS - 1 - strlen(s.launch.options) - strlen(" -D=1");
+    memset(name, 'N', sizeof name);
+    name[length] = '\0';
+    kernel_define(&fits, name, 1);
+    CU_ASSERT(!fits.overflows && strlen(fits.launch.options) == STEP_OPTIONS - 1);
+    kernel_define(&s, name, 12);
+    CU_ASSERT_STRING_EQUAL(s.launch.options, "-cl-std=CL1.2 -DREAL_BITS=32");
+    expect_overflow(&s);
+    kernel_define(&fits, "N", 1);
+    CU_ASSERT_EQUAL(strlen(fits.launch.options), STEP_OPTIONS - 1);
+    expect_overflow(&fits);
+}
+
+/* A convolution's steps are a part of a gradient's. */
+static void test_overflow_of_part(void)
+{
+    recipe r = {0}, part = {0};
+    clconv_error err = {.message = ""};
+    step s = kernel_step("large", "file.cl", "entry", CLCONV_FLOAT32);
+    s.overflows = true;
+    recipe_append_run(&part, &s);
+    adjoint_append_part(&r, &part, &(adjoint_place){0});
+    CU_ASSERT_EQUAL(recipe_check(&r, "owner", &err), CLCONV_INTERNAL);
+    recipe_release(&part);
+    recipe_release(&r);
 }
 
 /* At least one work-group, never 65,535 (PoCL compiles another variant), and whole ones. */
@@ -434,6 +516,10 @@ const test_entry test_suite[] = {
     {"a list after memory was out", test_failed_list},
     {"workspace is aligned", test_reserve},
     {"a kernel launch", test_kernel},
+    {"too many buffers", test_too_many_buffers},
+    {"too many scalars", test_too_many_scalars},
+    {"options that are too long", test_long_options},
+    {"a part that overflows", test_overflow_of_part},
     {"an index space", test_range},
     {"every tap reads the right cell of the scratch volume", test_scratch},
     {"sizes of the scratch volume", test_scratch_sizes},
