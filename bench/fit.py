@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The numbers of a family of machines (src/machine/families/) from timings of every algorithm on a machine of it.
 
-    bench/fit.py bench/machines/NAME.json     refits the family that the file names, from the numbers that it has now
-    bench/fit.py --check                      what the choice loses on each machine of bench/machines/
+    bench/fit.py bench/machines/NAME.json ...   refits the family that the files name, from the numbers that it has now
+    bench/fit.py --check                        what the choice loses on each machine of bench/machines/
 
 Regret is the time of the algorithm that is chosen by that of the best one. Every fourth network is held out of the fit, and
 reported apart. docs/machines.md says how to add a machine."""
@@ -18,7 +18,8 @@ import textwrap
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 FAMILIES = os.path.join(REPOSITORY, "src", "machine", "families")
-HELD_OUT = 1  # of every four networks in alphabetical order
+HELD_OUT = 1  # of every four networks in alphabetical order, unless a machine has few layers
+FEW = 50
 NEAR = 0.08  # algorithms whose estimates differ by such a part may both be chosen
 ESTIMATES = 0.3  # how much an estimate's own error counts beside regret
 WIDTH = 110  # of a line of a family
@@ -97,32 +98,53 @@ def error_of_estimates(pairs):
     return total / count
 
 
+class Machine:
+    """A file of timings, and the estimates for its layers."""
+
+    def __init__(self, path, build):
+        self.path, self.data = path, load(path)
+        self.layers = self.data["layers"]
+        self.estimator = Estimator(build, self.data)
+
+    def pairs(self):
+        """Layers and their estimates, without those that are held out of a fit."""
+        fitted = set(split(self.layers)[0])
+        return [(self.layers[i], e) for i, e in enumerate(self.estimator.estimates()) if i in fitted]
+
+    def report(self):
+        return report(os.path.basename(self.path), self.layers, self.estimator.estimates())
+
+
 class Fit:
     """Numbers that are changed one by one, by smaller and smaller steps, as long as that helps."""
 
-    def __init__(self, estimator, layers, wanted):
-        self.estimator, self.layers, self.wanted = estimator, layers, wanted
-        self.start = estimator.members()
+    def __init__(self, machines):
+        self.machines = machines
+        self.start = machines[0].estimator.members()
         self.values = {name: value for name, value in self.start.items() if not name.startswith(FIXED)}
         self.least = self.loss()
 
     def loss(self):
-        pairs = [(self.layers[i], e) for i, e in enumerate(self.estimator.estimates()) if i in self.wanted]
+        pairs = [pair for machine in self.machines for pair in machine.pairs()]
         moved = sum(min(abs(math.log(value / self.start[name])), 2) for name, value in self.values.items() if value > 0)
         return (statistics.fmean(loss_of_layer(*pair) for pair in pairs) + ESTIMATES * error_of_estimates(pairs) +
                 CHANGE * moved)
 
+    def set(self, name, value):
+        self.values[name] = value
+        for machine in self.machines:
+            machine.estimator.set(name, value)
+
     def try_value(self, name, value):
         if value > 1 and name.endswith(SHARES):
             return False
-        old, self.values[name] = self.values[name], value
-        self.estimator.set(name, value)
+        old = self.values[name]
+        self.set(name, value)
         loss = self.loss()
         if loss < self.least - 1e-5:
             self.least = loss
             return True
-        self.values[name] = old
-        self.estimator.set(name, old)
+        self.set(name, old)
         return False
 
     def run(self):
@@ -138,7 +160,7 @@ class Fit:
 def split(layers):
     """The layers that are fitted, and those that are held out."""
     networks = sorted({layer["network"] for layer in layers})
-    held = {network for i, network in enumerate(networks) if i % 4 == HELD_OUT}
+    held = {network for i, network in enumerate(networks) if i % 4 == HELD_OUT and len(layers) >= FEW}
     return ([i for i, layer in enumerate(layers) if layer["network"] not in held],
             [i for i, layer in enumerate(layers) if layer["network"] in held])
 
@@ -148,6 +170,8 @@ def report(name, layers, estimates):
     regrets = [regret(layer, e) for layer, e in zip(layers, estimates)]
 
     def mean(wanted):
+        if not wanted:
+            return "none"
         return f"{100 * (statistics.geometric_mean(regrets[i] for i in wanted) - 1):.1f}%"
 
     far = sum(value > 1.4 for value in regrets)
@@ -155,10 +179,15 @@ def report(name, layers, estimates):
             f"{mean(held)}; above 40%: {far}, the worst {100 * (max(regrets) - 1):.0f}%")
 
 
-def write_family(path, data, source, members):
+def origin_of(machine):
+    data = machine.data
+    return (f"{os.path.relpath(machine.path, REPOSITORY)} ({data['machine']}; {data['runtime']}, {data['date']}, commit "
+            f"{data['commit']})")
+
+
+def write_family(path, machines, members):
     """The .inc file of a family: rates, and the groups of its numbers."""
-    origin = (f"/* Fitted by bench/fit.py to {os.path.relpath(source, REPOSITORY)}: {data['machine']}; {data['runtime']}, "
-              f"{data['date']}, commit {data['commit']}. */")
+    origin = f"/* Fitted by bench/fit.py to {'; '.join(map(origin_of, machines))}. */"
     lines = [textwrap.fill(origin, WIDTH, subsequent_indent=" * ", break_on_hyphens=False)]
     groups = {}
     for name, value in members.items():
@@ -188,31 +217,27 @@ def build_estimator(folder):
 
 
 def refit(arguments):
-    data = load(arguments.data)
-    estimator = Estimator(arguments.build, data)
-    fit = Fit(estimator, data["layers"], set(split(data["layers"])[0]))
-    print("before: " + report(data["family"], data["layers"], estimator.estimates()))
+    machines = [Machine(path, arguments.build) for path in arguments.data]
+    fit = Fit(machines)
+    print("before: " + "; ".join(machine.report() for machine in machines))
     fit.run()
-    print("after:  " + report(data["family"], data["layers"], estimator.estimates()))
-    write_family(os.path.join(FAMILIES, data["family"] + ".inc"), data, arguments.data, estimator.members())
-    estimator.stop()
+    print("after:  " + "; ".join(machine.report() for machine in machines))
+    family = machines[0].data["family"]
+    write_family(os.path.join(FAMILIES, family + ".inc"), machines, machines[0].estimator.members())
 
 
 def check(arguments):
     for path in sorted(glob.glob(os.path.join(REPOSITORY, "bench", "machines", "*.json"))):
-        data = load(path)
-        estimator = Estimator(arguments.build, data)
-        print(report(os.path.basename(path), data["layers"], estimator.estimates()))
-        estimator.stop()
+        print(Machine(path, arguments.build).report())
 
 
 def main():
     parser = argparse.ArgumentParser(description="Fits a family of machines to timings, or checks all of them.")
-    parser.add_argument("data", nargs="?", metavar="FILE", help="timings of a machine, as bench/regret.py --json has them")
+    parser.add_argument("data", nargs="*", metavar="FILE", help="timings of a machine, as bench/regret.py --json has them")
     parser.add_argument("--check", action="store_true", help="reports the regret on every machine")
     parser.add_argument("--build", default=os.path.join(REPOSITORY, "build", "bench"), metavar="FOLDER")
     arguments = parser.parse_args()
-    if arguments.check == (arguments.data is not None):
+    if arguments.check == bool(arguments.data):
         parser.error("either FILE or --check")
     build_estimator(arguments.build)
     check(arguments) if arguments.check else refit(arguments)
