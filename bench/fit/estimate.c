@@ -141,7 +141,7 @@ static void show(machine *m)
 
 static clconv_device_info device(const char *const arguments[])
 {
-    clconv_device_info info = {.vector_bits = atoi(arguments[3]),
+    clconv_device_info info = {.vector_bits = (int)strtol(arguments[3], NULL, 10),
                                .has_fp64 = 1,
                                .type =
                                    strcmp(arguments[0], "gpu") == 0 ? CL_DEVICE_TYPE_GPU : CL_DEVICE_TYPE_CPU,
@@ -174,6 +174,15 @@ static void open_session(session *s, const char *const arguments[])
     s->context.rt.traits.machine = &s->machine;
 }
 
+static bool read_pair(const char *text, char name[MOST_NAME], double *value)
+{
+    int length = 0;
+    if (sscanf(text, "%63s%n", name, &length) != 1) return false;
+    char *end;
+    *value = strtod(text + length, &end);
+    return end != text + length;
+}
+
 /* False if the line says nothing. */
 static bool obey(session *s, const char *line)
 {
@@ -191,7 +200,7 @@ static bool obey(session *s, const char *line)
         show(&s->machine);
         return true;
     }
-    bool is_set = strcmp(word, "set") == 0, is_pair = sscanf(line + length, "%63s%lf", name, &value) == 2;
+    bool is_set = strcmp(word, "set") == 0, is_pair = read_pair(line + length, name, &value);
     if (is_set) return is_pair && set_member(&s->machine, name, value);
     if (strcmp(word, "factor") == 0) return is_pair && set_factor(&s->factors, name, value);
     layer *l = &s->layers[s->count];

@@ -15,6 +15,7 @@ static const machine_factor none[] = {{NULL, 0}};
 #define CPU_RATES(bits) \
     .flops_per_second = 0.5e9 * (bits), .bytes_per_second = 20e9, .launch_seconds = 15e-6, CPU_CACHES
 
+/* NOLINTBEGIN(readability-duplicate-include): their ratios are the same */
 static const machine cpu_128 = {
     .name = "cpu-128",
     CPU_RATES(128),
@@ -42,6 +43,8 @@ static const machine zen4 = {
 #include "machine/families/cpu.inc"
     .factors = none,
 };
+
+/* NOLINTEND(readability-duplicate-include) */
 
 /* Its second cache holds 2 MiB; the blocks of 1 MiB are those of the timings. */
 static const machine xeon = {

@@ -172,7 +172,7 @@ static double regret(const planner_device *device, const cJSON *layer)
     }
     const char *op = cJSON_GetStringValue(cJSON_GetObjectItem(layer, "op"));
     clconv_problem p = planner_problem(numbers);
-    clconv_plan plan;
+    clconv_plan plan = {.context = NULL};
     double best = INFINITY, least = INFINITY, chosen = 0;
     CU_ASSERT_FATAL(op != NULL && planner_choose(device, op_named(op), &p, &plan));
     cJSON_ArrayForEach(time, times)

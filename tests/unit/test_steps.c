@@ -423,8 +423,10 @@ static void test_tiles(void)
 {
     for (int registers = 8; registers <= 128; registers *= 2)
         for (int64_t group_out = 1; group_out <= 64; group_out++) {
-            device_traits traits = {
-                .vector_bits = 256, .registers = registers, .local_size = 1, .machine = machine_of(&some_cpu)};
+            device_traits traits = {.vector_bits = 256,
+                                    .registers = registers,
+                                    .local_size = 1,
+                                    .machine = machine_of(&some_cpu)};
             product_tile tile = product_choose_tile(&traits, 4, group_out, PRODUCT_VECTORS);
             CU_ASSERT(tile.out_channels >= 1 && tile.out_channels <= 16);
             CU_ASSERT(tile.vectors >= 1 && tile.vectors <= 16);
