@@ -22,7 +22,6 @@ typedef struct check_case {
     clconv_activation activation;
 } check_case;
 
-#define ZEROS CLCONV_PADDING_ZEROS
 #define REFLECT CLCONV_PADDING_REFLECT
 #define REPLICATE CLCONV_PADDING_REPLICATE
 #define CIRCULAR CLCONV_PADDING_CIRCULAR
@@ -33,31 +32,31 @@ typedef struct check_case {
 #define GELU CLCONV_ACTIVATION_GELU
 
 static const check_case cases[] = {
-    {"ic3id5ih7iw20oc5kd3ph1pd1pw1", ZEROS, 0, 1, 1, 0, NONE},
-    {"ic8id4ih9iw17oc16kd3pd1sd2", ZEROS, 0, 1, 1, 0, NONE},
-    {"ic4id6ih6iw9oc6kd3pd1g2", REFLECT, 0, 1, 1, 0, NONE},
-    {"ic6id5ih5iw33oc6kd3pd1g6", REPLICATE, 0, 0, 1, 0, NONE},
-    {"ic2id6ih8iw10oc3kd3pd2dd1", CIRCULAR, 0, 1, 1, 0, NONE},
-    {"ic16id3ih4iw5oc33kd1", ZEROS, 0, 1, 1, 0, NONE},
-    {"ic3id1ih14iw14oc8kd1kh7kw7sd1sh2sw2pd0ph3pw3", ZEROS, 0, 0, 1, 0, NONE},
-    {"mb3ic2id3ih5iw7oc4kd2kh3kw4", ZEROS, 1, 1, 1, 0, NONE},
-    {"ic1id9ih9iw50oc1kd5pd2", REFLECT, 1, 0, 0, 0, NONE},
-    {"ic5id7ih1iw64oc7kd3kh1kw1pd1ph0pw0", ZEROS, 0, 1, 0, 0, NONE},
-    {"ic2id1ih1iw40oc3kd1kh1kw11pd0ph0pw5", REPLICATE, 0, 1, 0, 0, NONE},
-    {"ic4id4ih12iw12oc8kd2kh2kw2sd2", ZEROS, 0, 1, 0, 0, NONE},
-    {"ic2id7ih9iw11oc2kd3sd3sh2sw4pd1dd1dh2dw0", ZEROS, 0, 0, 0, 0, NONE},
-    {"ic3id3ih3iw3oc3kd3pd3", CIRCULAR, 0, 1, 0, 0, NONE},
-    {"ic3id2ih3iw4oc4kd3pd4", REPLICATE, 1, 1, 0, 0, NONE},
-    {"ic12id4ih6iw6oc24kd3pd1g12", ZEROS, 0, 1, 0, 0, NONE},
-    {"ic8id3ih11iw19oc9kd3kh5kw5pd1ph2pw2", ZEROS, 0, 1, 0, 0, NONE},
-    {"ic40id2ih7iw7oc24kd3pd1", ZEROS, 0, 1, 0, 0, NONE},
-    {"mb2ic3id8ih8iw31oc13kd4kh1kw3sd1sh3sw2pd2ph0pw1", REFLECT, 0, 1, 0, 0, NONE},
-    {"ic2id1ih1iw1oc2kd1pd2sd7", ZEROS, 0, 1, 0, 0, NONE},
-    {"ic7id6ih10iw16oc11kd3pd8dd7", ZEROS, 0, 1, 0, 0, NONE},
-    {"ic8id3ih7iw19oc8kd3pd1", ZEROS, 0, 1, 1, 1, RELU},
-    {"ic4id4ih6iw18oc4kd3pd1g4", ZEROS, 0, 1, 0, 1, LEAKY_RELU},
-    {"ic6id4ih6iw18oc6kd3pd1g2", ZEROS, 0, 0, 0, 0, SILU},
-    {"mb2ic5id3ih5iw17oc7kd2", ZEROS, 0, 1, 0, 1, GELU},
+    {"ic3id5ih7iw20oc5kd3ph1pd1pw1", .has_bias = 1, .quick = 1},
+    {"ic8id4ih9iw17oc16kd3pd1sd2", .has_bias = 1, .quick = 1},
+    {"ic4id6ih6iw9oc6kd3pd1g2", .mode = REFLECT, .has_bias = 1, .quick = 1},
+    {"ic6id5ih5iw33oc6kd3pd1g6", .mode = REPLICATE, .quick = 1},
+    {"ic2id6ih8iw10oc3kd3pd2dd1", .mode = CIRCULAR, .has_bias = 1, .quick = 1},
+    {"ic16id3ih4iw5oc33kd1", .has_bias = 1, .quick = 1},
+    {"ic3id1ih14iw14oc8kd1kh7kw7sd1sh2sw2pd0ph3pw3", .quick = 1},
+    {"mb3ic2id3ih5iw7oc4kd2kh3kw4", .extra_after = 1, .has_bias = 1, .quick = 1},
+    {"ic1id9ih9iw50oc1kd5pd2", .mode = REFLECT, .extra_after = 1},
+    {"ic5id7ih1iw64oc7kd3kh1kw1pd1ph0pw0", .has_bias = 1},
+    {"ic2id1ih1iw40oc3kd1kh1kw11pd0ph0pw5", .mode = REPLICATE, .has_bias = 1},
+    {"ic4id4ih12iw12oc8kd2kh2kw2sd2", .has_bias = 1},
+    {"ic2id7ih9iw11oc2kd3sd3sh2sw4pd1dd1dh2dw0", .has_bias = 0},
+    {"ic3id3ih3iw3oc3kd3pd3", .mode = CIRCULAR, .has_bias = 1},
+    {"ic3id2ih3iw4oc4kd3pd4", .mode = REPLICATE, .extra_after = 1, .has_bias = 1},
+    {"ic12id4ih6iw6oc24kd3pd1g12", .has_bias = 1},
+    {"ic8id3ih11iw19oc9kd3kh5kw5pd1ph2pw2", .has_bias = 1},
+    {"ic40id2ih7iw7oc24kd3pd1", .has_bias = 1},
+    {"mb2ic3id8ih8iw31oc13kd4kh1kw3sd1sh3sw2pd2ph0pw1", .mode = REFLECT, .has_bias = 1},
+    {"ic2id1ih1iw1oc2kd1pd2sd7", .has_bias = 1},
+    {"ic7id6ih10iw16oc11kd3pd8dd7", .has_bias = 1},
+    {"ic8id3ih7iw19oc8kd3pd1", .has_bias = 1, .quick = 1, .has_residual = 1, .activation = RELU},
+    {"ic4id4ih6iw18oc4kd3pd1g4", .has_bias = 1, .has_residual = 1, .activation = LEAKY_RELU},
+    {"ic6id4ih6iw18oc6kd3pd1g2", .activation = SILU},
+    {"mb2ic5id3ih5iw17oc7kd2", .has_bias = 1, .has_residual = 1, .activation = GELU},
 };
 
 typedef enum check_kind { INTEGER, RANDOM, SPECIAL, KINDS } check_kind;
