@@ -56,8 +56,7 @@ class Estimator:
         return {name: float(value) for name, value in map(str.split, self.ask("show"))}
 
     def set(self, name, value):
-        command = f"factor {name[7:]}" if name.startswith("factor.") else f"set {name}"
-        self.say(f"{command} {value:.6g}")
+        self.say(f"set {name} {value:.6g}")
 
     def estimates(self):
         """Milliseconds by algorithm, for each layer."""
@@ -193,13 +192,10 @@ def write_family(path, machines, members):
     for name, value in members.items():
         group, _, member = name.rpartition(".")
         groups.setdefault(group, []).append(f".{member} = {value:.4g}")
-    factors = groups.pop("factor", [])
     lines += [text + "," for text in groups.pop("")]
     for group, texts in groups.items():
         text = f".{group} = {{{', '.join(texts)}}},".replace(" = ", "\xa0=\xa0")  # which lines do not end at
         lines.append(textwrap.fill(text, WIDTH, subsequent_indent=" " * (len(group) + 5)).replace("\xa0", " "))
-    if factors:
-        raise SystemExit("fit.py: factors of kernels are written by hand")
     with open(path + ".tmp", "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
     os.replace(path + ".tmp", path)

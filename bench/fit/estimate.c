@@ -5,10 +5,9 @@
  *
  *     OP N Cin D H W Cout kD ... groups   a layer, the numbers as in a suite
  *     set MEMBER VALUE                    changes a number of the device's family (members.inc)
- *     factor KERNEL VALUE                 changes what it says of a kernel
  *     go                                  prints a line for each layer so far: the chosen algorithm, and for each that can
  *                                         do it " NAME=SECONDS"; then an empty line
- *     show                                prints all members and factors of the family; then an empty line
+ *     show                                prints all members of the family; then an empty line
  *
  * Weights are packed beforehand. */
 #include "plan/plan.h"
@@ -19,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_LINE = 1024, MOST_NAME = 64, MOST_LAYERS = 8192, MOST_FACTORS = 64 };
+enum { MOST_LINE = 1024, MOST_NAME = 64, MOST_LAYERS = 8192 };
 
 typedef struct layer {
     clconv_op op;
@@ -109,33 +108,10 @@ static bool set_member(machine *m, const char *name, double value)
     return false;
 }
 
-/* Factors that are set; the list ends in a NULL kernel. */
-typedef struct factor_list {
-    machine_factor all[MOST_FACTORS + 1];
-    char names[MOST_FACTORS][MOST_NAME];
-    int count;
-} factor_list;
-
-static bool set_factor(factor_list *list, const char *kernel, double times)
-{
-    int i = 0;
-    while (i < list->count && strcmp(list->all[i].kernel, kernel) != 0)
-        i++;
-    if (i == MOST_FACTORS) return false;
-    if (i == list->count) {
-        snprintf(list->names[i], MOST_NAME, "%s", kernel);
-        list->all[list->count++].kernel = list->names[i];
-    }
-    list->all[i].times = times;
-    return true;
-}
-
 static void show(machine *m)
 {
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
         printf("%s %.9g\n", members[i].name, *member_at(m, i));
-    for (const machine_factor *f = m->factors; f->kernel != NULL; f++)
-        printf("factor.%s %.9g\n", f->kernel, f->times);
     printf("\n");
 }
 
@@ -158,7 +134,6 @@ static clconv_device_info device(const char *const arguments[])
 typedef struct session {
     clconv_context context;
     machine machine;
-    factor_list factors;
     layer layers[MOST_LAYERS];
     size_t count;
 } session;
@@ -168,9 +143,6 @@ static void open_session(session *s, const char *const arguments[])
     const clconv_device_info info = device(arguments);
     traits_derive(&info, &s->context.rt.traits);
     s->machine = *s->context.rt.traits.machine;
-    for (const machine_factor *f = s->machine.factors; f->kernel != NULL; f++)
-        set_factor(&s->factors, f->kernel, f->times);
-    s->machine.factors = s->factors.all;
     s->context.rt.traits.machine = &s->machine;
 }
 
@@ -200,9 +172,8 @@ static bool obey(session *s, const char *line)
         show(&s->machine);
         return true;
     }
-    bool is_set = strcmp(word, "set") == 0, is_pair = read_pair(line + length, name, &value);
-    if (is_set) return is_pair && set_member(&s->machine, name, value);
-    if (strcmp(word, "factor") == 0) return is_pair && set_factor(&s->factors, name, value);
+    if (strcmp(word, "set") == 0)
+        return read_pair(line + length, name, &value) && set_member(&s->machine, name, value);
     layer *l = &s->layers[s->count];
     if (s->count == MOST_LAYERS || !find_op(word, &l->op) || !read_problem(line + length, &l->problem))
         return false;

@@ -2,20 +2,11 @@
 #include "machine/machine.h"
 
 #include <math.h>
-#include <string.h>
 
-double machine_factor_of(const machine *m, const char *kernel)
-{
-    for (const machine_factor *f = m->factors; f->kernel != NULL; f++)
-        if (strcmp(f->kernel, kernel) == 0) return f->times;
-    return 1;
-}
-
-double machine_seconds(const machine *m, const char *kernel, int64_t element_size, const work *w)
+double machine_seconds(const machine *m, int64_t element_size, const work *w)
 {
     double rate = m->flops_per_second * (element_size == 8 ? 0.5 : 1.0);
-    double longest = fmax(2 * w->busy / rate, w->traffic / m->bytes_per_second);
-    return machine_factor_of(m, kernel) * longest + m->launch_seconds;
+    return fmax(2 * w->busy / rate, w->traffic / m->bytes_per_second) + m->launch_seconds;
 }
 
 double machine_tile_share(const machine *m, int64_t out_channels, int64_t vectors)

@@ -5,8 +5,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-static const machine_factor none[] = {{NULL, 0}};
-
 /* Caches of a server's CPU. */
 #define CPU_CACHES \
     .cache_way = 16 << 10, .core_cache = 1 << 20, .shared_cache = 16 << 20, .between_steps = 8 << 20
@@ -20,28 +18,24 @@ static const machine cpu_128 = {
     .name = "cpu-128",
     CPU_RATES(128),
 #include "machine/families/cpu.inc"
-    .factors = none,
 };
 
 static const machine cpu_256 = {
     .name = "cpu-256",
     CPU_RATES(256),
 #include "machine/families/cpu.inc"
-    .factors = none,
 };
 
 static const machine cpu_512 = {
     .name = "cpu-512",
     CPU_RATES(512),
 #include "machine/families/cpu.inc"
-    .factors = none,
 };
 
 static const machine zen4 = {
     .name = "zen4",
     CPU_RATES(512),
 #include "machine/families/cpu.inc"
-    .factors = none,
 };
 
 /* NOLINTEND(readability-duplicate-include) */
@@ -51,7 +45,6 @@ static const machine xeon = {
     .name = "xeon",
     CPU_CACHES,
 #include "machine/families/xeon.inc"
-    .factors = none,
 };
 
 /* A mid-range device. */
@@ -65,7 +58,6 @@ static const machine gpu = {
     .shared_cache = 16 << 20,
     .between_steps = 256 << 20,
 #include "machine/families/gpu.inc"
-    .factors = none,
 };
 
 /* A family is the first whose width of vectors a device has at least, and whose vendor it names, if there is one. */

@@ -44,23 +44,29 @@ typedef struct machine_slices {
     double turn;         /* or of more, likewise */
 } machine_slices;
 
-/* Transforms (winograd*.cl). A lane's multiply-adds; those `at` the transforms' share. */
+/* Transforms (winograd*.cl). A lane's multiply-adds, those of winograd_fused at its transforms' share. */
 typedef struct machine_winograd {
-    double share;               /* of transforms that are a kernel of their own */
-    double scatter;             /* times memory's time more for frequencies that are written far apart */
-    double weight_share;        /* of those of weights */
-    double fused_share;         /* of transforms, additions mostly, in winograd_fused, */
-    double product_share;       /* and of its products; likewise */
-    double depth_share;         /* those of winograd_depth_fused */
-    double depth_in, depth_out; /* a frequency of it, of an input or an output */
-    double in, in_wide,
-        in_registers; /* of winograd_fused: of an input, of kernels of 5 taps, with sums in registers */
-    double out_wide, out_quad,
-        out_pair; /* of an output: of kernels of 5 taps, of tiles of 4 or narrow ones, others; */
-    double out_narrow_sum, out_sum; /* with sums in registers, narrow or not; */
-    double out_pieces, out_piece;   /* stored in pieces: over the dilation, or where that is 8 or more */
-    double far_slices;              /* times as fast as memory are slices that no core holds */
-    double cut_rows, over_slice;    /* in the choice of blocks: inputs read again; a slice beyond its size */
+    double share;          /* of transforms that are a kernel of their own */
+    double scatter;        /* times memory's time more for frequencies that are written far apart */
+    double weight_share;   /* of transforms of weights */
+    double fused_share;    /* of those in winograd_fused, additions mostly, */
+    double product_share;  /* and of its products */
+    double depth_share;    /* of the products of winograd_depth_fused */
+    double depth_in;       /* a frequency of it, of an input, */
+    double depth_out;      /* or of an output */
+    double in;             /* a frequency of winograd_fused, of an input, */
+    double in_wide;        /* of kernels of 5 taps, */
+    double in_registers;   /* or with sums in registers */
+    double out_wide;       /* the same of an output, of kernels of 5 taps, */
+    double out_quad;       /* of tiles of 4 or narrow ones, */
+    double out_pair;       /* of others, */
+    double out_narrow_sum; /* with sums in registers, narrow */
+    double out_sum;        /* or not */
+    double out_pieces;     /* stored in pieces as long as the dilation, times that, */
+    double out_piece;      /* or in ones of 8 and more */
+    double far_slices;     /* times as fast as memory are slices that no core holds */
+    double cut_rows;       /* in the choice of blocks: inputs that are read again, */
+    double over_slice;     /* and a slice beyond its size */
 } machine_winograd;
 
 /* winograd_channels. A vector's multiply-adds. */
@@ -139,14 +145,7 @@ typedef struct machine {
     machine_depthwise depthwise;
     machine_weights weights;
     machine_plain plain;
-    const struct machine_factor *factors; /* ends in a NULL kernel */
 } machine;
-
-/* Times that a kernel takes of what the rest of a family says: what a fit has left over. */
-typedef struct machine_factor {
-    const char *kernel;
-    double times;
-} machine_factor;
 
 /* The family of a device: of its type, vendor and vector width. Never NULL. */
 const machine *machine_of(const clconv_device_info *info);
@@ -160,10 +159,7 @@ typedef struct work {
 } work;
 
 /* Seconds that a step should take: the one place where work becomes time. */
-double machine_seconds(const machine *m, const char *kernel, int64_t element_size, const work *w);
-
-/* Times that a kernel takes of what the rest of the family says. */
-double machine_factor_of(const machine *m, const char *kernel);
+double machine_seconds(const machine *m, int64_t element_size, const work *w);
 
 /* The share of the peak of a register tile of out_channels values by so many vectors: two multiply-adds or two loads a
  * cycle. */

@@ -43,9 +43,6 @@ clconv_status plan_create(clconv_context *context, clconv_op op, const clconv_pr
                           const clconv_plan_options *options, clconv_plan **plan, clconv_error *err);
 void plan_release(clconv_plan *plan);
 
-/* The name by which a machine knows a step. */
-const char *cost_name_of(const step *s);
-
 /* Seconds that the steps should take, by the device's family alone. */
 double cost_of_recipe(const device_traits *traits, const recipe *r, bool packed_weights);
 

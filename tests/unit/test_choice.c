@@ -44,11 +44,10 @@ static void test_shares(void)
     CU_ASSERT(machine_tile_share(m, 1, 1) < machine_tile_share(m, 2, 2));
     const work once = {.busy = 1e9, .traffic = 1}, twice = {.busy = 2e9, .traffic = 1},
                far = {.traffic = 1e9};
-    double launch = m->launch_seconds, one = machine_seconds(m, "some kernel", 4, &once) - launch;
-    CU_ASSERT_DOUBLE_EQUAL(machine_seconds(m, "some kernel", 4, &twice) - launch, 2 * one, 1e-12);
-    CU_ASSERT_DOUBLE_EQUAL(machine_seconds(m, "some kernel", 8, &once) - launch, 2 * one, 1e-12);
-    CU_ASSERT_DOUBLE_EQUAL(machine_seconds(m, "some kernel", 4, &far) - launch, 1e9 / m->bytes_per_second,
-                           1e-12);
+    double launch = m->launch_seconds, one = machine_seconds(m, 4, &once) - launch;
+    CU_ASSERT_DOUBLE_EQUAL(machine_seconds(m, 4, &twice) - launch, 2 * one, 1e-12);
+    CU_ASSERT_DOUBLE_EQUAL(machine_seconds(m, 8, &once) - launch, 2 * one, 1e-12);
+    CU_ASSERT_DOUBLE_EQUAL(machine_seconds(m, 4, &far) - launch, 1e9 / m->bytes_per_second, 1e-12);
 }
 
 /* The op and the numbers of a row of a suite; false for its head. */
