@@ -27,9 +27,10 @@ CHANGE = 0.002  # and how much it counts to change a number
 WORST = 6  # and large regrets beside small ones
 STEPS = (1.25, 1.12, 1.06)
 SHARES = ("share", "volume", "one_tap", "panel", "frequency")  # of the peak: at most 1
-# Choices of blocks, the definition, and what timings of whole layers do not tell.
+# Choices of blocks, the definition, what timings of whole layers do not tell, and what decides the tile of a weight's gradient
+# and so the order of its sums.
 FIXED = ("launch_seconds", "core.", "plain.indexed", "plain.gemm", "winograd.cut_rows", "winograd.over_slice",
-         "winograd.weight_share")
+         "winograd.weight_share", "weights.line", "weights.split_load", "weights.least", "weights.step")
 
 
 class Estimator:
@@ -62,10 +63,6 @@ class Estimator:
         """Milliseconds by algorithm, for each layer."""
         return [{name: 1e3 * float(seconds) for name, seconds in (word.split("=") for word in line.split()[1:])}
                 for line in self.ask("go")]
-
-    def stop(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def regret(layer, estimates):

@@ -12,7 +12,6 @@
  * Weights are packed beforehand. */
 #include "plan/plan.h"
 
-#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
