@@ -36,8 +36,16 @@ static inline int64_t workspace_room(const request *q, const recipe *r)
     return max_i64(q->workspace_limit - r->workspace_bytes - packed - WORKSPACE_ALIGNMENT, 0);
 }
 
+/* The devices that an algorithm is for. Its files lie in the folder of that name, in src/algorithms/ and in cl/. */
+typedef enum algorithm_devices {
+    FOR_ANY,
+    FOR_CPU, /* work-items are threads with vector registers */
+    FOR_GPU  /* work-items are lanes */
+} algorithm_devices;
+
 typedef struct algorithm {
     const char *name;
+    algorithm_devices devices;
     bool accumulates_directly;     /* each output is a sum of products of inputs and weights: exact on small
                                       integers */
     const parameter_range *ranges; /* ends in a NULL name; values are in this order everywhere */

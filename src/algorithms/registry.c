@@ -14,3 +14,8 @@ bool registry_serves(const algorithm *a, clconv_op op)
     bool is_input = op == CLCONV_BACKWARD_INPUT || op == CLCONV_TRANSPOSED;
     return a->op == op || (is_input && (a->op == CLCONV_FORWARD || a->op == CLCONV_BACKWARD_INPUT));
 }
+
+bool registry_is_for(const algorithm *a, const device_traits *traits)
+{
+    return a->devices == FOR_ANY || (a->devices == FOR_CPU) == traits->is_cpu;
+}

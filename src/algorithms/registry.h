@@ -1,4 +1,4 @@
-/* The algorithms of this build: X(variable), each defined in a file of this folder. The first of equal cost
+/* The algorithms of this build: X(variable), each defined in a file of any/, cpu/ or gpu/. The first of equal cost
  * is taken. */
 #ifndef CLCONV_ALGORITHMS_REGISTRY_H
 #define CLCONV_ALGORITHMS_REGISTRY_H
@@ -38,6 +38,9 @@ ALGORITHM_LIST(ALGORITHM_DECLARE)
 
 /* Whether the algorithm can be asked for the op: those of forward serve backward-input and transposed too. */
 bool registry_serves(const algorithm *a, clconv_op op);
+
+/* Whether the algorithm is for such a device. */
+bool registry_is_for(const algorithm *a, const device_traits *traits);
 
 /* The algorithm at `index`, NULL past the end. */
 const algorithm *registry_at(size_t index);

@@ -1,4 +1,5 @@
-/* A register tile as an algorithm's parameters: the first TILE_PARAMETERS of its ranges. */
+/* A register tile as an algorithm's parameters: the first TILE_PARAMETERS of its ranges, of any device or of one with vector
+ * registers. */
 #ifndef CLCONV_ALGORITHMS_TILE_H
 #define CLCONV_ALGORITHMS_TILE_H
 
@@ -7,10 +8,13 @@
 
 enum { TILE_OUT_CHANNELS, TILE_VECTORS, TILE_VECTOR_WIDTH, TILE_LOCAL_SIZE, TILE_PARAMETERS };
 
-#define TILE_PARAMETER_RANGES(max_vectors)                \
-    [TILE_OUT_CHANNELS] = {"out_channels", 1, 16, false}, \
-    [TILE_VECTORS] = {"vectors", 1, max_vectors, false},  \
-    [TILE_VECTOR_WIDTH] = {"vector_width", 1, 16, true}, [TILE_LOCAL_SIZE] = {"local_size", 1, 256, true}
+#define TILE_RANGES(max_vectors, min_width, max_local)           \
+    [TILE_OUT_CHANNELS] = {"out_channels", 1, 16, false},        \
+    [TILE_VECTORS] = {"vectors", 1, max_vectors, false},         \
+    [TILE_VECTOR_WIDTH] = {"vector_width", min_width, 16, true}, \
+    [TILE_LOCAL_SIZE] = {"local_size", 1, max_local, true}
+#define TILE_PARAMETER_RANGES(max_vectors) TILE_RANGES(max_vectors, 1, 256)
+#define VECTOR_TILE_RANGES(max_vectors) TILE_RANGES(max_vectors, 2, 1)
 
 static inline void tile_to_parameters(product_tile tile, parameter_set *p)
 {

@@ -15,7 +15,7 @@ typedef struct embedded_source {
 extern const embedded_source embedded_sources[]; /* ends in a NULL name */
 
 /* Appends the file `name` with its #include "..." lines replaced by those files, each once, and #line
- * directives, so that a compiler's messages read "cl/direct.cl:123". */
+ * directives, so that a compiler's messages read "cl/any/direct.cl:123". */
 clconv_status source_expand(const char *name, text *out, clconv_error *err);
 
 #endif

@@ -28,6 +28,10 @@ static int64_t total_workspace(const recipe *r, bool packed_weights)
 static clconv_status emit(const request *q, const algorithm *a, const char *overrides, choice *c, text *why,
                           clconv_error *err)
 {
+    if (!registry_is_for(a, q->traits)) {
+        text_append(why, "it is for %s, and this device is none", a->devices == FOR_CPU ? "CPUs" : "GPUs");
+        return CLCONV_SUCCESS;
+    }
     if (a->op != CLCONV_FORWARD) return algorithm_emit(q, a, overrides, &c->parameters, &c->recipe, why, err);
     if (q->op != CLCONV_FORWARD) return adjoint_emit(q, a, overrides, &c->parameters, &c->recipe, why, err);
     return forward_emit(q, a, overrides, &c->parameters, &c->recipe, why, err);

@@ -134,7 +134,7 @@ static step transpose_step(const clconv_problem *problem, const geometry *g, con
         AXES(step, steps),
         .scatters = v->scatters,
     };
-    step s = kernel_step("transpose_weight", "adjoint.cl", "transpose_weight", p->dtype);
+    step s = kernel_step("transpose_weight", "any/adjoint.cl", "transpose_weight", p->dtype);
     kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
     kernel_add_buffer(&s, BUFFER_PACKED, at);
     kernel_set_scalars(&s, &arguments, sizeof arguments);
@@ -199,7 +199,7 @@ bool adjoint_append_pack(recipe *r, const clconv_problem *problem, const geometr
     r->packed_bytes = elements * g->element_size;
     r->packed_layout =
         hash_bytes(hash_bytes(HASH_START, &a, sizeof a), &g->element_size, sizeof g->element_size);
-    step s = kernel_step("pack_adjoint", "adjoint.cl", "pack_adjoint", p->dtype);
+    step s = kernel_step("pack_adjoint", "any/adjoint.cl", "pack_adjoint", p->dtype);
     kernel_add_buffer(&s, BUFFER_WEIGHT, 0);
     kernel_add_buffer(&s, BUFFER_PACKED, 0);
     kernel_set_scalars(&s, &a, sizeof a);
@@ -276,7 +276,7 @@ void adjoint_append_gather(recipe *r, const clconv_problem *problem, const geome
         .streams = kernel_output_streams(traits->machine, g->elements.input * g->element_size),
         .has_bias = has_bias,
     };
-    step s = kernel_step("pad_backward", "adjoint.cl", "pad_backward", p->dtype);
+    step s = kernel_step("pad_backward", "any/adjoint.cl", "pad_backward", p->dtype);
     kernel_define(&s, "VECTOR_WIDTH", traits_vector_width(traits, g->element_size));
     kernel_add_buffer(&s, BUFFER_WORKSPACE, v->offset);
     kernel_add_buffer(&s, arguments.has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);

@@ -5,7 +5,7 @@
  * residue e. Cell c of it is position (e * dilation) % stride + c * stride, and its gradient a convolution of
  * stride 1 with those taps turned around: of output c + start + j * dilation, for tap j of count.
  * Where the taps of a kernel do not overlap, each makes a volume of its own instead, of one cell for each
- * output. pad_backward gathers the volumes (cl/adjoint.cl). */
+ * output. pad_backward gathers the volumes (cl/any/adjoint.cl). */
 #ifndef CLCONV_STEPS_ADJOINT_H
 #define CLCONV_STEPS_ADJOINT_H
 

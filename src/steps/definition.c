@@ -67,7 +67,7 @@ void definition_append(recipe *r, const clconv_problem *problem, const geometry 
                        const definition_memory *memory, const device_traits *traits)
 {
     const define_outputs_arguments a = describe(problem, g, memory->sets);
-    step s = kernel_step("define_outputs", "definition.cl", "define_outputs", problem->dtype);
+    step s = kernel_step("define_outputs", "any/definition.cl", "define_outputs", problem->dtype);
     int64_t local = traits->is_cpu ? 1 : traits->local_size,
             groups =
                 traits->is_cpu ? min_i64(a.units, memory->workers) : ceil_divide(g->elements.output, local);

@@ -55,7 +55,7 @@ void epilogue_append_unless_fused(recipe *r, const clconv_problem *problem, cons
         .elements = g->output_plane,
     };
     int64_t width = traits_vector_width(traits, g->element_size), local = traits->local_size;
-    step s = kernel_step("epilogue", "epilogue.cl", "apply_epilogue", problem->dtype);
+    step s = kernel_step("epilogue", "any/epilogue.cl", "apply_epilogue", problem->dtype);
     kernel_define(&s, "VECTOR_WIDTH", width);
     kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
     kernel_set_scalars(&s, &a, sizeof a);

@@ -14,7 +14,7 @@ void fill_append(recipe *r, clconv_dtype dtype, int64_t planes, int64_t channels
 {
     const fill_arguments a = {
         .planes = planes, .channels = channels, .elements = elements, .has_bias = has_bias};
-    step s = kernel_step("fill", "fill.cl", "fill", dtype);
+    step s = kernel_step("fill", "any/fill.cl", "fill", dtype);
     kernel_add_buffer(&s, has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
     kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
     kernel_set_scalars(&s, &a, sizeof a);

@@ -1,4 +1,4 @@
-/* Filling channels with their bias or with zero (cl/fill.cl), as a step. */
+/* Filling channels with their bias or with zero (cl/any/fill.cl), as a step. */
 #ifndef CLCONV_STEPS_FILL_H
 #define CLCONV_STEPS_FILL_H
 

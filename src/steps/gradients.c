@@ -35,7 +35,7 @@ gradient_indexed_arguments gradient_describe(const clconv_problem *problem, cons
 
 static step start(const char *kernel, clconv_dtype dtype, const device_traits *traits)
 {
-    step s = kernel_step(kernel, "gradient_definition.cl", kernel, dtype);
+    step s = kernel_step(kernel, "any/gradient_definition.cl", kernel, dtype);
     kernel_define(&s, "VECTOR_WIDTH", traits_vector_width(traits, s.element_size));
     return s;
 }

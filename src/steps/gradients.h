@@ -1,4 +1,4 @@
-/* Gradients by the definition: the extents that their kernels take, and what stands behind all others (cl/gradient_definition.cl).
+/* Gradients by the definition: the extents that their kernels take, and what stands behind all others (cl/any/gradient_definition.cl).
  */
 #ifndef CLCONV_STEPS_GRADIENTS_H
 #define CLCONV_STEPS_GRADIENTS_H

@@ -27,7 +27,7 @@ step pack_step(clconv_dtype dtype, const pack_shape *shape, int64_t block, int l
         .taps_outside = shape->taps_outside,
     };
     a.blocks = a.group_blocks * shape->groups;
-    step s = kernel_step("pack_weight", "pack_weight.cl", "pack_weight", dtype);
+    step s = kernel_step("pack_weight", "any/pack_weight.cl", "pack_weight", dtype);
     kernel_define(&s, "OUT_CHANNELS", block);
     kernel_set_scalars(&s, &a, sizeof a);
     kernel_set_range(&s, (const int64_t[]){1, a.group_in, a.blocks}, (const int64_t[]){local_size, 1, 1});

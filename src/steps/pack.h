@@ -1,4 +1,4 @@
-/* Packing weights for a register tile (cl/pack_weight.cl draws it). */
+/* Packing weights for a register tile (cl/any/pack_weight.cl draws it). */
 #ifndef CLCONV_STEPS_PACK_H
 #define CLCONV_STEPS_PACK_H
 

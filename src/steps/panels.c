@@ -64,7 +64,7 @@ static panels_arguments describe(const panel_product *w, const product_tile *til
 
 static step program(const panel_product *w, const product_tile *tile)
 {
-    step s = kernel_step(w->name, "panels.cl", "panels", w->dtype);
+    step s = kernel_step(w->name, "any/panels.cl", "panels", w->dtype);
     kernel_define(&s, "OUT_CHANNELS", tile->out_channels);
     kernel_define(&s, "VECTORS", tile->vectors);
     kernel_define(&s, "VECTOR_WIDTH", tile->vector_width);

@@ -1,5 +1,5 @@
 /* Panels: PANEL positions by a number of rows, row after row, and their product with packed weights
- * (cl/panels.cl), as a step. Whoever can write its data as panels uses it, whatever rows and positions mean.
+ * (cl/any/panels.cl), as a step. Whoever can write its data as panels uses it, whatever rows and positions mean.
  */
 #ifndef CLCONV_STEPS_PANELS_H
 #define CLCONV_STEPS_PANELS_H

@@ -67,7 +67,7 @@ static void set_range(step *s, const direct_arguments *a, int64_t local_size)
     kernel_set_range(s, counts, (const int64_t[]){local_size, 1, 1});
 }
 
-/* Vectors that a tile of `rest` vectors computes: as many as cl/direct.cl has code for. */
+/* Vectors that a tile of `rest` vectors computes: as many as cl/any/direct.cl has code for. */
 static int64_t body_vectors(int64_t rest, int64_t vectors)
 {
     int64_t body = 1;
@@ -144,13 +144,13 @@ void product_define(step *s, const product_tile *tile, const int64_t kernel[3], 
 
 static step program(const product *w, const product_tile *tile)
 {
-    step s = kernel_step(w->name, "direct.cl", "direct", w->dtype);
+    step s = kernel_step(w->name, "any/direct.cl", "direct", w->dtype);
     product_define(&s, tile, w->kernel, w->stride, w->dilation, w->layout);
     partial_sums_define(&s, w->group_in * w->kernel[0] * w->kernel[1] * w->kernel[2]);
     return s;
 }
 
-/* Lanes that the tiles of a plane compute: the last one as many as there is code for in cl/direct.cl. */
+/* Lanes that the tiles of a plane compute: the last one as many as there is code for in cl/any/direct.cl. */
 static double plane_lanes(const direct_arguments *a, const product_tile *tile, const machine *m)
 {
     int64_t width = product_slack(tile), lanes = width / tile->vectors;

@@ -1,4 +1,4 @@
-/* The convolution of a scratch volume with packed weights (cl/direct.cl), as a step: whoever can lay its data
+/* The convolution of a scratch volume with packed weights (cl/any/direct.cl), as a step: whoever can lay its data
  * out so that a register tile reads unit-stride vectors uses it, whatever the extents mean. */
 #ifndef CLCONV_STEPS_PRODUCT_H
 #define CLCONV_STEPS_PRODUCT_H
@@ -6,7 +6,7 @@
 #include "opencl/traits.h"
 #include "steps/scratch.h"
 
-/* A register tile: see cl/direct.cl for what the values mean and their ranges. */
+/* A register tile: see cl/any/direct.cl for what the values mean and their ranges. */
 typedef struct product_tile {
     int64_t out_channels, vectors, vector_width, local_size;
 } product_tile;

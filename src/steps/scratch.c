@@ -103,7 +103,7 @@ void scratch_append_pad(recipe *r, const clconv_problem *problem, const geometry
         .phase_pitch = layout->phase_pitch,
         .rows_per_item = max_i64(1, ITEM_ELEMENTS / (layout->pitch * layout->phases[2])),
     };
-    step s = kernel_step("pad", "pad.cl", "pad", p->dtype);
+    step s = kernel_step("pad", "any/pad.cl", "pad", p->dtype);
     kernel_define(&s, "VECTOR_WIDTH", traits_vector_width(traits, g->element_size));
     kernel_add_buffer(&s, part->role, part->sample * p->in_channels * g->input_plane * g->element_size);
     kernel_add_buffer(&s, BUFFER_WORKSPACE, offset);

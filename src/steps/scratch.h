@@ -1,4 +1,4 @@
-/* The scratch volume that the direct kernels read (cl/pad.cl draws it), and the step that fills it. */
+/* The scratch volume that the direct kernels read (cl/any/pad.cl draws it), and the step that fills it. */
 #ifndef CLCONV_STEPS_SCRATCH_H
 #define CLCONV_STEPS_SCRATCH_H
 

@@ -33,7 +33,7 @@ enum { STEP_BUFFERS = 7, STEP_SCALARS = 64, STEP_OPTIONS = 384 };
 /* Arguments of a kernel: for each buffer the cl_mem and its offset in elements, then the scalars, all of them
  * `long`. A kernel given zero for every scalar does nothing: so it is warmed. */
 typedef struct kernel_launch {
-    const char *source; /* "direct.cl" */
+    const char *source; /* "any/direct.cl" */
     const char *kernel;
     char options[STEP_OPTIONS];
     size_t global[3], local[3];

@@ -96,7 +96,7 @@ void weights_append_reduce(recipe *r, const clconv_problem *problem, const geome
         .count = g->elements.weight,
         .slices = slices,
     };
-    step s = kernel_step("reduce", "reduce.cl", "reduce", problem->dtype);
+    step s = kernel_step("reduce", "any/reduce.cl", "reduce", problem->dtype);
     kernel_add_buffer(&s, BUFFER_WORKSPACE, offset);
     kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
     kernel_set_scalars(&s, &a, sizeof a);
@@ -115,7 +115,7 @@ static void append_totals(recipe *r, const clconv_problem *problem, const char *
 {
     totals_arguments a = {
         .blocks = ceil_divide(w->count, REDUCE_BLOCK), .count = w->count, .levels = w->levels, .runs = runs};
-    step s = kernel_step(kernel, "totals.cl", kernel, problem->dtype);
+    step s = kernel_step(kernel, "any/totals.cl", kernel, problem->dtype);
     kernel_add_buffer(&s, w->sums.role, w->sums.offset);
     kernel_add_buffer(&s, BUFFER_WORKSPACE, w->totals);
     kernel_set_scalars(&s, &a, sizeof a);

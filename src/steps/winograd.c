@@ -1,8 +1,8 @@
 /* Steps of Winograd convolution: see winograd.h. */
 #include "steps/winograd.h"
 
-#include "arguments/winograd_channels.clh"
 #include "arguments/winograd_depth.clh"
+#include "arguments/winograd_row_weight.clh"
 #include "arguments/winograd_weight.clh"
 #include "base/arith.h"
 #include "base/hash.h"
@@ -253,8 +253,8 @@ bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geom
                                 g->element_size};
     r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
 
-    step s = weight_step("winograd_weight.cl", "winograd_weight", r, problem, g, m, winograd_taps(problem, 2),
-                         out_channels, a.blocks, rows, traits->local_size);
+    step s = weight_step("any/winograd_weight.cl", "winograd_weight", r, problem, g, m,
+                         winograd_taps(problem, 2), out_channels, a.blocks, rows, traits->local_size);
     kernel_define(&s, "STRIDE_H", problem->stride[1]);
     kernel_define(&s, "STRIDE_W", problem->stride[2]);
     kernel_set_scalars(&s, &a, sizeof a);
@@ -279,7 +279,7 @@ bool winograd_append_depth_weight(recipe *r, const clconv_problem *problem, cons
         4, m, out_channels, problem->groups, g->group_in, g->group_out, g->element_size};
     r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
 
-    step s = weight_step("winograd_depth.cl", "winograd_depth_weight", r, problem, g, m, WINOGRAD_TAPS,
+    step s = weight_step("any/winograd_depth.cl", "winograd_depth_weight", r, problem, g, m, WINOGRAD_TAPS,
                          out_channels, a.blocks, g->group_in, traits->local_size);
     kernel_set_scalars(&s, &a, sizeof a);
     recipe_append_pack(r, &s);
@@ -312,8 +312,8 @@ bool winograd_append_row_weight(recipe *r, const clconv_problem *problem, const 
                                 g->element_size};
     r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
 
-    step s = weight_step("winograd_channels.cl", "winograd_row_weight", r, problem, g, m, taps, out_channels,
-                         a.blocks, g->group_in, traits->local_size);
+    step s = weight_step("any/winograd_row_weight.cl", "winograd_row_weight", r, problem, g, m, taps,
+                         out_channels, a.blocks, g->group_in, traits->local_size);
     kernel_set_scalars(&s, &a, sizeof a);
     recipe_append_pack(r, &s);
     return true;

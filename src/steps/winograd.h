@@ -1,5 +1,5 @@
-/* What algorithms by Winograd's minimal filtering share: the transformed weight (cl/winograd_weight.cl,
- * cl/winograd_depth.cl) and how tiles lie (cl/winograd.cl). */
+/* What algorithms by Winograd's minimal filtering share: the transformed weight (cl/any/winograd_weight.cl,
+ * cl/any/winograd_depth.cl) and how tiles lie (cl/any/winograd.cl). */
 #ifndef CLCONV_STEPS_WINOGRAD_H
 #define CLCONV_STEPS_WINOGRAD_H
 
@@ -54,13 +54,13 @@ enum { WINOGRAD_TRANSFORM_FLOPS = 5 };
 bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
                             int64_t out_channels, bool frequencies_last, const device_traits *traits);
 
-/* The same for Winograd's filtering along depth (cl/winograd_depth.cl): kernels 3 x 1 x 1, tiles of m planes. */
+/* The same for Winograd's filtering along depth (cl/any/winograd_depth.cl): kernels 3 x 1 x 1, tiles of m planes. */
 bool winograd_depth_is_applicable(const clconv_problem *problem, const geometry *g, bool strict, text *why);
 int64_t winograd_choose_depth_tile(const geometry *g);
 bool winograd_append_depth_weight(recipe *r, const clconv_problem *problem, const geometry *g, int64_t m,
                                   int64_t out_channels, const device_traits *traits);
 
-/* The same for Winograd's filtering along W alone (cl/winograd_channels.cl): tiles of m columns. */
+/* The same for Winograd's filtering along W alone (cl/cpu/winograd_channels.cl): tiles of m columns. */
 bool winograd_row_is_applicable(const clconv_problem *problem, const geometry *g, int64_t m, bool strict,
                                 text *why);
 int64_t winograd_choose_row_tile(const clconv_problem *problem, const geometry *g);

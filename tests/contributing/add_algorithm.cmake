@@ -2,7 +2,7 @@
 # `clconv check --quick`, and every C block of CONTRIBUTING.md stands word for word in one of its files.
 cmake_minimum_required(VERSION 3.21)
 set(name direct_naive)
-set(files cl/arguments/${name}.clh cl/${name}.cl src/algorithms/${name}.c src/algorithms/registry.h)
+set(files cl/arguments/${name}.clh cl/any/${name}.cl src/algorithms/any/${name}.c src/algorithms/registry.h)
 
 file(REMOVE_RECURSE ${WORK})
 foreach(part CMakeLists.txt cl cmake include src tools)

@@ -61,10 +61,10 @@ static void write_source(const char *folder, const char *name, const char *bytes
 
 void kernel_folder_open(const char *name, const char *content)
 {
-    static const char *const parts[] = {"arguments", "common"};
+    static const char *const parts[] = {"any", "arguments", "common", "cpu"};
     char folder[] = "/tmp/clconv-test-XXXXXX", path[512];
     CU_ASSERT_FATAL(mkdtemp(folder) != NULL);
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, parts[i]);
         CU_ASSERT_EQUAL_FATAL(mkdir(path, 0700), 0);
     }

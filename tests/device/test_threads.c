@@ -178,7 +178,7 @@ static void test_failure(void)
     clconv_plan *plan = NULL;
     clconv_counters counters;
     clconv_context *context = open_context();
-    kernel_folder_open("direct_indexed.cl", "kernel void direct_indexed( error\n");
+    kernel_folder_open("any/direct_indexed.cl", "kernel void direct_indexed( error\n");
     set_gate(true);
     for (int t = 0; t < THREADS; t++)
         start_planner(&planners[t], context, 1, 1);
@@ -189,7 +189,7 @@ static void test_failure(void)
         CU_ASSERT_EQUAL(planners[t].status[1], CLCONV_BUILD_FAILED);
         CU_ASSERT_EQUAL(planners[t].err.status, CLCONV_BUILD_FAILED);
         CU_ASSERT_STRING_EQUAL(planners[t].err.message, planners[0].err.message);
-        CU_ASSERT(strstr(planners[t].err.message, "cl/direct_indexed.cl") != NULL);
+        CU_ASSERT(strstr(planners[t].err.message, "cl/any/direct_indexed.cl") != NULL);
     }
     clconv_context_counters(context, &counters);
     CU_ASSERT_EQUAL(counters.programs_built, 0);

@@ -70,6 +70,32 @@ static bool is_about_steps(const char *file)
     return strncmp(file, "algorithms/", 11) == 0 || strncmp(file, "steps/", 6) == 0;
 }
 
+/* The kinds of devices that an algorithm may be for, as folders. */
+static const char *const devices[] = {"any", "cpu", "gpu"};
+
+/* Only algorithms lie in folders of a layer. */
+static bool lies_in_a_room(const char *file)
+{
+    if (strchr(strchr(file, '/') + 1, '/') == NULL) return true;
+    for (int i = 0; i < 3; i++)
+        if (strncmp(file, "algorithms/", 11) == 0 && strncmp(file + 11, devices[i], 3) == 0 &&
+            file[14] == '/')
+            return true;
+    return false;
+}
+
+/* Whether a line names a kernel of cl/cpu/ or cl/gpu/ outside of that folder of src/algorithms/. */
+static bool names_other_devices(const char *file, const char *line)
+{
+    for (int i = 1; i < 3; i++) {
+        char source[MOST_NAME], folder[MOST_NAME];
+        snprintf(source, sizeof source, "\"%s/", devices[i]);
+        snprintf(folder, sizeof folder, "algorithms/%s/", devices[i]);
+        if (strstr(line, source) != NULL && strncmp(file, folder, strlen(folder)) != 0) return true;
+    }
+    return false;
+}
+
 /* Capacities, rates, and what only a measurement can have told. A range of legal parameters and a bound of memory are none. */
 static bool says_a_machine(const char *line)
 {
@@ -88,13 +114,14 @@ static const char *judge_library(const char *file, const char *line)
 {
     char name[MOST_NAME];
     int quoted;
-    if (layer_of(file) < 0) return "lies in no layer";
+    if (layer_of(file) < 0 || !lies_in_a_room(file)) return "lies in no layer";
     if (strstr(line, "getenv") != NULL && strcmp(file, "base/environment.c") != 0)
         return "reads the environment outside base/environment.c";
     const char *clblast = strstr(line, "CLBlast");
     if (clblast != NULL && strchr("SDGCLT", clblast[7]) != NULL && clblast[7] != '\0' &&
         strcmp(file, "steps/gemm.c") != 0)
         return "calls CLBlast outside steps/gemm.c";
+    if (names_other_devices(file, line)) return "names the kernel of devices that it is not for";
     if (is_about_steps(file) && says_a_machine(line)) return "says what belongs to src/machine";
     return parse_include(line, name, &quoted) ? judge_include(file, name, quoted) : NULL;
 }
@@ -160,7 +187,43 @@ static void test_library(void)
     CU_ASSERT(judge_all(SOURCE_DIR "/src/*/*.c", length, judge_library) > 30);
     CU_ASSERT(judge_all(SOURCE_DIR "/src/*/*.h", length, judge_library) > 20);
     CU_ASSERT_EQUAL(judge_all(SOURCE_DIR "/src/*.[ch]", length, judge_library), 0);
-    CU_ASSERT_EQUAL(judge_all(SOURCE_DIR "/src/*/*/*.[ch]", length, judge_library), 0);
+    CU_ASSERT(judge_all(SOURCE_DIR "/src/*/*/*.c", length, judge_library) > 20);
+    CU_ASSERT_EQUAL(judge_all(SOURCE_DIR "/src/*/*/*.h", length, judge_library), 0);
+    CU_ASSERT_EQUAL(judge_all(SOURCE_DIR "/src/*/*/*/*.[ch]", length, judge_library), 0);
+}
+
+static int lines_with(const char *path, const char *words)
+{
+    char line[MOST_LINE];
+    int count = 0;
+    FILE *source = fopen(path, "r");
+    CU_ASSERT_FATAL(source != NULL);
+    while (fgets(line, sizeof line, source) != NULL)
+        count += strstr(line, words) != NULL;
+    fclose(source);
+    return count;
+}
+
+/* An algorithm says that it is for the devices whose folder its file lies in. */
+static void test_devices(void)
+{
+    static const char *const said[] = {".devices = FOR_ANY", ".devices = FOR_CPU", ".devices = FOR_GPU"};
+    size_t files = 0;
+    for (int i = 0; i < 3; i++) {
+        char pattern[MOST_NAME];
+        glob_t found;
+        snprintf(pattern, sizeof pattern, "%s/src/algorithms/%s/*.c", SOURCE_DIR, devices[i]);
+        if (glob(pattern, 0, NULL, &found) != 0) continue;
+        for (size_t f = 0; f < found.gl_pathc; f++, files++) {
+            int all = lines_with(found.gl_pathv[f], "const algorithm algorithm_"),
+                other = lines_with(found.gl_pathv[f], ".devices"),
+                own = lines_with(found.gl_pathv[f], said[i]);
+            CU_ASSERT(all > 0);
+            CU_ASSERT(i == 0 ? other == own : other == all && own == all);
+        }
+        globfree(&found);
+    }
+    CU_ASSERT(files > 20);
 }
 
 static void test_tool(void)
@@ -219,6 +282,14 @@ static void test_judges(void)
         {"algorithms/im2col_gemm.c", "CLBlastSgemm(m, n, k)", 1},
         {"algorithms/im2col_gemm.c", "/* by CLBlast's GEMM */", 0},
         {"winograd/tile.c", "int x;", 1},
+        {"algorithms/cpu/patch.c", "int x;", 0},
+        {"algorithms/fpga/patch.c", "int x;", 1},
+        {"steps/any/pack.c", "int x;", 1},
+        {"algorithms/cpu/patch.c", "kernel_step(\"patch\", \"cpu/patch.cl\")", 0},
+        {"algorithms/cpu/patch.c", "kernel_step(\"pad\", \"any/pad.cl\")", 0},
+        {"algorithms/any/direct.c", "kernel_step(\"patch\", \"cpu/patch.cl\")", 1},
+        {"algorithms/gpu/direct.c", "kernel_step(\"patch\", \"cpu/patch.cl\")", 1},
+        {"steps/pad.c", "kernel_step(\"patch\", \"cpu/patch.cl\")", 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         CU_ASSERT_EQUAL(judge_library(cases[i].file, cases[i].line) != NULL, cases[i].fault);
@@ -245,6 +316,7 @@ static void test_tool_judge(void)
 const char test_suite_name[] = "layers";
 const test_entry test_suite[] = {
     {"the library's folders", test_library},
+    {"what algorithms are for", test_devices},
     {"the tool's folders", test_tool},
     {"the examples", test_users},
     {"each of the library's headers is out of reach", test_names},

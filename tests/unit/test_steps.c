@@ -1,5 +1,5 @@
-/* Steps as data. Most of it is the scratch volume: a host model fills it as cl/pad.cl describes it, reads it
- * as cl/direct.cl does, and every tap of every output must meet the element that PyTorch's padding says. */
+/* Steps as data. Most of it is the scratch volume: a host model fills it as cl/any/pad.cl describes it, reads it
+ * as cl/any/direct.cl does, and every tap of every output must meet the element that PyTorch's padding says. */
 #include "harness.h"
 
 #include "base/arith.h"

@@ -1,4 +1,4 @@
-/* im2col_gemm: unfolds chunks of output positions into a matrix (cl/im2col.cl) and multiplies it with the
+/* im2col_gemm: unfolds chunks of output positions into a matrix (cl/any/im2col.cl) and multiplies it with the
  * weights by CLBlast's GEMM, onto an output that holds the bias. For large channel counts, where a device's
  * tuned GEMM beats kernels of our own. */
 #include "algorithms/algorithm.h"
@@ -119,7 +119,7 @@ static void append_im2col(const request *q, int64_t channel_start, int64_t first
         .out_width = g->output[2],
         KERNEL_WINDOW(problem),
     };
-    step s = kernel_step("im2col", "im2col.cl", "im2col", problem->dtype);
+    step s = kernel_step("im2col", "any/im2col.cl", "im2col", problem->dtype);
     kernel_add_buffer(&s, BUFFER_INPUT, 0);
     kernel_add_buffer(&s, BUFFER_WORKSPACE, offset);
     kernel_set_scalars(&s, &a, sizeof a);
@@ -167,7 +167,7 @@ static void append_total(const request *q, const gemm_chunk *c, const gemm_space
     const geometry *g = q->geometry;
     int64_t local = q->traits->local_size;
     const add_rows_arguments a = {.rows = g->group_out, .count = c->count, .pitch = g->output_plane};
-    step s = kernel_step("add_rows", "add_rows.cl", "add_rows", q->problem->dtype);
+    step s = kernel_step("add_rows", "any/add_rows.cl", "add_rows", q->problem->dtype);
     step_buffer output = output_of(q, c);
     kernel_add_buffer(&s, BUFFER_WORKSPACE, space->total);
     kernel_add_buffer(&s, output.role, output.offset);

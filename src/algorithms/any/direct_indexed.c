@@ -1,4 +1,4 @@
-/* direct_indexed: one kernel, no workspace; padding by index arithmetic (cl/direct_indexed.cl). What is left
+/* direct_indexed: one kernel, no workspace; padding by index arithmetic (cl/any/direct_indexed.cl). What is left
  * when no memory is to be had, and the check of the others. */
 #include "arguments/direct_indexed.clh"
 #include "algorithms/algorithm.h"
@@ -60,7 +60,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     (void)why;
     const geometry *g = q->geometry;
     direct_indexed_arguments a = describe(q, p);
-    step s = kernel_step("direct_indexed", "direct_indexed.cl", "direct_indexed", q->problem->dtype);
+    step s = kernel_step("direct_indexed", "any/direct_indexed.cl", "direct_indexed", q->problem->dtype);
     kernel_define(&s, "OUT_CHANNELS", p->values[OUT_CHANNELS]);
     kernel_define(&s, "VECTOR_WIDTH", p->values[VECTOR_WIDTH]);
     kernel_define(&s, "LOCAL_SIZE", p->values[LOCAL_SIZE]);

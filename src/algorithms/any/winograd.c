@@ -1,5 +1,5 @@
 /* winograd: F(2x2, 3x3), F(4x4, 3x3) or F(2x2, 5x5) over H and W, of any dilation, kd summed in the transformed domain
- * (cl/winograd.cl draws it). Spans of depth are transformed at a time, as many planes as a size allows; their
+ * (cl/any/winograd.cl draws it). Spans of depth are transformed at a time, as many planes as a size allows; their
  * product and its transform back go in chunks of depth that stay in cache. */
 #include "arguments/winograd.clh"
 #include "algorithms/tile.h"
@@ -136,7 +136,7 @@ static bool reserve(const request *q, const parameter_set *p, winograd_plan *w, 
 
 static step transform_step(const request *q, const winograd_plan *w, const char *kernel)
 {
-    step s = kernel_step(kernel, "winograd.cl", kernel, q->problem->dtype);
+    step s = kernel_step(kernel, "any/winograd.cl", kernel, q->problem->dtype);
     kernel_define(&s, "OUTPUT_TILE", w->m);
     kernel_define(&s, "TAPS", q->problem->kernel[2]);
     kernel_define(&s, "VECTOR_WIDTH", w->tile.vector_width);

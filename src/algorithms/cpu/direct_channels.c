@@ -1,4 +1,4 @@
-/* direct_channels: direct convolution whose vectors are of output channels (cl/direct_channels.cl): for images
+/* direct_channels: direct convolution whose vectors are of output channels (cl/cpu/direct_channels.cl): for images
  * whose planes are no whole vectors of positions. */
 #include "arguments/direct_channels.clh"
 #include "algorithms/algorithm.h"
@@ -23,7 +23,7 @@ enum { MAX_ADDITIONS = 64 }; /* to a sum, before it goes to its total */
 static const parameter_range ranges[] = {
     [VECTORS] = {"vectors", 1, CHANNEL_TILE_VECTORS, false},
     [POSITIONS] = {"positions", 1, CHANNEL_TILE_POSITIONS, false},
-    [VECTOR_WIDTH] = {"vector_width", 1, 16, true},
+    [VECTOR_WIDTH] = {"vector_width", 2, 16, true},
     [SUMS_KIB] = {"sums_kib", 1, 1 << 20,
                   false}, /* of a work-group's sums at most, unless one tile needs more */
     [WEIGHT_KIB] = {"weight_kib", 1, 1 << 20, false}, /* of the weights that are used at a time at most */
@@ -56,11 +56,9 @@ static int64_t most_ranges(const request *q, int axis)
     return is_clipped ? p->kernel[axis] : 1;
 }
 
-static bool is_applicable(const request *q, const parameter_set *p, text *why)
+static bool is_applicable(const request *q, text *why)
 {
-    if (p->values[VECTOR_WIDTH] == 1)
-        text_append(why, "vector_width is 1; it is for devices with vector registers");
-    else if (q->geometry->taps > MAX_TAPS)
+    if (q->geometry->taps > MAX_TAPS)
         text_append(why, "a channel has %lld taps; it needs at most %d", (long long)q->geometry->taps,
                     MAX_TAPS);
     else if (partial_sums_are_long(q->geometry->reduction) &&
@@ -220,7 +218,7 @@ static bool describe(const request *q, const parameter_set *p, const scratch_lay
 
 static step program(const request *q, const parameter_set *p)
 {
-    step s = kernel_step("direct_channels", "direct_channels.cl", "direct_channels", q->problem->dtype);
+    step s = kernel_step("direct_channels", "cpu/direct_channels.cl", "direct_channels", q->problem->dtype);
     kernel_define(&s, "OUT_CHANNELS", lanes_of(p));
     kernel_define(&s, "POSITIONS", p->values[POSITIONS]);
     kernel_define(&s, "VECTOR_WIDTH", p->values[VECTOR_WIDTH]);
@@ -321,7 +319,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     clconv_problem plain;
     geometry plain_geometry;
     scratch_layout layout;
-    if (!is_applicable(q, p, why)) return;
+    if (!is_applicable(q, why)) return;
     if (!lay_out(q, &plain, &plain_geometry, &layout)) {
         text_append(why, "a padded channel is too large for 32 bits");
         return;
@@ -356,6 +354,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 }
 
 const algorithm algorithm_direct_channels = {.name = "direct_channels",
+                                             .devices = FOR_CPU,
                                              .accumulates_directly = true,
                                              .ranges = ranges,
                                              .choose = choose,

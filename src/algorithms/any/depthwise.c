@@ -1,5 +1,5 @@
 /* depthwise: one input channel a group. Each work-group pads blocks of depth of a channel into a slice of the
- * workspace of its own, and convolves them from cache (cl/depthwise.cl). */
+ * workspace of its own, and convolves them from cache (cl/any/depthwise.cl). */
 #include "arguments/depthwise.clh"
 #include "algorithms/tile.h"
 #include "base/arith.h"
@@ -115,7 +115,7 @@ static depthwise_arguments describe(const request *q, const parameter_set *p, co
 static step program(const request *q, const parameter_set *p, const scratch_layout *l)
 {
     const clconv_problem *problem = q->problem;
-    step s = kernel_step("depthwise", "depthwise.cl", "depthwise", problem->dtype);
+    step s = kernel_step("depthwise", "any/depthwise.cl", "depthwise", problem->dtype);
     kernel_define(&s, "DEPTHS", p->values[DEPTHS]);
     kernel_define(&s, "VECTORS", p->values[VECTORS]);
     kernel_define(&s, "VECTOR_WIDTH", p->values[VECTOR_WIDTH]);

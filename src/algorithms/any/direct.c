@@ -1,5 +1,5 @@
 /* direct: pads the input into a scratch volume, then convolves it with a register tile for each work-item
- * (cl/direct.cl). The batch goes in chunks of samples or of depth whose scratch volume stays in
+ * (cl/any/direct.cl). The batch goes in chunks of samples or of depth whose scratch volume stays in
  * cache. */
 #include "algorithms/tile.h"
 #include "base/arith.h"

@@ -26,37 +26,6 @@
 #include "arguments/winograd_channels.clh"
 #include "common/winograd.clh"
 
-#ifndef POSITIONS
-/* weight [g * group_out + o][c][kd][kh][r] -> [g][block][c / block_in][frequency][c % block_in][kd][kh][o % OUT_CHANNELS].
- * Index space: (channels of a block, input channels, blocks). */
-kernel void winograd_row_weight(TENSOR(const real, weight),
-                                TENSOR(real, packed) WINOGRAD_ROW_WEIGHT_ARGUMENTS(ARGUMENT))
-{
-    FOR_EACH(2, block, blocks)
-    {
-        FOR_EACH(1, c, group_in)
-        {
-            const long first_in = c / block_in * block_in, channels = min(block_in, group_in - first_in);
-            FOR_EACH(0, i, rows * OUT_CHANNELS)
-            {
-                const long o = block % group_blocks * OUT_CHANNELS + i % OUT_CHANNELS, row = i / OUT_CHANNELS;
-                const long filter = (block / group_blocks * group_out + o) * group_in + c;
-                real w[TAPS], u[INPUT_TILE];
-                for (int t = 0; t < TAPS; t++)
-                    w[t] = o < group_out ? TENSOR_START(weight)[(filter * rows + row) * TAPS + t] : 0;
-                transform_weight(w, u);
-                global real *to =
-                    TENSOR_START(packed) +
-                    ((block * group_in + first_in) * INPUT_TILE + c - first_in) * rows * OUT_CHANNELS + i;
-                for (int f = 0; f < INPUT_TILE; f++)
-                    to[f * channels * rows * OUT_CHANNELS] = u[f];
-            }
-        }
-    }
-}
-
-#else
-
 #define LOCAL_SIZE 1
 #define DILATION_W 1
 #define STRIDE_W 1
@@ -370,4 +339,3 @@ winograd_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(
         define_block(&own, &all, &out);
     }
 }
-#endif

@@ -1,5 +1,5 @@
 /* weight_fused: the gradient of the weight in one kernel that pads its input and output gradient block by
- * block in a slice of the workspace for each work-group (cl/weight_fused.cl), where `weight_direct` pads all
+ * block in a slice of the workspace for each work-group (cl/cpu/weight_fused.cl), where `weight_direct` pads all
  * of them before. */
 #include "arguments/weight_fused.clh"
 #include "algorithms/algorithm.h"
@@ -17,7 +17,7 @@ enum { OUT_CHANNELS, ROWS, VECTOR_WIDTH, SLICE_KIB, SLICES, BLOCK_TAPS };
 static const parameter_range ranges[] = {
     [OUT_CHANNELS] = {"out_channels", 1, 16, false},
     [ROWS] = {"rows", 1, WEIGHT_TILE_ROWS, false},
-    [VECTOR_WIDTH] = {"vector_width", 1, 16, true},
+    [VECTOR_WIDTH] = {"vector_width", 2, 16, true},
     [SLICE_KIB] = {"slice_kib", 1, 1 << 20, false}, /* a slice's size at most, unless one row needs more */
     [SLICES] = {"slices", 1, 65536, false},         /* at most; work-groups that run */
     [BLOCK_TAPS] = {"block_taps", 1, 1 << 20,
@@ -182,10 +182,6 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     const weight_tile tile = {p->values[OUT_CHANNELS], p->values[ROWS], p->values[VECTOR_WIDTH], 1};
     scratch_layout layout;
     int64_t sums_offset;
-    if (tile.vector_width == 1) {
-        text_append(why, "vector_width is 1; it is for devices with vector registers");
-        return;
-    }
     if (!scratch_layout_compute(problem, g, q->strict, &layout)) {
         text_append(why, "a padded plane or a stride is too large for 32 bits");
         return;
@@ -199,7 +195,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     }
     int64_t parts = count_parts(q, p, &slices);
     weight_fused_arguments a = describe(q, &layout, &slices, parts);
-    step s = kernel_step("weight_fused", "weight_fused.cl", "weight_fused", problem->dtype);
+    step s = kernel_step("weight_fused", "cpu/weight_fused.cl", "weight_fused", problem->dtype);
     weights_define(&s, &tile, problem, &layout);
     if (!add_buffers(p, &a, &s, r, &sums_offset)) {
         text_append(why, "its slices or sums would overflow");
@@ -212,6 +208,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 }
 
 const algorithm algorithm_weight_fused = {.name = "weight_fused",
+                                          .devices = FOR_CPU,
                                           .accumulates_directly = true,
                                           .ranges = ranges,
                                           .choose = choose,

@@ -1,5 +1,5 @@
 /* weight_direct: the gradient of the weight as sums over positions of the padded input and the output
- * gradient, both in a scratch volume of one pitch (cl/weight_direct.cl). Samples and depth go in chunks that
+ * gradient, both in a scratch volume of one pitch (cl/any/weight_direct.cl). Samples and depth go in chunks that
  * stay in cache; slices of a chunk are summed apart and then added in their order. */
 #include "arguments/weight_direct.clh"
 #include "algorithms/tile.h"
@@ -202,7 +202,7 @@ static void append_product(const request *q, const parameter_set *p, const volum
     int64_t element = q->geometry->element_size;
     weight_direct_arguments a = describe(q, p, v, c);
     weight_tile tile = tile_of(p);
-    step s = kernel_step("weight_direct", "weight_direct.cl", "weight_direct", problem->dtype);
+    step s = kernel_step("weight_direct", "any/weight_direct.cl", "weight_direct", problem->dtype);
     weights_define(&s, &tile, problem, &v->input);
     if (v->in_place)
         kernel_add_buffer(&s, BUFFER_INPUT, c->sample * problem->in_channels * a.channel_size * element);

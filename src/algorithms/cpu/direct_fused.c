@@ -1,5 +1,5 @@
 /* direct_fused: direct convolution that pads its input block by block in a slice of the workspace for each
- * work-group (cl/direct_fused.cl), where `direct` pads all of it before. */
+ * work-group (cl/cpu/direct_fused.cl), where `direct` pads all of it before. */
 #include "arguments/direct_fused.clh"
 #include "algorithms/tile.h"
 #include "base/arith.h"
@@ -16,7 +16,7 @@ typedef struct direct_fused_arguments {
 enum { SLICE_KIB = TILE_PARAMETERS, SLICES };
 
 static const parameter_range ranges[] = {
-    TILE_PARAMETER_RANGES(PRODUCT_VECTORS),
+    VECTOR_TILE_RANGES(PRODUCT_VECTORS),
     [SLICE_KIB] = {"slice_kib", 1, 1 << 20, false}, /* a slice's size at most, unless one row needs more */
     [SLICES] = {"slices", 1, 65536, false},         /* at most; work-groups that run */
     {NULL, 0, 0, false},
@@ -108,10 +108,6 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     product_tile tile;
     scratch_layout layout;
     if (!tile_from_parameters(p, &tile, why)) return;
-    if (tile.vector_width == 1) {
-        text_append(why, "vector_width is 1; it is for devices with vector registers");
-        return;
-    }
     if (!scratch_layout_compute(problem, g, q->strict, &layout)) {
         text_append(why, "a padded plane or a stride is too large for 32 bits");
         return;
@@ -128,7 +124,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     slices.most = p->values[SLICES];
     slices.room = workspace_room(q, r);
     direct_fused_arguments a = describe(q, &tile, &layout, &slices);
-    step s = kernel_step("direct_fused", "direct_fused.cl", "direct_fused", problem->dtype);
+    step s = kernel_step("direct_fused", "cpu/direct_fused.cl", "direct_fused", problem->dtype);
     product_define(&s, &tile, problem->kernel, problem->stride, problem->dilation, &layout);
     partial_sums_define(&s, g->reduction);
     kernel_add_tensors(&s, problem, BUFFER_PACKED);
@@ -142,6 +138,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 }
 
 const algorithm algorithm_direct_fused = {.name = "direct_fused",
+                                          .devices = FOR_CPU,
                                           .accumulates_directly = true,
                                           .ranges = ranges,
                                           .choose = choose,

@@ -1,5 +1,5 @@
 /* winograd_fused: Winograd's filtering over H and W in one kernel, for few channels or for strides
- * (cl/winograd_fused.cl). Each work-group goes through the depth of a block of tiles in a slice of the
+ * (cl/cpu/winograd_fused.cl). Each work-group goes through the depth of a block of tiles in a slice of the
  * workspace of its own, which stays in cache. */
 #include "arguments/winograd_fused.clh"
 #include "algorithms/tile.h"
@@ -19,7 +19,7 @@ typedef struct winograd_fused_arguments {
 enum { OUTPUT_TILE = TILE_PARAMETERS, SLICE_KIB, SLICES, IN_REGISTERS };
 
 static const parameter_range ranges[] = {
-    TILE_PARAMETER_RANGES(PANEL_VECTORS),
+    VECTOR_TILE_RANGES(PANEL_VECTORS),
     [OUTPUT_TILE] = {"output_tile", 2, 4, true},
     [SLICE_KIB] = {"slice_kib", 1, 1 << 20, false}, /* a slice's size, unless a larger one has fewer panels */
     [SLICES] = {"slices", 1, 65536, false},         /* at most; work-groups that run */
@@ -64,13 +64,9 @@ static void choose(const request *q, parameter_set *p)
     p->values[SLICES] = q->traits->slices;
 }
 
-static bool is_applicable(const request *q, const product_tile *tile, int64_t m, bool in_registers, text *why)
+static bool is_applicable(const request *q, int64_t m, bool in_registers, text *why)
 {
     const clconv_problem *p = q->problem;
-    if (tile->vector_width == 1) {
-        text_append(why, "vector_width is 1; it is for devices with vector registers");
-        return false;
-    }
     if (p->kernel[0] > MAX_KERNEL_D) {
         text_append(why, "on D kernel_size is %lld; it needs at most %d", (long long)p->kernel[0],
                     MAX_KERNEL_D);
@@ -295,7 +291,7 @@ static bool describe(const request *q, const parameter_set *p, const product_til
 
 static step program(const request *q, const parameter_set *p, const product_tile *tile)
 {
-    step s = kernel_step("winograd_fused", "winograd_fused.cl", "winograd_fused", q->problem->dtype);
+    step s = kernel_step("winograd_fused", "cpu/winograd_fused.cl", "winograd_fused", q->problem->dtype);
     kernel_define(&s, "OUTPUT_TILE", p->values[OUTPUT_TILE]);
     kernel_define(&s, "TAPS", winograd_taps(q->problem, 2));
     kernel_define(&s, "STRIDE_H", q->problem->stride[1]);
@@ -375,7 +371,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     product_tile tile;
     winograd_fused_arguments a;
     step_buffer filters;
-    if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, &tile, m, in_registers, why)) return;
+    if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, m, in_registers, why)) return;
     if (!describe(q, p, &tile, &a)) {
         text_append(why, "its slices would overflow");
         return;
@@ -398,6 +394,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 }
 
 const algorithm algorithm_winograd_fused = {.name = "winograd_fused",
+                                            .devices = FOR_CPU,
                                             .accumulates_directly = false,
                                             .ranges = ranges,
                                             .choose = choose,

@@ -1,5 +1,5 @@
 /* weight_unfold: the gradient of the weight as a product of matrices, the packed output gradient by the
- * unfolded input (cl/weight_unfold.cl), with vectors along the filter: for few positions and many channels.
+ * unfolded input (cl/any/weight_unfold.cl), with vectors along the filter: for few positions and many channels.
  * Each sum over positions is one sum, in their order. */
 #include "arguments/weight_unfold.clh"
 #include "algorithms/tile.h"
@@ -78,7 +78,7 @@ static void append_unfold(const request *q, const unfolding *u, int64_t offset, 
         .volume_size = u->volume_size,
     };
     join_rows(p, g, &a);
-    step s = kernel_step("unfold_filter", "weight_unfold.cl", "unfold_filter", p->dtype);
+    step s = kernel_step("unfold_filter", "any/weight_unfold.cl", "unfold_filter", p->dtype);
     kernel_define(&s, "VECTOR_WIDTH", u->tile.vector_width);
     kernel_define(&s, "LOCAL_SIZE", u->tile.local_size);
     kernel_add_buffer(&s, BUFFER_INPUT, 0);
@@ -108,7 +108,7 @@ static void append_pack(const request *q, const unfolding *u, int64_t offset, re
         .batch = p->batch,
         .positions = g->output_plane,
     };
-    step s = kernel_step("pack_gradient", "weight_unfold.cl", "pack_gradient", p->dtype);
+    step s = kernel_step("pack_gradient", "any/weight_unfold.cl", "pack_gradient", p->dtype);
     kernel_define(&s, "OUT_CHANNELS", u->tile.out_channels);
     kernel_define(&s, "VECTOR_WIDTH", u->tile.vector_width);
     kernel_define(&s, "LOCAL_SIZE", u->tile.local_size);

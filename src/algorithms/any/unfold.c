@@ -1,5 +1,5 @@
-/* unfold: writes the input as panels of neighbouring output positions (cl/unfold.cl), in chunks that stay in
- * cache, and multiplies them with the weights (cl/panels.cl). A panel's rows are all taps of all channels; of
+/* unfold: writes the input as panels of neighbouring output positions (cl/any/unfold.cl), in chunks that stay in
+ * cache, and multiplies them with the weights (cl/any/panels.cl). A panel's rows are all taps of all channels; of
  * a kernel that is 1 on H and W only the channels, and kd takes neighbouring planes instead of more rows. */
 #include "arguments/unfold.clh"
 #include "algorithms/tile.h"
@@ -132,7 +132,7 @@ static void append_unfold(const request *q, const unfold_plan *u, const chunk *c
         .mode = p->padding_mode,
     };
     a.block_channels = ceil_divide(g->group_in, a.channel_blocks);
-    step s = kernel_step("unfold", "unfold.cl", "unfold", p->dtype);
+    step s = kernel_step("unfold", "any/unfold.cl", "unfold", p->dtype);
     kernel_define(&s, "GROUP_PANELS", GROUP_PANELS);
     kernel_define(&s, "VECTOR_WIDTH", u->tile.vector_width);
     kernel_define(&s, "LOCAL_SIZE", u->tile.local_size);

@@ -1,4 +1,4 @@
-/* winograd_channels: Winograd's filtering along W with vectors of output channels (cl/winograd_channels.cl), for
+/* winograd_channels: Winograd's filtering along W with vectors of output channels (cl/cpu/winograd_channels.cl), for
  * images whose planes of tiles are no whole vectors. Each work-group transforms what a unit reads, sums its
  * frequencies and transforms them back in a slice of the workspace of its own. */
 #include "arguments/winograd_channels.clh"
@@ -25,7 +25,7 @@ enum { VECTORS, POSITIONS, VECTOR_WIDTH, OUTPUT_TILE, SLICE_KIB, WEIGHT_KIB, SLI
 static const parameter_range ranges[] = {
     [VECTORS] = {"vectors", 1, CHANNEL_TILE_VECTORS, false},
     [POSITIONS] = {"positions", 1, CHANNEL_TILE_POSITIONS, false},
-    [VECTOR_WIDTH] = {"vector_width", 1, 16, true},
+    [VECTOR_WIDTH] = {"vector_width", 2, 16, true},
     [OUTPUT_TILE] = {"output_tile", 2, 4, true},
     [SLICE_KIB] = {"slice_kib", 1, 1 << 20, false},   /* a slice's size, or little more */
     [WEIGHT_KIB] = {"weight_kib", 1, 1 << 20, false}, /* of a frequency's weights that are used at a time */
@@ -48,9 +48,7 @@ static void choose(const request *q, parameter_set *p)
 static bool is_applicable(const request *q, const parameter_set *p, text *why)
 {
     int64_t rows = q->problem->kernel[0] * q->problem->kernel[1];
-    if (p->values[VECTOR_WIDTH] == 1)
-        text_append(why, "vector_width is 1; it is for devices with vector registers");
-    else if (rows > MAX_TAPS)
+    if (rows > MAX_TAPS)
         text_append(why, "a kernel has %lld rows; it needs at most %d", (long long)rows, MAX_TAPS);
     else
         return winograd_row_is_applicable(q->problem, q->geometry, p->values[OUTPUT_TILE], q->strict, why);
@@ -217,7 +215,8 @@ static bool describe(const request *q, const parameter_set *p, winograd_channels
 
 static step program(const request *q, const parameter_set *p)
 {
-    step s = kernel_step("winograd_channels", "winograd_channels.cl", "winograd_channels", q->problem->dtype);
+    step s =
+        kernel_step("winograd_channels", "cpu/winograd_channels.cl", "winograd_channels", q->problem->dtype);
     kernel_define(&s, "OUTPUT_TILE", p->values[OUTPUT_TILE]);
     kernel_define(&s, "TAPS", q->problem->kernel[2]);
     kernel_define(&s, "OUT_CHANNELS", lanes_of(p));
@@ -314,6 +313,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 }
 
 const algorithm algorithm_winograd_channels = {.name = "winograd_channels",
+                                               .devices = FOR_CPU,
                                                .accumulates_directly = false,
                                                .ranges = ranges,
                                                .choose = choose,

@@ -1,5 +1,5 @@
 /* input_indexed, weight_indexed and bias_indexed: the gradients without workspace, by index arithmetic
- * (cl/gradient_indexed.cl). What nothing else can do, or faster; and a check on what does. */
+ * (cl/any/gradient_indexed.cl). What nothing else can do, or faster; and a check on what does. */
 #include "algorithms/algorithm.h"
 #include "base/arith.h"
 #include "steps/gradients.h"
@@ -20,7 +20,7 @@ static int64_t column_blocks(const request *q)
 /* A step without buffers. */
 static step start(const request *q, const char *kernel)
 {
-    step s = kernel_step(kernel, "gradient_indexed.cl", kernel, q->problem->dtype);
+    step s = kernel_step(kernel, "any/gradient_indexed.cl", kernel, q->problem->dtype);
     kernel_define(&s, "VECTOR_WIDTH", traits_vector_width(q->traits, q->geometry->element_size));
     return s;
 }

@@ -1,5 +1,5 @@
 /* pointwise_streamed: a 1 x 1 x 1 convolution to few output channels, which reads a few channels at a time
- * (cl/pointwise_streamed.cl). */
+ * (cl/cpu/pointwise_streamed.cl). */
 #include "arguments/pointwise_streamed.clh"
 #include "algorithms/algorithm.h"
 #include "base/arith.h"
@@ -20,7 +20,7 @@ enum { MAX_OUT_CHANNELS = 8, MAX_VECTORS = 4, CHANNELS = 4 };
 
 static const parameter_range ranges[] = {
     [VECTORS] = {"vectors", 1, MAX_VECTORS, false},
-    [VECTOR_WIDTH] = {"vector_width", 1, 16, true},
+    [VECTOR_WIDTH] = {"vector_width", 2, 16, true},
     [SLICE_KIB] = {"slice_kib", 1, 1 << 20, false}, /* a slice's size at most, unless one step needs more */
     [SLICES] = {"slices", 1, 65536, false},         /* at most; work-groups that run */
     {NULL, 0, 0, false},
@@ -35,15 +35,13 @@ static void choose(const request *q, parameter_set *p)
     p->values[SLICES] = q->traits->slices;
 }
 
-static bool is_applicable(const request *q, const parameter_set *p, text *why)
+static bool is_applicable(const request *q, text *why)
 {
     const geometry *g = q->geometry;
     bool is_line = g->taps == 1;
     for (int axis = 0; axis < 3; axis++)
         is_line = is_line && geometry_is_identity(q->problem, g, axis);
-    if (p->values[VECTOR_WIDTH] == 1)
-        text_append(why, "vector_width is 1; it is for devices with vector registers");
-    else if (!is_line)
+    if (!is_line)
         text_append(why, "kernel_size, stride or padding is other than 1, 1 and 0");
     else if (g->group_out > MAX_OUT_CHANNELS)
         text_append(why, "a group has %lld output channels; it needs at most %d", (long long)g->group_out,
@@ -99,7 +97,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     const geometry *g = q->geometry;
     pointwise_streamed_arguments a;
-    if (!is_applicable(q, p, why)) return;
+    if (!is_applicable(q, why)) return;
     if (!describe(q, p, &a)) {
         text_append(why, "its slices would overflow");
         return;
@@ -108,8 +106,8 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "the packed weight is too large");
         return;
     }
-    step s =
-        kernel_step("pointwise_streamed", "pointwise_streamed.cl", "pointwise_streamed", q->problem->dtype);
+    step s = kernel_step("pointwise_streamed", "cpu/pointwise_streamed.cl", "pointwise_streamed",
+                         q->problem->dtype);
     kernel_define(&s, "OUT_CHANNELS", g->group_out);
     kernel_define(&s, "VECTORS", p->values[VECTORS]);
     kernel_define(&s, "VECTOR_WIDTH", p->values[VECTOR_WIDTH]);
@@ -122,6 +120,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 }
 
 const algorithm algorithm_pointwise_streamed = {.name = "pointwise_streamed",
+                                                .devices = FOR_CPU,
                                                 .accumulates_directly = true,
                                                 .ranges = ranges,
                                                 .choose = choose,

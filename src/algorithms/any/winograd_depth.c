@@ -1,4 +1,4 @@
-/* winograd_depth: F(2, 3) or F(4, 3) along depth, for kernels 3 x 1 x 1 (cl/winograd_depth.cl draws it). A
+/* winograd_depth: F(2, 3) or F(4, 3) along depth, for kernels 3 x 1 x 1 (cl/any/winograd_depth.cl draws it). A
  * sample goes in chunks of positions whose transformed volumes stay in cache. */
 #include "arguments/winograd_depth.clh"
 #include "algorithms/tile.h"
@@ -84,7 +84,7 @@ static bool reserve(const request *q, const parameter_set *p, depth_plan *w, rec
 
 static step transform_step(const request *q, const depth_plan *w, const char *name, const char *kernel)
 {
-    step s = kernel_step(name, "winograd_depth.cl", kernel, q->problem->dtype);
+    step s = kernel_step(name, "any/winograd_depth.cl", kernel, q->problem->dtype);
     kernel_define(&s, "OUTPUT_TILE", w->m);
     kernel_define(&s, "TAPS", WINOGRAD_TAPS);
     kernel_define(&s, "VECTOR_WIDTH", w->tile.vector_width);

@@ -1,5 +1,5 @@
 /* winograd_depth_fused: F(2, 3) or F(4, 3) along depth in one kernel, for kernels 3 x 1 x 1
- * (cl/winograd_depth_fused.cl). Each work-group transforms a block of positions into a slice of the workspace of
+ * (cl/cpu/winograd_depth_fused.cl). Each work-group transforms a block of positions into a slice of the workspace of
  * its own, which stays in cache, and makes all output channels from there. */
 #include "arguments/winograd_depth_fused.clh"
 #include "algorithms/tile.h"
@@ -19,7 +19,7 @@ typedef struct winograd_depth_fused_arguments {
 enum { OUTPUT_TILE = TILE_PARAMETERS, SLICE_KIB, SLICES };
 
 static const parameter_range ranges[] = {
-    TILE_PARAMETER_RANGES(PANEL_VECTORS),
+    VECTOR_TILE_RANGES(PANEL_VECTORS),
     [OUTPUT_TILE] = {"output_tile", 2, 4, true},
     [SLICE_KIB] = {"slice_kib", 1, 1 << 20, false}, /* a slice's size at most, unless one panel needs more */
     [SLICES] = {"slices", 1, 65536, false},         /* at most; work-groups that run */
@@ -35,15 +35,6 @@ static void choose(const request *q, parameter_set *p)
     p->values[OUTPUT_TILE] = winograd_choose_depth_tile(g);
     p->values[SLICE_KIB] = 3 * q->traits->machine->core_cache / 8 >> 10;
     p->values[SLICES] = q->traits->slices;
-}
-
-static bool is_applicable(const request *q, const product_tile *tile, text *why)
-{
-    if (tile->vector_width == 1) {
-        text_append(why, "vector_width is 1; it is for devices with vector registers");
-        return false;
-    }
-    return winograd_depth_is_applicable(q->problem, q->geometry, q->strict, why);
 }
 
 /* A slice of `panels` panels; false if sizes overflow. */
@@ -103,7 +94,7 @@ static bool describe(const request *q, const parameter_set *p, const product_til
 
 static step program(const request *q, const parameter_set *p, const product_tile *tile)
 {
-    step s = kernel_step("winograd_depth_fused", "winograd_depth_fused.cl", "winograd_depth_fused",
+    step s = kernel_step("winograd_depth_fused", "cpu/winograd_depth_fused.cl", "winograd_depth_fused",
                          q->problem->dtype);
     kernel_define(&s, "OUTPUT_TILE", p->values[OUTPUT_TILE]);
     kernel_define(&s, "TAPS", WINOGRAD_TAPS);
@@ -135,7 +126,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     product_tile tile;
     winograd_depth_fused_arguments a;
     step_buffer filters;
-    if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, &tile, why)) return;
+    if (!tile_from_parameters(p, &tile, why) ||
+        !winograd_depth_is_applicable(q->problem, q->geometry, q->strict, why))
+        return;
     if (!winograd_append_depth_weight(r, q->problem, q->geometry, p->values[OUTPUT_TILE], tile.out_channels,
                                       q->traits) ||
         !definition_append_filters(r, q->geometry, lacks_weight(q), &filters)) {
@@ -158,6 +151,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 }
 
 const algorithm algorithm_winograd_depth_fused = {.name = "winograd_depth_fused",
+                                                  .devices = FOR_CPU,
                                                   .accumulates_directly = false,
                                                   .ranges = ranges,
                                                   .choose = choose,

@@ -1,5 +1,5 @@
 /* patch: windows that do not overlap, as in the patch embedding of a vision transformer, as a product of matrices
- * in one kernel (cl/patch.cl). Each work-group unfolds a block of positions into a slice of the workspace of its
+ * in one kernel (cl/cpu/patch.cl). Each work-group unfolds a block of positions into a slice of the workspace of its
  * own, and multiplies it from cache. */
 #include "arguments/patch.clh"
 #include "algorithms/tile.h"
@@ -17,7 +17,7 @@ typedef struct patch_arguments {
 enum { SLICE_KIB = TILE_PARAMETERS, SLICES };
 
 static const parameter_range ranges[] = {
-    TILE_PARAMETER_RANGES(PANEL_VECTORS),
+    VECTOR_TILE_RANGES(PANEL_VECTORS),
     [SLICE_KIB] = {"slice_kib", 1, 1 << 20, false}, /* a slice's size at most, or a few panels */
     [SLICES] = {"slices", 1, 65536, false},         /* at most; work-groups that run */
     {NULL, 0, 0, false},
@@ -32,13 +32,9 @@ static void choose(const request *q, parameter_set *p)
 
 static const char axis_name[] = "DHW";
 
-static bool is_applicable(const request *q, const product_tile *tile, text *why)
+static bool is_applicable(const request *q, text *why)
 {
     const clconv_problem *p = q->problem;
-    if (tile->vector_width == 1) {
-        text_append(why, "vector_width is 1; it is for devices with vector registers");
-        return false;
-    }
     for (int axis = 0; axis < 3; axis++) {
         int64_t padding = p->pad_before[axis] + p->pad_after[axis];
         bool is_apart = p->kernel[axis] <= p->stride[axis] || q->geometry->output[axis] == 1;
@@ -109,7 +105,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     product_tile tile;
     panel_slices d;
     patch_arguments a;
-    if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, &tile, why)) return;
+    if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, why)) return;
     if (!describe(q, p, &tile, &d, &a)) {
         text_append(why, "its slices would overflow");
         return;
@@ -119,7 +115,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         return;
     }
     step s =
-        panel_slices_step("patch", "patch.cl", q->problem, q->geometry, &d, &tile,
+        panel_slices_step("patch", "cpu/patch.cl", q->problem, q->geometry, &d, &tile,
                           turn_work(q->problem, &d, &tile, &q->traits->machine->slices), q->traits->machine);
     if (!slices_bind(a.units, p->values[SLICES], workspace_room(q, r), a.slice_size, r, &s, why)) return;
     kernel_set_scalars(&s, &a, sizeof a);
@@ -128,6 +124,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 }
 
 const algorithm algorithm_patch = {.name = "patch",
+                                   .devices = FOR_CPU,
                                    .accumulates_directly = true,
                                    .ranges = ranges,
                                    .choose = choose,

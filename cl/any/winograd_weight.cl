@@ -1,4 +1,4 @@
-/* Transforms weights for Winograd convolution over H and W (cl/winograd.cl): U = G w G' for each filter and
+/* Transforms weights for Winograd convolution over H and W (cl/any/winograd.cl): U = G w G' for each filter and
  * kd,
  *
  *     weight [g * group_out + o][c][kd][kh][kw] -> [frequency][g][block][kd][c][phase][o % OUT_CHANNELS]

@@ -1,4 +1,4 @@
-/* depthwise_channels: depthwise convolution whose vectors are of channels (cl/depthwise_channels.cl), for images whose
+/* depthwise_channels: depthwise convolution whose vectors are of channels (cl/cpu/depthwise_channels.cl), for images whose
  * rows would leave many lanes of vectors of positions unused, and for larger kernels. */
 #include "arguments/depthwise_channels.clh"
 #include "algorithms/algorithm.h"
@@ -18,7 +18,7 @@ enum { MAX_POSITIONS = 14, MAX_KERNEL_W = 8, MAX_REACH_W = 16, MAX_STRIDE_W = 2 
 
 static const parameter_range ranges[] = {
     [POSITIONS] = {"positions", 1, MAX_POSITIONS, false}, /* of a tile, which lies in a row */
-    [VECTOR_WIDTH] = {"vector_width", 1, 16, true},
+    [VECTOR_WIDTH] = {"vector_width", 2, 16, true},
     [SLICE_KIB] = {"slice_kib", 1, 1 << 20,
                    false},                  /* a slice's volume at most, unless one plane needs more */
     [SLICES] = {"slices", 1, 65536, false}, /* at most; work-groups that run */
@@ -34,13 +34,11 @@ static void choose(const request *q, parameter_set *p)
     p->values[SLICES] = q->traits->slices;
 }
 
-static bool is_applicable(const request *q, const parameter_set *p, text *why)
+static bool is_applicable(const request *q, text *why)
 {
     const clconv_problem *problem = q->problem;
     int64_t reach = (problem->kernel[2] - 1) * problem->dilation[2];
-    if (p->values[VECTOR_WIDTH] == 1)
-        text_append(why, "vector_width is 1; it is for devices with vector registers");
-    else if (q->geometry->group_in != 1)
+    if (q->geometry->group_in != 1)
         text_append(why, "a group has %lld input channels; it needs 1", (long long)q->geometry->group_in);
     else if (q->geometry->taps > MAX_TAPS)
         text_append(why, "a channel has %lld taps; it needs at most %d", (long long)q->geometry->taps,
@@ -121,8 +119,8 @@ static bool describe(const request *q, const parameter_set *p, depthwise_channel
 
 static step program(const request *q, const parameter_set *p)
 {
-    step s =
-        kernel_step("depthwise_channels", "depthwise_channels.cl", "depthwise_channels", q->problem->dtype);
+    step s = kernel_step("depthwise_channels", "cpu/depthwise_channels.cl", "depthwise_channels",
+                         q->problem->dtype);
     kernel_define(&s, "POSITIONS", p->values[POSITIONS]);
     kernel_define(&s, "VECTOR_WIDTH", p->values[VECTOR_WIDTH]);
     kernel_define(&s, "KERNEL_W", q->problem->kernel[2]);
@@ -152,7 +150,7 @@ static void estimate(const request *q, const parameter_set *p, const depthwise_c
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     depthwise_channels_arguments a;
-    if (!is_applicable(q, p, why)) return;
+    if (!is_applicable(q, why)) return;
     if (!describe(q, p, &a)) {
         text_append(why, "its slices would overflow");
         return;
@@ -167,6 +165,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 }
 
 const algorithm algorithm_depthwise_channels = {.name = "depthwise_channels",
+                                                .devices = FOR_CPU,
                                                 .accumulates_directly = true,
                                                 .ranges = ranges,
                                                 .choose = choose,

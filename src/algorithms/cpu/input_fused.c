@@ -1,4 +1,4 @@
-/* input_fused: the input gradient of a strided convolution in one kernel (cl/input_fused.cl). Each work-group
+/* input_fused: the input gradient of a strided convolution in one kernel (cl/cpu/input_fused.cl). Each work-group
  * pads a block of the output's gradient, convolves every residue of the strides from it and stores the rows of
  * the gradient, all in a slice of the workspace of its own, which stays in cache. */
 #include "arguments/input_fused.clh"
@@ -18,7 +18,7 @@ enum { SLICE_KIB = TILE_PARAMETERS, SLICES };
 enum { MAX_UNROLLED_WIDTH = 8 };
 
 static const parameter_range ranges[] = {
-    TILE_PARAMETER_RANGES(PRODUCT_VECTORS),
+    VECTOR_TILE_RANGES(PRODUCT_VECTORS),
     [SLICE_KIB] = {"slice_kib", 1, 1 << 20, false}, /* a slice's size at most, unless one row needs more */
     [SLICES] = {"slices", 1, 65536, false},         /* at most; work-groups that run */
     {NULL, 0, 0, false},
@@ -38,7 +38,7 @@ static void choose(const request *q, parameter_set *p)
     p->values[SLICES] = q->traits->slices;
 }
 
-static bool is_applicable(const request *q, const product_tile *tile, text *why)
+static bool is_applicable(const request *q, text *why)
 {
     const clconv_problem *p = q->problem;
     if (q->strict)
@@ -47,8 +47,6 @@ static bool is_applicable(const request *q, const product_tile *tile, text *why)
         text_append(why, "stride is 1; it is for strides above 1");
     else if (p->padding_mode != CLCONV_PADDING_ZEROS)
         text_append(why, "padding_mode is not zeros: gradients of other blocks would fold back");
-    else if (tile->vector_width == 1)
-        text_append(why, "vector_width is 1; it is for devices with vector registers");
     else
         return true;
     return false;
@@ -132,7 +130,7 @@ static int64_t most_taps(const request *q, const fused_plan *w)
 
 static step program(const request *q, const fused_plan *w)
 {
-    step s = kernel_step("input_fused", "input_fused.cl", "input_fused", q->problem->dtype);
+    step s = kernel_step("input_fused", "cpu/input_fused.cl", "input_fused", q->problem->dtype);
     kernel_define(&s, "OUT_CHANNELS", w->tile.out_channels);
     kernel_define(&s, "VECTORS", w->tile.vectors);
     kernel_define(&s, "VECTOR_WIDTH", w->tile.vector_width);
@@ -149,7 +147,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     const geometry *g = q->geometry;
     fused_plan w;
-    if (!tile_from_parameters(p, &w.tile, why) || !is_applicable(q, &w.tile, why)) return;
+    if (!tile_from_parameters(p, &w.tile, why) || !is_applicable(q, why)) return;
     lay_out_axes(q, &w);
     slice_plan slices = plan_slices(q, &w);
     if (!slices_choose(&slices, (p->values[SLICE_KIB] << 10) / g->element_size)) {
@@ -183,6 +181,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 }
 
 const algorithm algorithm_input_fused = {.name = "input_fused",
+                                         .devices = FOR_CPU,
                                          .accumulates_directly = true,
                                          .ranges = ranges,
                                          .choose = choose,

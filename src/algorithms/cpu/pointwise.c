@@ -1,4 +1,4 @@
-/* pointwise: 1x1x1 kernels as a product of matrices in one kernel (cl/pointwise.cl). Each work-group packs a
+/* pointwise: 1x1x1 kernels as a product of matrices in one kernel (cl/cpu/pointwise.cl). Each work-group packs a
  * block of positions into a slice of the workspace of its own, and multiplies it from cache. */
 #include "arguments/pointwise.clh"
 #include "algorithms/tile.h"
@@ -16,7 +16,7 @@ typedef struct pointwise_arguments {
 enum { SLICE_KIB = TILE_PARAMETERS, SLICES };
 
 static const parameter_range ranges[] = {
-    TILE_PARAMETER_RANGES(PANEL_VECTORS),
+    VECTOR_TILE_RANGES(PANEL_VECTORS),
     [SLICE_KIB] = {"slice_kib", 1, 1 << 20, false}, /* a slice's size at most, or a few panels */
     [SLICES] = {"slices", 1, 65536, false},         /* at most; work-groups that run */
     {NULL, 0, 0, false},
@@ -29,15 +29,13 @@ static void choose(const request *q, parameter_set *p)
     p->values[SLICES] = q->traits->slices;
 }
 
-static bool is_applicable(const request *q, const product_tile *tile, text *why)
+static bool is_applicable(const request *q, text *why)
 {
     const clconv_problem *p = q->problem;
     int64_t padding = 0;
     for (int axis = 0; axis < 3; axis++)
         padding |= p->pad_before[axis] | p->pad_after[axis];
-    if (tile->vector_width == 1)
-        text_append(why, "vector_width is 1; it is for devices with vector registers");
-    else if (q->geometry->taps != 1)
+    if (q->geometry->taps != 1)
         text_append(why, "kernel_size is %lld,%lld,%lld; it needs 1", (long long)p->kernel[0],
                     (long long)p->kernel[1], (long long)p->kernel[2]);
     else if (padding != 0)
@@ -99,7 +97,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     product_tile tile;
     panel_slices d;
     pointwise_arguments a;
-    if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, &tile, why)) return;
+    if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, why)) return;
     if (!describe(q, p, &tile, &d, &a)) {
         text_append(why, "its slices would overflow");
         return;
@@ -108,7 +106,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "the packed weight is too large");
         return;
     }
-    step s = panel_slices_step("pointwise", "pointwise.cl", q->problem, q->geometry, &d, &tile,
+    step s = panel_slices_step("pointwise", "cpu/pointwise.cl", q->problem, q->geometry, &d, &tile,
                                pack_work(&d, &tile, &q->traits->machine->slices), q->traits->machine);
     if (!slices_bind(a.units, p->values[SLICES], workspace_room(q, r), a.slice_size, r, &s, why)) return;
     kernel_set_scalars(&s, &a, sizeof a);
@@ -117,6 +115,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 }
 
 const algorithm algorithm_pointwise = {.name = "pointwise",
+                                       .devices = FOR_CPU,
                                        .accumulates_directly = true,
                                        .ranges = ranges,
                                        .choose = choose,
