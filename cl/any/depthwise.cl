@@ -13,11 +13,13 @@
  *   VECTORS, VECTOR_WIDTH, LOCAL_SIZE   as in direct.cl
  *   KERNEL_D, KERNEL_W      extents of the kernel, unrolled
  *   STRIDE_D, STRIDE_H, STRIDE_W, DILATION_W   1 and more
+ *   LONG_SUMS               1 where a kernel has more taps than a run
  *
  * Index space: work-groups (slices of the workspace), each taking every so many units. Cost: 2 * K FLOPs an
  * output; reads the input once (and the planes that two blocks share twice), writes the output once.
  */
 #include "arguments/depthwise.clh"
+#define PADS_MUCH
 #include "common/pad_rows.clh"
 #include "common/partial_sums.clh"
 
@@ -79,33 +81,13 @@ ALWAYS_INLINE void accumulate_dilated(realv acc[DEPTHS][VECTORS], const int vect
     }
 }
 
-/* Where a tile is stored: see store_tile(). */
-typedef struct tile_place {
-    global real *out;
-    epilogue e;
-    long out_plane, q, positions, pitch, width;
-    int depths;
-    real bias;
-    bool streams;
-} tile_place;
-
 /* Rows of taps of a run. */
 #define RUN_ROWS (SUM_RUN / (KERNEL_D * KERNEL_W))
 
-ALWAYS_INLINE void convolve(const int vectors, const tap_range *t, const tile_place *p)
+ALWAYS_INLINE void sum_rows(realv acc[DEPTHS][VECTORS], const int vectors, const tap_range *t,
+                            const int first, const int end)
 {
-    enum { COUNT = DEPTHS * VECTORS };
-    const bool is_long = t->kernel_h > RUN_ROWS;
-    realv acc[DEPTHS][VECTORS], totals[SUM_LEVELS][COUNT];
-#pragma unroll
-    for (int r = 0; r < DEPTHS; r++)
-#pragma unroll
-        for (int v = 0; v < VECTORS; v++)
-            acc[r][v] = (realv)p->bias;
-    if (is_long) start_totals(acc[0], totals[0], COUNT, VECTORS, vectors);
-    for (int kh = 0; kh < t->kernel_h; kh++) {
-        if (kh > 0 && kh % RUN_ROWS == 0)
-            end_run(acc[0], totals[0], COUNT, VECTORS, vectors, kh / RUN_ROWS - 1);
+    for (int kh = first; kh < end; kh++) {
         const int row = kh * t->dilation_h;
         global const real *row_x = t->x + ROW(row, t->phase_pitch, t->pitch);
 #pragma unroll
@@ -117,9 +99,47 @@ ALWAYS_INLINE void convolve(const int vectors, const tap_range *t, const tile_pl
                 accumulate_dilated(acc, vectors, t, x, w);
         }
     }
-    if (is_long) add_totals(acc[0], totals[0], COUNT, VECTORS, vectors, (t->kernel_h - 1) / RUN_ROWS);
-    store_tile(acc, vectors, p->out, p->e, p->out_plane, p->depths, p->q, 0, p->positions, p->pitch, p->width,
-               p->streams);
+}
+
+/* Sums a tile, and stores it or, if it is cut by the end of a row, keeps it: false. */
+ALWAYS_INLINE bool convolve(const int vectors, const tap_range *t, const real bias, const tile_place *p,
+                            realv kept[DEPTHS][VECTORS])
+{
+    realv acc[DEPTHS][VECTORS];
+#pragma unroll
+    for (int r = 0; r < DEPTHS; r++)
+#pragma unroll
+        for (int v = 0; v < VECTORS; v++)
+            acc[r][v] = (realv)bias;
+#if LONG_SUMS
+    enum { COUNT = DEPTHS * VECTORS };
+    realv totals[SUM_LEVELS][COUNT];
+    start_totals(acc[0], totals[0], COUNT, VECTORS, vectors);
+    for (int kh = 0; kh < t->kernel_h; kh += RUN_ROWS) {
+        if (kh > 0) end_run(acc[0], totals[0], COUNT, VECTORS, vectors, kh / RUN_ROWS - 1);
+        sum_rows(acc, vectors, t, kh, min(kh + RUN_ROWS, t->kernel_h));
+    }
+    add_totals(acc[0], totals[0], COUNT, VECTORS, vectors, (t->kernel_h - 1) / RUN_ROWS);
+#else
+    sum_rows(acc, vectors, t, 0, t->kernel_h);
+#endif
+    return end_tile(acc, vectors, p, kept);
+}
+
+ALWAYS_INLINE void convolve_tile(const int vectors, const tap_range *t, const real bias, const tile_place *p)
+{
+    realv kept[DEPTHS][VECTORS];
+    bool is_stored;
+    if (BODY(vectors) == 1) is_stored = convolve(1, t, bias, p, kept);
+#if VECTORS > 2
+    else if (BODY(vectors) == 2)
+        is_stored = convolve(2, t, bias, p, kept);
+#endif
+#if VECTORS > 1
+    else
+        is_stored = convolve(VECTORS, t, bias, p, kept);
+#endif
+    if (!is_stored) store_kept(kept, BODY(vectors), p);
 }
 
 kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
@@ -181,12 +201,11 @@ depthwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
                 tile_place place = {
                     .out = TENSOR_START(output) + at,
                     .e = EPILOGUE_AT(at),
-                    .out_plane = out_plane,
+                    .out_stride = out_plane,
                     .positions = positions,
                     .pitch = store_pitch,
                     .width = store_width,
-                    .depths = (int)min((long)DEPTHS, last - z),
-                    .bias = has_bias ? TENSOR_START(bias)[filter] : 0,
+                    .rows = (int)min((long)DEPTHS, last - z),
                     .streams = streams != 0,
                 };
                 global const real *tile_x = slice + (z - first) * STRIDE_D * plane_size + VECTOR_START(0);
@@ -196,15 +215,7 @@ depthwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
                                                     (LOCAL_SIZE * VECTOR_WIDTH));
                     taps.x = tile_x + q;
                     place.q = q;
-                    if (BODY(vectors) == 1) convolve(1, &taps, &place);
-#if VECTORS > 2
-                    else if (BODY(vectors) == 2)
-                        convolve(2, &taps, &place);
-#endif
-#if VECTORS > 1
-                    else
-                        convolve(VECTORS, &taps, &place);
-#endif
+                    convolve_tile(vectors, &taps, has_bias ? TENSOR_START(bias)[filter] : 0, &place);
                 }
             }
         }

@@ -69,7 +69,6 @@ direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real
                     .ahead = kernel_d * kernel_h * KERNEL_WIDTH > 1 ? channel_size : WIDTH,
                 };
                 const tile_place place = {
-                    .bias = has_bias ? TENSOR_START(bias) + group * group_out + first_out : 0,
                     .out = TENSOR_START(output) + at,
                     .e = EPILOGUE_AT(at),
                     .out_stride = out_depth * out_plane,
@@ -77,11 +76,12 @@ direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real
                     .positions = span.last,
                     .pitch = store_pitch,
                     .width = store_width,
-                    .channels = (int)min((long)OUT_CHANNELS, group_out - first_out),
+                    .rows = (int)min((long)OUT_CHANNELS, group_out - first_out),
                     .skip = (int)(span.first - q),
                     .streams = streams != 0,
                 };
-                convolve_tile(body, &taps, &place);
+                convolve_tile(body, &taps, has_bias ? TENSOR_START(bias) + group * group_out + first_out : 0,
+                              &place);
             }
         }
     }

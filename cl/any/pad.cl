@@ -18,6 +18,7 @@
  * padded elements once; no arithmetic.
  */
 #include "arguments/pad.clh"
+#define PADS_MUCH
 #include "common/pad_rows.clh"
 #include "common/types.clh"
 

@@ -86,7 +86,6 @@ direct_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const
                     .ahead = kernel_d * kernel_h * KERNEL_WIDTH > 1 ? channel_size : WIDTH,
                 };
                 const tile_place place = {
-                    .bias = has_bias ? TENSOR_START(bias) + group * group_out + first_out : 0,
                     .out = TENSOR_START(output) + at,
                     .e = EPILOGUE_AT(at),
                     .out_stride = out_depth * out_height * out_width,
@@ -94,10 +93,11 @@ direct_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const
                     .positions = span.last,
                     .pitch = pitch == out_width ? positions : pitch,
                     .width = pitch == out_width ? positions : out_width,
-                    .channels = (int)min((long)OUT_CHANNELS, group_out - first_out),
+                    .rows = (int)min((long)OUT_CHANNELS, group_out - first_out),
                     .streams = streams != 0,
                 };
-                convolve_tile(BODY(span.vectors), &taps, &place);
+                convolve_tile(BODY(span.vectors), &taps,
+                              has_bias ? TENSOR_START(bias) + group * group_out + first_out : 0, &place);
             }
         }
     }

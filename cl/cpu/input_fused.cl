@@ -90,14 +90,15 @@ static inline void convolve_residue(const residue_product *p, const block_axis *
             .positions = positions,
             .pitch = LONG_MAX,
             .width = LONG_MAX,
-            .channels = p->channels,
+            .rows = p->channels,
         };
         global const real *x =
             p->padded + (start + kd_first * td->dilation) * p->plane_size + th->start * p->pitch + tw->start;
         for (long q = 0; q < positions; q += WIDTH) {
             taps.x = x + q;
             place.out = to + z * p->row_size + q;
-            convolve_tile(BODY((int)min((long)VECTORS, (positions - q + LANES - 1) / LANES)), &taps, &place);
+            convolve_tile(BODY((int)min((long)VECTORS, (positions - q + LANES - 1) / LANES)), &taps, 0,
+                          &place);
         }
     }
 }

@@ -7,15 +7,14 @@
 
 #include <math.h>
 
-/* The element of the input that output `at` reads through `tap` in plane `index`; -1 for a padded zero. */
-static int64_t source_index(const clconv_problem *p, int64_t index, const int64_t at[3], const int64_t tap[3])
+/* Of an output at `at` along an axis the element that tap `tap` reads, in what `index` is of the axes before; -1 for a padded
+ * zero. */
+static int64_t source_of(const clconv_problem *p, int axis, int64_t index, int64_t at, int64_t tap)
 {
-    for (int axis = 0; axis < 3 && index >= 0; axis++) {
-        int64_t position = at[axis] * p->stride[axis] + tap[axis] * p->dilation[axis];
-        int64_t source = geometry_source(p->padding_mode, position - p->pad_before[axis], p->input[axis]);
-        index = source < 0 ? -1 : index * p->input[axis] + source;
-    }
-    return index;
+    if (index < 0) return -1;
+    int64_t position = at * p->stride[axis] + tap * p->dilation[axis] - p->pad_before[axis];
+    int64_t source = geometry_source(p->padding_mode, position, p->input[axis]);
+    return source < 0 ? -1 : index * p->input[axis] + source;
 }
 
 /* One output, and the same sum of absolute values. */
@@ -25,15 +24,18 @@ static double one_output(const clconv_problem *p, const geometry *g, const doubl
     double sum = 0;
     *magnitude = 0;
     for (int64_t c = 0; c < g->group_in; c++)
-        for (int64_t i = 0; i < p->kernel[0]; i++)
-            for (int64_t j = 0; j < p->kernel[1]; j++)
+        for (int64_t i = 0; i < p->kernel[0]; i++) {
+            int64_t plane = source_of(p, 0, c, at[0], i);
+            for (int64_t j = 0; j < p->kernel[1]; j++) {
+                int64_t row = source_of(p, 1, plane, at[1], j);
                 for (int64_t k = 0; k < p->kernel[2]; k++, filter++) {
-                    const int64_t tap[3] = {i, j, k};
-                    int64_t index = source_index(p, c, at, tap);
+                    int64_t index = source_of(p, 2, row, at[2], k);
                     double x = index < 0 ? 0 : volume[index];
                     sum += *filter * x;
                     *magnitude += fabs(*filter) * fabs(x);
                 }
+            }
+        }
     return sum;
 }
 
@@ -70,16 +72,19 @@ static void add_products(const clconv_problem *p, const geometry *g, const doubl
                          double gradient, const reference_gradient *sum, const reference_gradient *magnitude)
 {
     for (int64_t c = 0; c < g->group_in; c++)
-        for (int64_t i = 0; i < p->kernel[0]; i++)
-            for (int64_t j = 0; j < p->kernel[1]; j++)
+        for (int64_t i = 0; i < p->kernel[0]; i++) {
+            int64_t plane = source_of(p, 0, volume + c, at[0], i);
+            for (int64_t j = 0; j < p->kernel[1]; j++) {
+                int64_t row = source_of(p, 1, plane, at[1], j);
                 for (int64_t k = 0; k < p->kernel[2]; k++, filter++) {
-                    const int64_t tap[3] = {i, j, k};
-                    int64_t index = source_index(p, volume + c, at, tap);
+                    int64_t index = source_of(p, 2, row, at[2], k);
                     double x = index < 0 || input == NULL ? 0 : input[index];
                     if (input != NULL) add(sum->weight, magnitude->weight, filter, x * gradient);
                     if (weight != NULL && index >= 0)
                         add(sum->input, magnitude->input, index, weight[filter] * gradient);
                 }
+            }
+        }
 }
 
 static void clear(const clconv_problem *p, const geometry *g, const reference_gradient *r)

@@ -45,9 +45,18 @@ static bool is_device_able(const test_case *c)
     return c->problem.dtype == CLCONV_FLOAT32 || clconv_context_device_info(device.context)->has_fp64;
 }
 
+/* Whether case i belongs to the part of the table that this process checks: "K/N" is the K-th of N. */
+static bool is_of_part(size_t i)
+{
+    const char *text = getenv("CLCONV_TEST_PART");
+    size_t part = 1, parts = 1;
+    if (text != NULL) CU_ASSERT_EQUAL_FATAL(sscanf(text, "%zu/%zu", &part, &parts), 2);
+    return i * parts / case_count + 1 == part;
+}
+
 bool case_is_chosen(size_t i, clconv_op op)
 {
-    return is_device_able(&cases[i]) && (op == CLCONV_FORWARD || case_has_gradients(i));
+    return is_of_part(i) && is_device_able(&cases[i]) && (op == CLCONV_FORWARD || case_has_gradients(i));
 }
 
 void case_bench_open(size_t i, clconv_op op, data_maker make, case_bench *b)
@@ -197,8 +206,7 @@ static void check_integers(clconv_op op)
     }
     for (size_t a = 0; a < clconv_algorithm_count(); a++) {
         if (!clconv_algorithm_serves(a, op)) continue;
-        printf("%s did %zu of %zu cases; ", clconv_algorithm_name(a), done[a], case_count);
-        CU_ASSERT(done[a] > 0);
+        printf("%s did %zu cases; ", clconv_algorithm_name(a), done[a]);
     }
     free(done);
 }

@@ -16,7 +16,7 @@ const test_case *case_at(size_t i);
 /* All of the above for one op. */
 void case_check_op(clconv_op op);
 
-/* Whether the op is tested on case i. */
+/* Whether the op is tested on case i here: the environment's CLCONV_TEST_PART, such as 2/6, takes a part of the table. */
 bool case_is_chosen(size_t i, clconv_op op);
 
 /* One case's data for an op, its answer, and room for two outputs. */

@@ -5,6 +5,8 @@
  * loses no more than it may. */
 #include "harness.h"
 
+#include "algorithms/registry.h"
+#include "cases.h"
 #include "planner.h"
 
 #include <cjson/cJSON.h>
@@ -22,7 +24,42 @@ static const planner_device devices[] = {
     {"gpu", CL_DEVICE_TYPE_GPU, "some GPU", "someone", 32},
 };
 
-enum { DEVICES = sizeof devices / sizeof devices[0], MOST_LINE = 1024, MOST_TEXT = 256 };
+enum {
+    DEVICES = sizeof devices / sizeof devices[0],
+    MOST_ALGORITHMS = 64,
+    MOST_LINE = 1024,
+    MOST_TEXT = 256
+};
+
+/* Marks the algorithms that can do the problem, by their places in the registry. */
+static void mark_able(clconv_op op, const clconv_problem *problem, bool able[MOST_ALGORITHMS])
+{
+    clconv_plan plan;
+    planner_choose(&devices[0], op, problem, &plan);
+    for (size_t c = 0; c < plan.candidate_count; c++)
+        for (size_t a = 0; registry_at(a) != NULL; a++)
+            if (plan.candidates[c].algorithm == registry_at(a) && plan.candidates[c].rejection == NULL)
+                able[a] = true;
+    planner_release(&plan);
+}
+
+/* Each algorithm for CPUs can do some case of the table that all run: else it is not tested. */
+static void test_cases_reach_all(void)
+{
+    size_t count = 0;
+    test_case *cases = cases_read(SOURCE_DIR "/tests/cases/conv3d.txt", &count);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(cases);
+    for (clconv_op op = CLCONV_FORWARD; op <= CLCONV_BACKWARD_BIAS; op++) {
+        bool able[MOST_ALGORITHMS] = {false};
+        for (size_t i = 0; i < count; i++)
+            if (cases[i].problem.batch > 0 && (op == CLCONV_FORWARD || case_has_gradients(i)))
+                mark_able(op, &cases[i].problem, able);
+        for (size_t a = 0; registry_at(a) != NULL; a++)
+            if (registry_serves(registry_at(a), op) && registry_at(a)->devices != FOR_GPU)
+                CU_ASSERT_TRUE(able[a]);
+    }
+    free(cases);
+}
 
 static void test_families(void)
 {
@@ -216,6 +253,7 @@ static void test_regret(void)
 
 const char test_suite_name[] = "the choice";
 const test_entry test_suite[] = {
+    {"the case table reaches all algorithms", test_cases_reach_all},
     {"families", test_families},
     {"work and time", test_shares},
     {"what is frozen", test_frozen},

@@ -149,7 +149,8 @@ static void test_refusals(void)
     refuse("no.cl", CLCONV_INTERNAL, "no kernel source is named cl/no.cl");
     open_folder();
     write_file("a.cl", "#include \"gone.clh\"\n");
-    snprintf(message, sizeof message, "CLCONV_KERNEL_DIR is %s; it has no readable file any/direct.cl", folder);
+    snprintf(message, sizeof message, "CLCONV_KERNEL_DIR is %s; it has no readable file any/direct.cl",
+             folder);
     refuse("any/direct.cl", CLCONV_FILE_FAILED, message);
     snprintf(message, sizeof message, "CLCONV_KERNEL_DIR is %s; it has no readable file gone.clh", folder);
     refuse("a.cl", CLCONV_FILE_FAILED, message);

@@ -5,6 +5,7 @@
 #include "base/arith.h"
 #include "steps/epilogue.h"
 #include "steps/kernel.h"
+#include "steps/partial_sums.h"
 #include "steps/scratch.h"
 #include "steps/slices.h"
 
@@ -127,6 +128,7 @@ static step program(const request *q, const parameter_set *p, const scratch_layo
     kernel_define(&s, "STRIDE_W", problem->stride[2]);
     kernel_define(&s, "PHASES_W", l->phases[2]);
     kernel_define(&s, "DILATION_W", problem->kernel[2] > 1 ? problem->dilation[2] : 1);
+    kernel_define(&s, "LONG_SUMS", problem->kernel[1] > SUM_RUN / (problem->kernel[0] * problem->kernel[2]));
     return s;
 }
 
