@@ -1,7 +1,7 @@
 /* Arrays in host memory: see host.h; and the convolutions of them. */
 #include "api/host.h"
 
-#include "api/backward.h"
+#include "api/group.h"
 #include "base/error.h"
 #include "opencl/memory.h"
 
@@ -30,7 +30,8 @@ clconv_status host_read(host_run *run, int which, int64_t elements, const void *
     return memory_create(&run->context->rt, names[which], bytes, source, &run->memory[which], err);
 }
 
-static clconv_status enqueue(const host_run *run, clconv_backward *plans, cl_mem workspace, clconv_error *err)
+static clconv_status enqueue(const host_run *run, const plan_group *plans, cl_mem workspace,
+                             clconv_error *err)
 {
     cl_command_queue queue = run->context->rt.queue;
     const cl_mem *m = run->memory;
@@ -46,7 +47,7 @@ static clconv_status enqueue(const host_run *run, clconv_backward *plans, cl_mem
         .grad_bias = {m[HOST_MADE + 2], 0},
     };
     const clconv_buffer work = {workspace, 0};
-    clconv_status status = clconv_backward_enqueue(plans, queue, &tensors, &work, 0, NULL, NULL, err);
+    clconv_status status = plan_group_enqueue(plans, queue, &tensors, &work, 0, NULL, NULL, err);
     cl_int code = clFinish(queue);
     return status == CLCONV_SUCCESS && code != CL_SUCCESS ? error_set_opencl(err, code, "clFinish") : status;
 }
@@ -65,19 +66,19 @@ clconv_status host_run_ops(host_run *run, const clconv_op *ops, int count, const
                            clconv_error *err)
 {
     cl_mem workspace = NULL;
-    clconv_backward *plans = NULL;
+    plan_group plans = {.count = 0};
     clconv_status status = CLCONV_SUCCESS;
     /* Before the plans: a device that cannot hold it should say so, not a library that a plan warms. */
     for (int i = 0; i < count && status == CLCONV_SUCCESS; i++)
         status = create_made(run, ops[i], err);
     if (status == CLCONV_SUCCESS)
-        status = backward_create(run->context, run->problem, ops, count, options, &plans, err);
-    size_t needed = plans != NULL ? clconv_backward_workspace_size(plans) : 0;
+        status = plan_group_create(run->context, run->problem, ops, count, options, &plans, err);
+    size_t needed = plan_group_workspace_size(&plans);
     if (status == CLCONV_SUCCESS && needed > 0)
         status = memory_create(&run->context->rt, "workspace", needed, NULL, &workspace, err);
-    if (status == CLCONV_SUCCESS) status = enqueue(run, plans, workspace, err);
+    if (status == CLCONV_SUCCESS) status = enqueue(run, &plans, workspace, err);
     if (workspace != NULL) clReleaseMemObject(workspace);
-    clconv_backward_release(plans);
+    plan_group_release(&plans);
     return status;
 }
 

@@ -1,0 +1,95 @@
+/* Plans that run one after the other: see group.h. */
+#include "api/group.h"
+
+#include "algorithms/registry.h"
+#include "base/error.h"
+
+#include <string.h>
+
+/* Whether the options name an algorithm, but one that does not do this op. */
+static bool names_another(const clconv_plan_options *options, clconv_op op)
+{
+    for (size_t i = 0; options->algorithm != NULL && registry_at(i) != NULL; i++)
+        if (strcmp(registry_at(i)->name, options->algorithm) == 0)
+            return !registry_serves(registry_at(i), op);
+    return false;
+}
+
+static bool reads_weight(clconv_op op)
+{
+    return op != CLCONV_BACKWARD_WEIGHT && op != CLCONV_BACKWARD_BIAS;
+}
+
+clconv_status plan_group_create(clconv_context *context, const clconv_problem *problem, const clconv_op *ops,
+                                int count, const clconv_plan_options *options, plan_group *group,
+                                clconv_error *err)
+{
+    clconv_plan_options defaults;
+    clconv_plan_options_init(&defaults);
+    if (options == NULL) options = &defaults;
+    *group = (plan_group){.count = 0};
+    bool applies = false, has_weight = false;
+    for (int i = 0; i < count; i++) {
+        applies = applies || !names_another(options, ops[i]);
+        has_weight = has_weight || reads_weight(ops[i]);
+    }
+    clconv_status status = CLCONV_SUCCESS;
+    for (int i = 0; i < count && status == CLCONV_SUCCESS; i++) {
+        clconv_plan_options own = *options;
+        if (applies && names_another(options, ops[i])) own.algorithm = own.parameters = NULL;
+        if (has_weight && !reads_weight(ops[i])) own.packed_weights = 0;
+        status = clconv_plan_create(context, ops[i], problem, &own, &group->plans[group->count], err);
+        if (status == CLCONV_SUCCESS) group->count++;
+    }
+    if (status != CLCONV_SUCCESS) plan_group_release(group);
+    return status;
+}
+
+void plan_group_release(plan_group *group)
+{
+    for (int i = 0; i < group->count; i++)
+        clconv_plan_release(group->plans[i]);
+    *group = (plan_group){.count = 0};
+}
+
+size_t plan_group_workspace_size(const plan_group *group)
+{
+    size_t most = 0;
+    for (int i = 0; i < group->count; i++) {
+        size_t size = clconv_plan_workspace_size(group->plans[i]);
+        if (most < size) most = size;
+    }
+    return most;
+}
+
+/* Each plan waits for the one before, whose workspace it uses. */
+static clconv_status enqueue_plans(const plan_group *group, cl_command_queue queue,
+                                   const plan_buffers *buffers, cl_uint n_wait, const cl_event *wait,
+                                   cl_event *done, clconv_error *err)
+{
+    cl_event before = NULL;
+    clconv_status status = CLCONV_SUCCESS;
+    for (int i = 0; i < group->count && status == CLCONV_SUCCESS; i++) {
+        bool is_last = i == group->count - 1;
+        cl_event ended = NULL;
+        status = plan_enqueue_steps(group->plans[i], false, queue, &buffers[i], i > 0 ? 1 : n_wait,
+                                    i > 0 ? &before : wait, is_last ? done : &ended, NULL, err);
+        if (before != NULL) clReleaseEvent(before);
+        before = ended;
+    }
+    if (before != NULL) clReleaseEvent(before);
+    return status;
+}
+
+clconv_status plan_group_enqueue(const plan_group *group, cl_command_queue queue,
+                                 const clconv_tensors *tensors, const clconv_buffer *workspace,
+                                 cl_uint n_wait, const cl_event *wait, cl_event *done, clconv_error *err)
+{
+    plan_buffers buffers[BIND_PLANS];
+    clconv_status status = bind_check_queue(group->plans[0], queue, err);
+    if (status == CLCONV_SUCCESS) status = bind_check_wait_list(n_wait, wait, err);
+    if (status == CLCONV_SUCCESS)
+        status = bind_runs(group->plans, group->count, tensors, workspace, buffers, err);
+    if (status != CLCONV_SUCCESS) return status;
+    return enqueue_plans(group, queue, buffers, n_wait, wait, done, err);
+}
