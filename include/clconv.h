@@ -17,7 +17,9 @@
  * clconv or not, a function that would call OpenCL returns CLCONV_INVALID_ARGUMENT; what releases frees host
  * memory alone, and what only reads or computes sizes works. A fork before the first use, and a new program
  * after a fork, are free to use it.
- *   - Option structs are filled by their `_init` function first, so that a later version can add members.
+ *   - Option structs are filled by their `_init` function first, so that a later version can add members. Structs may grow
+ * with each minor version before 1.0, and carry no size: the name of the shared library holds major and minor version
+ * (libclconv.so.0.1), so that a program never meets a library whose structs are other than those it was compiled with.
  *
  * References: the operator is https://pytorch.org/docs/stable/generated/torch.nn.Conv3d.html.
  */

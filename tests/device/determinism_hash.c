@@ -1,5 +1,6 @@
-/* Prints one hash of every output and gradient of the whole case table by every algorithm, with the weights
- * as they are and packed. tests/device/determinism.cmake runs it again and again and compares. */
+/* determinism_hash PASSES: prints one hash of every output and gradient of the whole case table by every algorithm, with the
+ * weights as they are and packed, if each of so many passes gives the same. tests/device/determinism.cmake runs it with
+ * several numbers of threads and compares. */
 #include "base/arith.h"
 #include "base/hash.h"
 #include "cases.h"
@@ -73,14 +74,32 @@ static bool hash_table(const test_device *device, const test_case *cases, size_t
     return ok;
 }
 
-int main(void)
+/* False if a run fails or a pass differs from the first. */
+static bool hash_passes(const test_device *device, const test_case *cases, size_t count, long passes,
+                        uint64_t *hash, int *runs)
+{
+    uint64_t again = HASH_START;
+    *hash = HASH_START;
+    *runs = 0;
+    bool ok = hash_table(device, cases, count, hash, runs);
+    for (long pass = 1; ok && pass < passes; pass++, again = HASH_START) {
+        ok = hash_table(device, cases, count, &again, runs) && again == *hash;
+        if (again != *hash)
+            fprintf(stderr, "pass %ld: %016" PRIx64 ", not %016" PRIx64 "\n", pass, again, *hash);
+    }
+    return ok;
+}
+
+int main(int arguments, char **argument)
 {
     size_t count = 0;
-    uint64_t hash = HASH_START;
+    uint64_t hash = 0;
     int runs = 0;
+    long passes = arguments == 2 ? strtol(argument[1], NULL, 10) : 1;
     test_device device = {0};
     test_case *cases = cases_read(SOURCE_DIR "/tests/cases/conv3d.txt", &count);
-    bool ok = cases != NULL && test_device_open(&device) && hash_table(&device, cases, count, &hash, &runs);
+    bool ok = cases != NULL && test_device_open(&device) &&
+              hash_passes(&device, cases, count, passes, &hash, &runs);
     if (ok) printf("%016" PRIx64 " of %d runs\n", hash, runs);
     test_device_close(&device);
     free(cases);
