@@ -115,15 +115,17 @@ static inline void add_row(global const real *from, const gradient_row *g, const
 kernel void pad_backward(TENSOR(const real, volumes), TENSOR(const real, bias),
                          TENSOR(real, gradient) PAD_BACKWARD_ARGUMENTS(ARGUMENT))
 {
-    const volume_axis axis_d = {stride_d, dilation_d, residues_d, low_d, count_d},
-                      axis_h = {stride_h, dilation_h, residues_h, low_h, count_h},
-                      axis_w = {stride_w, dilation_w, residues_w, low_w, count_w};
+    const volume_axis axis_d = VOLUME_AXIS(d), axis_h = VOLUME_AXIS(h), axis_w = VOLUME_AXIS(w);
     const long end_d = before_d + depth + after_d, end_h = before_h + height + after_h;
     FOR_EACH(1, block, (rows + rows_per_item - 1) / rows_per_item)
     for (long row = block * rows_per_item; row < min((block + 1) * rows_per_item, rows); row++) {
         const long h = row % height, d = row / height % depth, plane = row / height / depth;
-        const gradient_row g = {
-            TENSOR_START(gradient) + row * width, width, before_w, after_w, mode, streams != 0};
+        const gradient_row g = {.to = TENSOR_START(gradient) + row * width,
+                                .width = width,
+                                .before = before_w,
+                                .after = after_w,
+                                .mode = mode,
+                                .streams = streams != 0};
         const real start = has_bias ? TENSOR_START(bias)[plane % channels] : 0;
         bool is_stored = false;
         for (long xd = next_position(-1, d, before_d, depth, end_d, mode); xd < end_d;

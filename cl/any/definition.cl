@@ -28,12 +28,14 @@ kernel void define_outputs(TENSOR(const real, input), TENSOR(const real, filters
         if (!isnan(TENSOR_START(output)[i])) continue;
         const long volume = i / out_volume, o = i % out_volume / (out_volume / group_out),
                    at = i % (out_volume / group_out), group = volume % groups;
-        const definition_tensors t = {TENSOR_START(input) + volume * in_volume,
-                                      TENSOR_START(filters) + (group * group_out + o) * size,
-                                      has_bias ? TENSOR_START(bias) + group * group_out : 0,
-                                      TENSOR_START(output) + volume * out_volume,
-                                      0,
-                                      EPILOGUE_AT(volume * out_volume)};
+        const definition_tensors t = {
+            .input = TENSOR_START(input) + volume * in_volume,
+            .weight = TENSOR_START(filters) + (group * group_out + o) * size,
+            .bias = has_bias ? TENSOR_START(bias) + group * group_out : 0,
+            .out = TENSOR_START(output) + volume * out_volume,
+            .column = 0,
+            .e = EPILOGUE_AT(volume * out_volume),
+        };
         store_defined(&d, &t, o, at,
                       sum_of_window(&d, t.input, t.weight, at / out_width / out_height,
                                     at / out_width % out_height, at % out_width));
@@ -48,12 +50,14 @@ kernel void define_outputs(TENSOR(const real, input), TENSOR(const real, filters
                 doubt +=
                     TENSOR_START(doubts)[((set * batch * groups + volume) * group_out + o) * out_depth + z];
         if (!isnan(doubt)) continue;
-        const definition_tensors t = {TENSOR_START(input) + volume * in_volume,
-                                      TENSOR_START(filters) + group * group_out * size,
-                                      has_bias ? TENSOR_START(bias) + group * group_out : 0,
-                                      TENSOR_START(output) + volume * out_volume,
-                                      TENSOR_START(columns) + get_global_id(0) * DEFINITION_POSITIONS * size,
-                                      EPILOGUE_AT(volume * out_volume)};
+        const definition_tensors t = {
+            .input = TENSOR_START(input) + volume * in_volume,
+            .weight = TENSOR_START(filters) + group * group_out * size,
+            .bias = has_bias ? TENSOR_START(bias) + group * group_out : 0,
+            .out = TENSOR_START(output) + volume * out_volume,
+            .column = TENSOR_START(columns) + get_global_id(0) * DEFINITION_POSITIONS * size,
+            .e = EPILOGUE_AT(volume * out_volume),
+        };
         for (long y = block * out_height / row_blocks; y < (block + 1) * out_height / row_blocks; y++)
             define_row(&d, &t, z, y, 0, out_width);
     }

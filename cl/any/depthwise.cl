@@ -149,9 +149,7 @@ depthwise(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const re
 {
     global real *slice = TENSOR_START(slices) + get_group_id(0) * slice_size;
     const long kd_pitch = kernel_h * KERNEL_W;
-    pad_shape shape = {
-        STRIDE_H,   STRIDE_W,  (int)phases_h, PHASES_W, (int)rows, (int)pitch, (int)phase_pitch,
-        pad_height, pad_width, height,        width,    mode,      AHEAD};
+    pad_shape shape = {PAD_PHASES, .rows = (int)rows, .pad_height = pad_height, .ahead = AHEAD};
     /* Planes of zeros that are left out leave only borders to be zero, which they stay. */
     const bool is_dense = KERNEL_D == 1 || dilation_d == 1;
     const bool keeps_zeros = clips_depth != 0 && is_dense;

@@ -25,8 +25,20 @@
 kernel void pad(TENSOR(const real, input), TENSOR(real, padded) PAD_ARGUMENTS(ARGUMENT))
 {
     const pad_shape s = {
-        (int)stride_h, (int)stride_w, (int)phases_h, (int)phases_w, (int)rows, (int)pitch, (int)phase_pitch,
-        pad_height,    pad_width,     height,        width,         mode,      AHEAD};
+        .stride_h = (int)stride_h,
+        .stride_w = (int)stride_w,
+        .phases_h = (int)phases_h,
+        .phases_w = (int)phases_w,
+        .rows = (int)rows,
+        .pitch = (int)pitch,
+        .phase_pitch = (int)phase_pitch,
+        .pad_height = pad_height,
+        .pad_width = pad_width,
+        .height = height,
+        .width = width,
+        .mode = mode,
+        .ahead = AHEAD,
+    };
     const long all_rows = phases_h * rows;
     FOR_EACH(2, plane, planes)
     {

@@ -40,8 +40,7 @@ weight_direct(TENSOR(const real, padded), TENSOR(const real, gradient),
 #else
     local real *shared = 0;
 #endif
-    const tap_rows taps = {rows,       kernel_h,     kernel_w,    dilation_h,
-                           dilation_w, channel_size, phase_pitch, pitch};
+    const tap_rows taps = {TAP_EXTENTS, .count = rows};
     const long channel_weights = kernel_d * kernel_h * kernel_w * KERNEL_W;
     for (long slice = get_group_id(2); slice < slices; slice += get_num_groups(2)) {
         for (long block = get_group_id(1); block < out_blocks; block += get_num_groups(1)) {
@@ -56,11 +55,21 @@ weight_direct(TENSOR(const real, padded), TENSOR(const real, gradient),
                 const long last_plane = min(min((slice + 1) * slice_planes, planes),
                                             after > 0 ? (after + stride_d - 1) / stride_d : 0);
                 const position_range positions = {
-                    last_plane - first_plane, stride_d * plane_size, out_plane, lines, line_size, line_pitch};
+                    .planes = last_plane - first_plane,
+                    .x_plane = stride_d * plane_size,
+                    .g_plane = out_plane,
+                    .lines = lines,
+                    .line_size = line_size,
+                    .x_line = line_pitch,
+                };
                 const sum_place place = {
-                    TENSOR_START(sums) + slice * weights + channel * group_in * channel_weights +
-                        kd * kernel_h * kernel_w * KERNEL_W,
-                    group_in * channel_weights, channel_weights, group_out - first_out, accumulate != 0};
+                    .to = TENSOR_START(sums) + slice * weights + channel * group_in * channel_weights +
+                          kd * kernel_h * kernel_w * KERNEL_W,
+                    .out_stride = group_in * channel_weights,
+                    .channel_stride = channel_weights,
+                    .channels = group_out - first_out,
+                    .accumulate = accumulate != 0,
+                };
                 sum_tile(TENSOR_START(padded) + group * group_in * channel_size +
                              (first_plane * stride_d - before) * plane_size,
                          &taps, first_row,

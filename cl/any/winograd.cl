@@ -76,8 +76,18 @@ kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 winograd_output(TENSOR(const real, product), TENSOR(const real, bias), TENSOR(real, output),
                 TENSOR(real, doubts) EPILOGUE_TENSOR WINOGRAD_OUTPUT_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
 {
-    const tile_plane tiles = {0,          positions,  columns,   dilation_h, dilation_h,
-                              dilation_w, out_height, out_width, out_width,  streams};
+    const tile_plane tiles = {
+        .first_row = 0,
+        .positions = positions,
+        .columns = columns,
+        .phases = dilation_h,
+        .dilation_h = dilation_h,
+        .dilation_w = dilation_w,
+        .height = out_height,
+        .width = out_width,
+        .pitch = out_width,
+        .streams = streams,
+    };
     for (long plane = get_group_id(1); plane < planes; plane += get_num_groups(1)) {
         const long channel = plane / chunk_depth, z = first_depth + plane % chunk_depth;
         global const real *from = TENSOR_START(product) + plane * from_plane;

@@ -230,7 +230,15 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void depthwise_channels(
     const long in_plane = height * width, out_plane = out_height * out_width;
     const long row_size = pitch * VECTOR_WIDTH, plane_size = rows * row_size;
     const long taps = kernel_d * kernel_h * KERNEL_W;
-    const plane_shape shape = {rows, pitch, clips ? 0 : pad_height, pad_width, height, width, mode};
+    const plane_shape shape = {
+        .rows = rows,
+        .pitch = pitch,
+        .top = clips ? 0 : pad_height,
+        .left = pad_width,
+        .height = height,
+        .width = width,
+        .mode = mode,
+    };
     /* Columns of zeros stay; nothing else is written there. */
     for (long s = 0; s < slice_depth && clips; s++)
         pad_cells(&shape, cells + s * plane_size);

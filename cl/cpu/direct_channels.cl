@@ -41,9 +41,7 @@ direct_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(co
                 TENSOR(real, slices) EPILOGUE_TENSOR DIRECT_CHANNELS_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
 {
     global real *slice = TENSOR_START(slices) + get_group_id(0) * slice_size;
-    const window n = {kernel_d,   kernel_h,   kernel_w,   stride_d, stride_h,   dilation_d,
-                      dilation_h, dilation_w, clip_depth, depth,    pad_height, height,
-                      pad_width,  width,      plane_size, pitch};
+    const window n = {WINDOW_ARGUMENTS};
     const long channel_size = depth * plane_size,
                weight_channel = kernel_d * kernel_h * kernel_w * OUT_CHANNELS;
     const long plane_tiles = row_blocks * row_tiles, out_plane = out_height * out_width;

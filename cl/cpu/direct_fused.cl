@@ -35,19 +35,8 @@ direct_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const
                    rows = min(block_rows, out_height - first_y);
         const long padded_rows = rows + halo_h, phase_pitch = padded_rows * pitch + tail;
         const long plane_size = phases_h * PHASES_W * phase_pitch;
-        pad_shape shape = {STRIDE_H,
-                           STRIDE_W,
-                           (int)phases_h,
-                           PHASES_W,
-                           (int)padded_rows,
-                           (int)pitch,
-                           (int)phase_pitch,
-                           pad_height - first_y * STRIDE_H,
-                           pad_width,
-                           height,
-                           width,
-                           mode,
-                           0};
+        pad_shape shape = {PAD_PHASES, .rows = (int)padded_rows,
+                           .pad_height = pad_height - first_y * STRIDE_H, .ahead = 0};
         const pad_planes padded = planes_under(first_z * stride_d - pad_depth, planes * stride_d + halo_d,
                                                stride_d, phases_d, depth, plane_size, clips_depth != 0);
         pad_channels(&shape, &padded, TENSOR_START(input) + volume * group_in * depth * height * width, slice,

@@ -117,7 +117,13 @@ static inline void store_block(global const real *cells, const long volume, cons
             const long ed = find_cell(z + axis_d->low, axis_d, &yd),
                        eh = find_cell(y + axis_h->low, axis_h, &yh);
             const gradient_row g = {
-                gradient + (z * height + y) * width, width, w->low, 0, PADDING_ZEROS, streams};
+                .to = gradient + (z * height + y) * width,
+                .width = width,
+                .before = w->low,
+                .after = 0,
+                .mode = PADDING_ZEROS,
+                .streams = streams,
+            };
             if (ed < 0 || eh < 0)
                 fill_row(&g, start);
             else
@@ -134,9 +140,9 @@ input_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const 
 {
     global real *padded = TENSOR_START(slices) + get_group_id(0) * slice_size, *cells = padded + padded_size;
     const long filters = groups * blocks * OUT_CHANNELS * group_in;
-    block_axis d = {{stride_d, dilation_d, residues_d, low_d, count_d}, kernel_d},
-               h = {{stride_h, dilation_h, residues_h, low_h, count_h}, kernel_h},
-               w = {{stride_w, dilation_w, residues_w, low_w, count_w}, kernel_w, 0, count_w, origin_w};
+    block_axis d = {.cells_of = VOLUME_AXIS(d), .taps = kernel_d},
+               h = {.cells_of = VOLUME_AXIS(h), .taps = kernel_h},
+               w = {.cells_of = VOLUME_AXIS(w), .taps = kernel_w, .cells = count_w, .origin = origin_w};
     const long last = (get_group_id(0) + 1) * units / get_num_groups(0);
     for (long unit = get_group_id(0) * units / get_num_groups(0); unit < last; unit++) {
         const long volume = unit / row_blocks / depth_blocks, group = volume % groups;

@@ -99,7 +99,11 @@ patch(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const real, 
       TENSOR(real, slices) EPILOGUE_TENSOR PATCH_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
 {
     global real *slice = TENSOR_START(slices) + get_group_id(0) * slice_size;
-    const patch_shape shape = {kernel_d, kernel_h, kernel_w, plane_size, row_size};
+    const patch_shape shape = {.kernel_d = kernel_d,
+                               .kernel_h = kernel_h,
+                               .kernel_w = kernel_w,
+                               .plane_size = plane_size,
+                               .row_size = row_size};
     const long taps = kernel_d * kernel_h * kernel_w, rows = group_in * taps;
     const long last_unit = (get_group_id(0) + 1) * units / get_num_groups(0);
     for (long unit = get_group_id(0) * units / get_num_groups(0); unit < last_unit; unit++) {

@@ -137,9 +137,13 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1))) void pointwise_streamed(
     for (long unit = get_group_id(0) * units / get_num_groups(0); unit < last_unit; unit++) {
         const long volume = unit / position_blocks, group = volume % groups;
         const long first = unit % position_blocks * block, count = min(block, positions - first);
-        const channel_runs runs = {TENSOR_START(input) + volume * group_in * positions + first,
-                                   TENSOR_START(weight) + group * group_in * OUT_CHANNELS, positions,
-                                   group_in, count};
+        const channel_runs runs = {
+            .input = TENSOR_START(input) + volume * group_in * positions + first,
+            .weight = TENSOR_START(weight) + group * group_in * OUT_CHANNELS,
+            .step = positions,
+            .channels = group_in,
+            .count = count,
+        };
         real start[OUT_CHANNELS];
         for (int o = 0; o < OUT_CHANNELS; o++)
             start[o] = has_bias ? TENSOR_START(bias)[group * OUT_CHANNELS + o] : 0;

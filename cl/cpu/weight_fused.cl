@@ -25,8 +25,21 @@ ALWAYS_INLINE void pad_gradient(global const real *from, global real *to, const 
                                 const long from_plane, const long line, const long rows, const long pitch,
                                 const long width)
 {
-    const pad_shape shape = {1, 1, 1,    1,     (int)rows,     (int)pitch, (int)line,
-                             0, 0, rows, width, PADDING_ZEROS, AHEAD};
+    const pad_shape shape = {
+        .stride_h = 1,
+        .stride_w = 1,
+        .phases_h = 1,
+        .phases_w = 1,
+        .rows = (int)rows,
+        .pitch = (int)pitch,
+        .phase_pitch = (int)line,
+        .pad_height = 0,
+        .pad_width = 0,
+        .height = rows,
+        .width = width,
+        .mode = PADDING_ZEROS,
+        .ahead = AHEAD,
+    };
     for (long o = 0; o < channels; o++)
         for (long z = 0; z < planes; z++)
             pad_plane(&shape, from + o * from_channel + z * from_plane, to + o * to_channel + z * line, true);
@@ -98,20 +111,15 @@ weight_fused(TENSOR(const real, input), TENSOR(const real, gradient), TENSOR(rea
             global const real *g = is_padded ? slice + gradient_start : g_block;
             const long g_channel = is_padded ? gradient_size : out_depth * out_plane;
             const position_range positions = {
-                0, stride_d * plane_size, is_padded ? line : out_plane, is_padded ? 1 : rows, line, pitch};
-            pad_shape shape = {STRIDE_H,
-                               STRIDE_W,
-                               (int)phases_h,
-                               PHASES_W,
-                               (int)padded_rows,
-                               (int)pitch,
-                               (int)phase_pitch,
-                               pad_height - first_y * STRIDE_H,
-                               pad_width,
-                               height,
-                               width,
-                               mode,
-                               0};
+                .planes = 0,
+                .x_plane = stride_d * plane_size,
+                .g_plane = is_padded ? line : out_plane,
+                .lines = is_padded ? 1 : rows,
+                .line_size = line,
+                .x_line = pitch,
+            };
+            pad_shape shape = {PAD_PHASES, .rows = (int)padded_rows,
+                               .pad_height = pad_height - first_y * STRIDE_H, .ahead = 0};
             for (long first_in = 0; first_in < group_in; first_in += block_in) {
                 const long channels = min(block_in, group_in - first_in);
                 const long in_channel = (sample * groups + group) * group_in + first_in;
@@ -119,18 +127,15 @@ weight_fused(TENSOR(const real, input), TENSOR(const real, gradient), TENSOR(rea
                 pad_channels(&shape, &padded, TENSOR_START(input) + in_channel * depth * height * width,
                              slice, channels, channel_size,
                              first_in > 0 && mode == PADDING_ZEROS && clips_depth != 0);
-                const tap_rows taps = {channels * kernel_h * kernel_w,
-                                       kernel_h,
-                                       kernel_w,
-                                       dilation_h,
-                                       dilation_w,
-                                       channel_size,
-                                       phase_pitch,
-                                       pitch};
+                const tap_rows taps = {TAP_EXTENTS, .count = channels * kernel_h * kernel_w};
                 const long filter = group * group_out * group_in + first_in;
-                const sum_place place = {TENSOR_START(sums) + part * weights + filter * channel_weights,
-                                         group_in * channel_weights, channel_weights, group_out,
-                                         unit > first_unit};
+                const sum_place place = {
+                    .to = TENSOR_START(sums) + part * weights + filter * channel_weights,
+                    .out_stride = group_in * channel_weights,
+                    .channel_stride = channel_weights,
+                    .channels = group_out,
+                    .accumulate = unit > first_unit,
+                };
                 sum_channels(slice, &taps, &padded, planes, g, g_channel, &positions, &place, kernel_d,
                              kernel_plane, dilation_d);
             }

@@ -329,13 +329,14 @@ winograd_channels(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(
                    to = (volume * group_out + first_out) * out_depth * out_height * out_width;
         definition own = convolution;
         own.channels_out = min(count * OUT_CHANNELS, group_out - first_out);
-        const definition_tensors all = {in.input,
-                                        TENSOR_START(filters) +
-                                            (group * group_out + first_out) * window_size(&convolution),
-                                        has_bias ? TENSOR_START(bias) + group * group_out + first_out : 0,
-                                        TENSOR_START(output) + to,
-                                        cells + slice_size - DEFINITION_POSITIONS * window_size(&convolution),
-                                        EPILOGUE_AT(to)};
+        const definition_tensors all = {
+            .input = in.input,
+            .weight = TENSOR_START(filters) + (group * group_out + first_out) * window_size(&convolution),
+            .bias = has_bias ? TENSOR_START(bias) + group * group_out + first_out : 0,
+            .out = TENSOR_START(output) + to,
+            .column = cells + slice_size - DEFINITION_POSITIONS * window_size(&convolution),
+            .e = EPILOGUE_AT(to),
+        };
         define_block(&own, &all, &out);
     }
 }

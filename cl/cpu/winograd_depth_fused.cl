@@ -118,23 +118,24 @@ winograd_depth_fused(TENSOR(const real, input), TENSOR(const real, weight), TENS
         const long tile = unit % tiles, panel_block_of = unit / tiles % panel_blocks,
                    volume = unit / tiles / panel_blocks, group = volume % groups;
         const long at = (volume * group_out * out_depth + tile * OUTPUT_TILE) * plane;
-        const panel_block b = {panel_block_of * panels / panel_blocks,
-                               (panel_block_of + 1) * panels / panel_blocks,
-                               out_depth - tile * OUTPUT_TILE,
-                               plane,
-                               out_depth * plane,
-                               TENSOR_START(output) + at,
-                               has_bias ? TENSOR_START(bias) + group * group_out : 0,
-                               EPILOGUE_AT(at)};
+        const panel_block b = {
+            .first = panel_block_of * panels / panel_blocks,
+            .last = (panel_block_of + 1) * panels / panel_blocks,
+            .planes = out_depth - tile * OUTPUT_TILE,
+            .plane = plane,
+            .channel_size = out_depth * plane,
+            .out = TENSOR_START(output) + at,
+            .bias = has_bias ? TENSOR_START(bias) + group * group_out : 0,
+            .e = EPILOGUE_AT(at),
+        };
         long source[INPUT_TILE];
         find_planes(tile, mode, pad_depth, depth, source);
         transform_block(TENSOR_START(input) + volume * group_in * depth * plane, &b, source, group_in,
                         depth * plane, frequencies, frequency_size);
         global const real *const planes[KERNEL_D] = {frequencies};
-        const frequency_product f = {planes,          TENSOR_START(weight) + group * matrix,
-                                     product,         frequency_size,
-                                     groups * matrix, product_size,
-                                     group_in,        group_out};
+        const frequency_product f = {FREQUENCY_STEPS, .planes = planes,
+                                     .weight = TENSOR_START(weight) + group * matrix,
+                                     .channels_in = group_in};
         bool has_doubts = false;
         for (long block = 0; block < group_blocks; block++) {
             const product_chunk chunk = {0, b.last - b.first, block, 1};
@@ -143,13 +144,14 @@ winograd_depth_fused(TENSOR(const real, input), TENSOR(const real, weight), TENS
         }
         if (!has_doubts) continue;
         const long start = volume * group_out * out_depth * plane;
-        const definition_tensors all = {TENSOR_START(input) + volume * group_in * depth * plane,
-                                        TENSOR_START(filters) + group * group_out * window_size(&convolution),
-                                        b.bias,
-                                        TENSOR_START(output) + start,
-                                        product + slice_size -
-                                            DEFINITION_POSITIONS * window_size(&convolution),
-                                        EPILOGUE_AT(start)};
+        const definition_tensors all = {
+            .input = TENSOR_START(input) + volume * group_in * depth * plane,
+            .weight = TENSOR_START(filters) + group * group_out * window_size(&convolution),
+            .bias = b.bias,
+            .out = TENSOR_START(output) + start,
+            .column = product + slice_size - DEFINITION_POSITIONS * window_size(&convolution),
+            .e = EPILOGUE_AT(start),
+        };
         define_block(&convolution, &all, &b, tile * OUTPUT_TILE);
     }
 }

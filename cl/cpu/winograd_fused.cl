@@ -85,19 +85,21 @@ static inline void pad_block(input_planes *in, const tile_block *b, const long p
     const long runs = b->sets * OUTPUT_TILE + TAPS - 1,
                first = b->first_set * OUTPUT_TILE * in->dilation_h + b->first_phase;
     const long count = b->phases == in->dilation_h ? runs : 1, rows = b->phases * count;
-    pad_shape s = {STRIDE_H,
-                   STRIDE_W,
-                   STRIDE_H,
-                   STRIDE_W,
-                   (int)rows,
-                   (int)in->pitch,
-                   (int)(rows * in->pitch),
-                   0,
-                   in->pad_width - b->first_column * OUTPUT_TILE * STRIDE_W,
-                   in->height,
-                   in->width,
-                   in->mode,
-                   AHEAD};
+    pad_shape s = {
+        .stride_h = STRIDE_H,
+        .stride_w = STRIDE_W,
+        .phases_h = STRIDE_H,
+        .phases_w = STRIDE_W,
+        .rows = (int)rows,
+        .pitch = (int)in->pitch,
+        .phase_pitch = (int)(rows * in->pitch),
+        .pad_height = 0,
+        .pad_width = in->pad_width - b->first_column * OUTPUT_TILE * STRIDE_W,
+        .height = in->height,
+        .width = in->width,
+        .mode = in->mode,
+        .ahead = AHEAD,
+    };
     if (in->has_zeros) s.ahead = ahead;
     for (long run = 0; run < runs; run += count) {
         global real *to = in->padded + run * b->phases * in->pitch;
@@ -244,22 +246,21 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
     global real *padded = TENSOR_START(slices) + get_group_id(0) * slice_size, *parts = padded + padded_size,
                 *product = parts + parts_size, *frequencies = product + FREQUENCIES * product_size;
     const long channels_in = group_in * PHASES;
-    input_planes in = {TENSOR_START(input),
-                       depth,
-                       height,
-                       width,
-                       pad_height,
-                       pad_width,
-                       mode,
-                       false,
-                       padded,
-                       parts,
-                       pitch,
-                       part,
-                       dilation_h,
-                       dilation_w,
-                       0,
-                       0};
+    input_planes in = {
+        .input = TENSOR_START(input),
+        .depth = depth,
+        .height = height,
+        .width = width,
+        .pad_height = pad_height,
+        .pad_width = pad_width,
+        .mode = mode,
+        .padded = padded,
+        .parts = parts,
+        .pitch = pitch,
+        .part = part,
+        .dilation_h = dilation_h,
+        .dilation_w = dilation_w,
+    };
     in.frequency_step = CHANNELS_IN > 0 ? CHANNELS_IN * PANEL : frequency_size;
     in.panel_step = CHANNELS_IN > 0 ? FREQUENCIES * in.frequency_step : channels_in * PANEL;
     const long plane_size = FREQUENCIES * frequency_size,
@@ -310,17 +311,16 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
             const long z = residue + first_read / stride_d * dilation_d;
             const long at =
                 (volume * group_out * out_depth + z) * out_height * out_width + b.first_column * OUTPUT_TILE;
-            const frequency_product product_of = {ring,
-                                                  TENSOR_START(weight) + group * group_weight,
-                                                  product,
-                                                  frequency_size,
-                                                  groups * matrix,
-                                                  product_size,
-                                                  channels_in,
-                                                  group_out};
-            const output_planes outputs = {TENSOR_START(output) + at,
-                                           has_bias ? TENSOR_START(bias) + group * group_out : 0,
-                                           EPILOGUE_AT(at), out_depth * out_height * out_width, tiles};
+            const frequency_product product_of = {FREQUENCY_STEPS, .planes = ring,
+                                                  .weight = TENSOR_START(weight) + group * group_weight,
+                                                  .channels_in = channels_in};
+            const output_planes outputs = {
+                .out = TENSOR_START(output) + at,
+                .bias = has_bias ? TENSOR_START(bias) + group * group_out : 0,
+                .e = EPILOGUE_AT(at),
+                .channel_size = out_depth * out_height * out_width,
+                .tiles = tiles,
+            };
 #if CHANNELS_IN > 0
             const bool has_doubts = isnan(vector_sum(store_block(&product_of, &b, &outputs)));
 #else
@@ -330,12 +330,13 @@ winograd_fused(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
             if (!has_doubts) continue;
             const long out_start = volume * group_out * out_depth * out_height * out_width;
             const definition_tensors all = {
-                TENSOR_START(input) + volume * group_in * depth * height * width,
-                TENSOR_START(filters) + group * group_out * window_size(&convolution),
-                outputs.bias,
-                TENSOR_START(output) + out_start,
-                padded + slice_size - DEFINITION_POSITIONS * window_size(&convolution),
-                EPILOGUE_AT(out_start)};
+                .input = TENSOR_START(input) + volume * group_in * depth * height * width,
+                .weight = TENSOR_START(filters) + group * group_out * window_size(&convolution),
+                .bias = outputs.bias,
+                .out = TENSOR_START(output) + out_start,
+                .column = padded + slice_size - DEFINITION_POSITIONS * window_size(&convolution),
+                .e = EPILOGUE_AT(out_start),
+            };
             define_block(&convolution, &all, &b, z);
         }
     }
