@@ -172,8 +172,13 @@ static clconv_status data_create(const check_case *c, clconv_op op, check_kind k
                      n->input); /* and products with another would overflow */
         make_special(1, d->grad_output, d->device_grad_output, n->output);
     }
-    const reference_tensors tensors = {d->input, d->weight, d->problem.has_bias ? d->bias : NULL,
-                                       d->problem.has_residual ? d->residual : NULL, d->grad_output};
+    const reference_tensors tensors = {
+        .input = d->input,
+        .weight = d->weight,
+        .bias = d->problem.has_bias ? d->bias : NULL,
+        .residual = d->problem.has_residual ? d->residual : NULL,
+        .grad_output = d->grad_output,
+    };
     reference_op(op, &d->problem, &d->g, &tensors, d->exact, d->magnitude);
     return CLCONV_SUCCESS;
 }
@@ -207,8 +212,13 @@ static clconv_status compute(check_run *run, const clconv_plan_options *options,
                              clconv_error *err)
 {
     if (d->op == CLCONV_FORWARD) {
-        const clconv_host_tensors tensors = {d->device_input, d->device_weight, d->device_bias,
-                                             d->device_residual, d->device_made};
+        const clconv_host_tensors tensors = {
+            .input = d->device_input,
+            .weight = d->device_weight,
+            .bias = d->device_bias,
+            .residual = d->device_residual,
+            .output = d->device_made,
+        };
         return clconv_conv3d_host(run->context, &d->problem, options, &tensors, err);
     }
     clconv_host_gradients gradients = {

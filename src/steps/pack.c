@@ -39,8 +39,13 @@ step pack_step(clconv_dtype dtype, const pack_shape *shape, int64_t block, int l
 bool pack_append(recipe *r, const clconv_problem *problem, const geometry *g, int64_t out_channels,
                  bool taps_outside, int local_size)
 {
-    const pack_shape shape = {problem->groups, g->group_out, g->group_in, g->taps,
-                              taps_outside && g->taps > 1};
+    const pack_shape shape = {
+        .groups = problem->groups,
+        .group_out = g->group_out,
+        .group_in = g->group_in,
+        .taps = g->taps,
+        .taps_outside = taps_outside && g->taps > 1,
+    };
     int64_t elements;
     if (!pack_size(&shape, out_channels, &elements)) return false;
     r->packed_bytes = elements * g->element_size;

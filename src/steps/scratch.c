@@ -68,7 +68,8 @@ void scratch_layout_widen(scratch_layout *layout, const clconv_problem *problem,
 scratch_part scratch_part_of(const clconv_problem *problem, const scratch_layout *whole, int64_t sample,
                              int64_t samples, depth_span span)
 {
-    scratch_part part = {*whole, BUFFER_INPUT, sample, samples, span};
+    scratch_part part = {
+        .layout = *whole, .role = BUFFER_INPUT, .sample = sample, .samples = samples, .span = span};
     part.layout.padded_depth = span.last - span.first;
     part.layout.channel_size = part.layout.padded_depth * whole->plane_size;
     part.layout.sample_size = part.layout.channel_size * problem->in_channels;

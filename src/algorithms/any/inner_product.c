@@ -78,7 +78,11 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     const clconv_problem *problem = q->problem;
     const geometry *g = q->geometry;
-    const pack_shape samples = {1, problem->batch, g->group_in, g->taps, false};
+    const pack_shape samples = {.groups = 1,
+                                .group_out = problem->batch,
+                                .group_in = g->group_in,
+                                .taps = g->taps,
+                                .taps_outside = false};
     product_tile tile;
     int64_t elements;
     if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, why)) return;
