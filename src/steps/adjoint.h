@@ -20,6 +20,11 @@ typedef struct adjoint_axis {
     int64_t step; /* from one tap of a residue to the next */
 } adjoint_axis;
 
+/* Members of an argument struct from the axes D, H and W: their volumes and the cells of these. */
+#define ADJOINT_CELLS(x)                                                                         \
+    .residues_d = (x)[0].residues, .residues_h = (x)[1].residues, .residues_w = (x)[2].residues, \
+    .count_d = (x)[0].count, .count_h = (x)[1].count, .count_w = (x)[2].count
+
 /* The taps of a residue, what they read, and its volume's first cell. */
 typedef struct adjoint_taps {
     int64_t count, last; /* the last one of the weight */

@@ -51,9 +51,7 @@ static define_outputs_arguments describe(const clconv_problem *p, const geometry
     define_outputs_arguments a = {
         .row_blocks = min_i64(ROW_BLOCKS, g->output[1]),
         .batch = p->batch,
-        .groups = p->groups,
-        .group_in = g->group_in,
-        .group_out = g->group_out,
+        KERNEL_GROUPS(p, g),
         KERNEL_EXTENTS(p, g),
         KERNEL_WINDOW(p),
         .doubt_sets = sets,

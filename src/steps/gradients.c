@@ -21,9 +21,7 @@ gradient_indexed_arguments gradient_describe(const clconv_problem *problem, cons
     return (gradient_indexed_arguments){
         .items = items,
         .batch = p->batch,
-        .groups = p->groups,
-        .group_in = g->group_in,
-        .group_out = g->group_out,
+        KERNEL_GROUPS(p, g),
         KERNEL_EXTENTS(p, g),
         KERNEL_WINDOW(p),
         .end_depth = g->padded[0],

@@ -13,16 +13,26 @@
 /* Members NAME_d, NAME_h, NAME_w of an argument struct from values in the order D, H, W. */
 #define AXES(name, values) .name##_d = (values)[0], .name##_h = (values)[1], .name##_w = (values)[2]
 
-/* Extents of a problem's input and output planes, likewise. */
-#define KERNEL_EXTENTS(problem, g)                                                             \
-    .depth = (problem)->input[0], .height = (problem)->input[1], .width = (problem)->input[2], \
+/* Initialisers of an argument struct, from a problem and its geometry: what is read and what is made. */
+#define INPUT_EXTENTS(problem) \
+    .depth = (problem)->input[0], .height = (problem)->input[1], .width = (problem)->input[2]
+#define OUTPUT_EXTENTS(g) \
     .out_depth = (g)->output[0], .out_height = (g)->output[1], .out_width = (g)->output[2]
+#define KERNEL_EXTENTS(problem, g) INPUT_EXTENTS(problem), OUTPUT_EXTENTS(g)
 
-/* How a problem's window moves over its padded input, as initialisers of an argument struct. */
+/* Groups, and the channels of one. */
+#define KERNEL_GROUPS(problem, g) \
+    .groups = (problem)->groups, .group_in = (g)->group_in, .group_out = (g)->group_out
+
+/* The padding before the input. */
+#define KERNEL_PADDING(problem)                                                    \
+    .pad_depth = (problem)->pad_before[0], .pad_height = (problem)->pad_before[1], \
+    .pad_width = (problem)->pad_before[2], .mode = (problem)->padding_mode
+
+/* How the window moves over the padded input. */
 #define KERNEL_WINDOW(problem)                                                                             \
     AXES(kernel, (problem)->kernel), AXES(stride, (problem)->stride), AXES(dilation, (problem)->dilation), \
-        .pad_depth = (problem)->pad_before[0], .pad_height = (problem)->pad_before[1],                     \
-        .pad_width = (problem)->pad_before[2], .mode = (problem)->padding_mode
+        KERNEL_PADDING(problem)
 
 /* What does not fit a step, buffers, options or scalars, is left out and marks the step, which then fails the
  * recipe that it is appended to. */

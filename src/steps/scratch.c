@@ -85,9 +85,7 @@ void scratch_append_pad(recipe *r, const clconv_problem *problem, const geometry
     pad_arguments a = {
         .planes = part->samples * p->in_channels * layout->padded_depth,
         .padded_depth = layout->padded_depth,
-        .depth = p->input[0],
-        .height = p->input[1],
-        .width = p->input[2],
+        INPUT_EXTENTS(p),
         .pad_depth = -part->span.first,
         .pad_height = p->pad_before[1],
         .pad_width = p->pad_before[2],

@@ -229,9 +229,7 @@ bool winograd_append_weight(recipe *r, const clconv_problem *problem, const geom
         .group_blocks = ceil_divide(g->group_out, out_channels),
         .group_out = g->group_out,
         .group_in = g->group_in,
-        .kernel_d = problem->kernel[0],
-        .kernel_h = problem->kernel[1],
-        .kernel_w = problem->kernel[2],
+        AXES(kernel, problem->kernel),
     };
     a.blocks = a.group_blocks * problem->groups;
     if (!size_multiply(a.group_in, winograd_phases(problem), &rows)) return false;

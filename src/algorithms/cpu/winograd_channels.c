@@ -189,14 +189,9 @@ static bool describe(const request *q, const parameter_set *p, winograd_channels
     int64_t m = p->values[OUTPUT_TILE];
     *a = (winograd_channels_arguments){
         .blocks = ceil_divide(g->group_out, lanes_of(p)),
-        .groups = problem->groups,
-        .group_in = g->group_in,
-        .group_out = g->group_out,
+        KERNEL_GROUPS(problem, g),
         KERNEL_EXTENTS(problem, g),
-        .pad_depth = problem->pad_before[0],
-        .pad_height = problem->pad_before[1],
-        .pad_width = problem->pad_before[2],
-        .mode = problem->padding_mode,
+        KERNEL_PADDING(problem),
         .kernel_d = problem->kernel[0],
         .kernel_h = problem->kernel[1],
         .stride_d = problem->stride[0],

@@ -77,9 +77,7 @@ static bool describe(const request *q, const parameter_set *p, const product_til
     *a = (winograd_depth_fused_arguments){
         .tiles = ceil_divide(g->output[0], p->values[OUTPUT_TILE]),
         .panels = ceil_divide(plane, panel_width(tile)),
-        .groups = problem->groups,
-        .group_in = g->group_in,
-        .group_out = g->group_out,
+        KERNEL_GROUPS(problem, g),
         .group_blocks = ceil_divide(g->group_out, tile->out_channels),
         .depth = problem->input[0],
         .plane = plane,
