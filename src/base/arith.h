@@ -8,7 +8,9 @@
 
 static inline bool size_multiply(int64_t a, int64_t b, int64_t *out)
 {
-    if (a < 0 || b < 0 || (a != 0 && b > INT64_MAX / a)) return false;
+    /* Two small numbers need no division, which plans would spend much of their time on. */
+    bool is_small = (uint64_t)(a | b) < UINT64_C(1) << 31;
+    if (!is_small && (a < 0 || b < 0 || (a != 0 && b > INT64_MAX / a))) return false;
     *out = a * b;
     return true;
 }

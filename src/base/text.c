@@ -48,3 +48,28 @@ void text_release(text *t)
     free(t->data);
     *t = (text){0};
 }
+
+const char *text_integer(int64_t value, char digits[TEXT_INTEGER_SIZE])
+{
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    char *at = digits + TEXT_INTEGER_SIZE - 1;
+    *at = '\0';
+    do {
+        *--at = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0) *--at = '-';
+    return at;
+}
+
+bool text_join(char *to, size_t size, const char *const *parts, int count)
+{
+    for (int i = 0; i < count; i++) {
+        size_t length = strlen(parts[i]);
+        if (length >= size) return false;
+        memcpy(to, parts[i], length + 1);
+        to += length;
+        size -= length;
+    }
+    return true;
+}

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct text {
     char *data; /* terminated; NULL while empty */
@@ -19,5 +20,15 @@ void text_append(text *t, const char *format, ...);
 #endif
 void text_append_bytes(text *t, const char *bytes, size_t count);
 void text_release(text *t);
+
+/* Without the formats of printf(), for what is written a thousand times for a plan. */
+
+enum { TEXT_INTEGER_SIZE = 21 };
+
+/* The value in decimal digits, written to the end of `digits`. */
+const char *text_integer(int64_t value, char digits[TEXT_INTEGER_SIZE]);
+
+/* The parts one after the other, terminated; false if they do not fit `size` bytes. */
+bool text_join(char *to, size_t size, const char *const *parts, int count);
 
 #endif

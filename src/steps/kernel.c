@@ -2,9 +2,9 @@
 #include "steps/kernel.h"
 
 #include "base/arith.h"
+#include "base/text.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { MAX_GROUPS = 65534 };
@@ -15,8 +15,8 @@ step kernel_step(const char *name, const char *source, const char *kernel, clcon
     s.element_size = dtype == CLCONV_FLOAT64 ? 8 : 4;
     s.launch.source = source;
     s.launch.kernel = kernel;
-    snprintf(s.launch.options, sizeof s.launch.options, "-cl-std=CL1.2 -DREAL_BITS=%d",
-             dtype == CLCONV_FLOAT64 ? 64 : 32);
+    strcpy(s.launch.options,
+           dtype == CLCONV_FLOAT64 ? "-cl-std=CL1.2 -DREAL_BITS=64" : "-cl-std=CL1.2 -DREAL_BITS=32");
     return s;
 }
 
@@ -38,10 +38,9 @@ void kernel_add_tensors(step *s, const clconv_problem *problem, buffer_role weig
 
 void kernel_define(step *s, const char *name, int64_t value)
 {
-    size_t length = strlen(s->launch.options), room = sizeof s->launch.options - length;
-    char *end = s->launch.options + length;
-    int written = snprintf(end, room, " -D%s=%lld", name, (long long)value);
-    if (written > 0 && (size_t)written < room) return;
+    char *end = s->launch.options + strlen(s->launch.options), digits[TEXT_INTEGER_SIZE];
+    const char *const parts[] = {" -D", name, "=", text_integer(value, digits)};
+    if (text_join(end, sizeof s->launch.options - (size_t)(end - s->launch.options), parts, 4)) return;
     *end = '\0';
     s->overflows = true;
 }
