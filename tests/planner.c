@@ -40,9 +40,7 @@ bool planner_choose(const planner_device *device, clconv_op op, const clconv_pro
 
 void planner_release(clconv_plan *plan)
 {
-    for (size_t i = 0; i < plan->candidate_count; i++)
-        free(plan->candidates[i].rejection);
-    free(plan->candidates);
+    plan_drop_candidates(plan);
     *plan = (clconv_plan){0};
 }
 

@@ -76,10 +76,9 @@ static void print_choice(clconv_context *context, const layer *l)
     for (size_t i = 0; i < plan.candidate_count; i++) {
         const candidate *c = &plan.candidates[i];
         if (c->rejection == NULL) printf(" %s=%.9g", c->algorithm->name, c->seconds);
-        free(c->rejection);
     }
     printf("\n");
-    free(plan.candidates);
+    plan_drop_candidates(&plan);
 }
 
 typedef struct member {

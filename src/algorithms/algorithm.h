@@ -8,6 +8,7 @@
 #include "opencl/traits.h"
 #include "parameters/parameters.h"
 #include "problem/geometry.h"
+#include "steps/gemm.h"
 #include "steps/step.h"
 
 /* What is asked of an algorithm. The problem is valid; its batch is at least 1. */
@@ -16,7 +17,7 @@ typedef struct request {
     const clconv_problem *problem;
     const geometry *geometry;
     const device_traits *traits;
-    cl_command_queue queue;  /* for questions to libraries; nothing is enqueued on it */
+    gemm_products *products; /* the matrix products that CLBlast has been asked for */
     int64_t workspace_limit; /* bytes in all: the caller's limit, and what one allocation can hold */
     bool packed_weights;     /* the packed weight is the caller's and takes no workspace */
     bool strict;

@@ -1,5 +1,6 @@
-/* Choosing an algorithm: every one in the registry emits its steps or a reason against; the cheapest is
- * taken, which emits them again. */
+/* Choosing an algorithm: every one in the registry emits its steps or a reason against, and the cheapest is taken. Its
+ * steps are kept while no other is cheaper, unless they are so many that they were only summed up: then it emits them
+ * again, as does the next cheapest where a device does not take the first. */
 #include "algorithms/registry.h"
 #include "base/arith.h"
 #include "base/error.h"
@@ -12,21 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct choice {
-    const algorithm *algorithm;
-    parameter_set parameters;
-    recipe recipe;
-    double seconds;
-    int64_t workspace;
-} choice;
-
 static int64_t total_workspace(const recipe *r, bool packed_weights)
 {
     return r->workspace_bytes + (packed_weights ? 0 : round_up(r->packed_bytes, WORKSPACE_ALIGNMENT));
 }
 
-static clconv_status emit(const request *q, const algorithm *a, const char *overrides, choice *c, text *why,
-                          clconv_error *err)
+static clconv_status emit(const request *q, const algorithm *a, const char *overrides, candidate *c,
+                          text *why, clconv_error *err)
 {
     if (!registry_is_for(a, q->traits)) {
         text_append(why, "it is for %s, and this device is none", a->devices == FOR_CPU ? "CPUs" : "GPUs");
@@ -37,11 +30,12 @@ static clconv_status emit(const request *q, const algorithm *a, const char *over
     return forward_emit(q, a, overrides, &c->parameters, &c->recipe, why, err);
 }
 
-/* A packed weight in the workspace must be packed in each run; with none to pack it is the weight itself. */
-static clconv_status try_algorithm(const request *q, const algorithm *a, const char *overrides, choice *c,
-                                   text *why, clconv_error *err)
+/* Fills a candidate but for its rejection, which goes to `why`. Its recipe is whole, or only to be compared. A packed weight
+ * in the workspace must be packed in each run; with none to pack it is the weight itself. */
+static clconv_status try_algorithm(const request *q, const algorithm *a, const char *overrides, bool is_whole,
+                                   candidate *c, text *why, clconv_error *err)
 {
-    *c = (choice){.algorithm = a};
+    *c = (candidate){.algorithm = a, .recipe.compared = is_whole ? NULL : q->traits->machine};
     clconv_status status = emit(q, a, overrides, c, why, err);
     if (status != CLCONV_SUCCESS) return status;
     if (why->length == 0 && q->op == CLCONV_FORWARD)
@@ -79,18 +73,33 @@ static const char *overrides_for(const algorithm *a, const clconv_plan_options *
     return wanted != NULL && is_wanted(a, wanted) ? options->parameters : NULL;
 }
 
+/* Keeps the recipe of the cheaper of two, which it returns: `best` so far (may be NULL) and another. */
+static candidate *keep_cheaper(candidate *best, candidate *c, const clconv_plan_options *options)
+{
+    bool may_be_chosen = c->rejection == NULL && is_wanted(c->algorithm, wanted_name(options));
+    if (!may_be_chosen || (best != NULL && c->seconds >= best->seconds)) {
+        recipe_release(&c->recipe);
+        return best;
+    }
+    if (best != NULL) recipe_release(&best->recipe);
+    return c;
+}
+
+/* Adds a candidate. *best is the cheapest so far. */
 static clconv_status consider(const request *q, const algorithm *a, const clconv_plan_options *options,
-                              clconv_plan *plan, clconv_error *err)
+                              clconv_plan *plan, candidate **best, clconv_error *err)
 {
     text why = {0};
-    choice c;
-    clconv_status status = try_algorithm(q, a, overrides_for(a, options), &c, &why, err);
+    candidate *c = &plan->candidates[plan->candidate_count];
+    clconv_status status = try_algorithm(q, a, overrides_for(a, options), false, c, &why, err);
     if (status == CLCONV_SUCCESS) {
-        plan->candidates[plan->candidate_count++] = (candidate){a, why.data, c.seconds, c.workspace};
-        why = (text){0};
+        c->rejection = why.data;
+        plan->candidate_count++;
+        *best = keep_cheaper(*best, c, options);
+    } else {
+        text_release(&why);
+        recipe_release(&c->recipe);
     }
-    text_release(&why);
-    recipe_release(&c.recipe);
     return status;
 }
 
@@ -126,7 +135,8 @@ static size_t registry_size(void)
     return count;
 }
 
-static clconv_status adopt(clconv_plan *plan, choice *made, clconv_error *err)
+/* Takes the recipe over. */
+static clconv_status adopt(clconv_plan *plan, candidate *made, clconv_error *err)
 {
     text parameters = {0};
     text_append(&parameters, "%s", "");
@@ -139,6 +149,7 @@ static clconv_status adopt(clconv_plan *plan, choice *made, clconv_error *err)
     plan->parameters = made->parameters;
     plan->parameters_text = parameters.data;
     plan->recipe = made->recipe;
+    plan->recipe.compared = NULL;
     plan->seconds = made->seconds;
     plan->packed_offset = made->recipe.workspace_bytes;
     plan->workspace_size = made->workspace;
@@ -146,7 +157,8 @@ static clconv_status adopt(clconv_plan *plan, choice *made, clconv_error *err)
     return CLCONV_SUCCESS;
 }
 
-static request request_of(const clconv_plan *plan, const clconv_plan_options *options)
+static request request_of(const clconv_plan *plan, const clconv_plan_options *options,
+                          gemm_products *products)
 {
     const runtime *rt = &plan->context->rt;
     request q = {
@@ -154,7 +166,7 @@ static request request_of(const clconv_plan *plan, const clconv_plan_options *op
         .problem = &plan->problem,
         .geometry = &plan->geometry,
         .traits = &rt->traits,
-        .queue = rt->queue,
+        .products = products,
         .workspace_limit = rt->traits.max_allocation,
         .packed_weights = plan->packed_weights,
         .strict = options->strict != 0,
@@ -170,9 +182,12 @@ clconv_status plan_consider(clconv_plan *plan, const clconv_plan_options *option
     if (status != CLCONV_SUCCESS) return status;
     plan->candidates = calloc(registry_size() + 1, sizeof *plan->candidates);
     if (plan->candidates == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a plan");
-    const request q = request_of(plan, options);
+    gemm_products products = {.queue = plan->context->rt.queue};
+    const request q = request_of(plan, options, &products);
+    candidate *best = NULL;
     for (size_t i = 0; registry_at(i) != NULL && status == CLCONV_SUCCESS; i++)
-        if (registry_serves(registry_at(i), q.op)) status = consider(&q, registry_at(i), options, plan, err);
+        if (registry_serves(registry_at(i), q.op))
+            status = consider(&q, registry_at(i), options, plan, &best, err);
     return status;
 }
 
@@ -206,14 +221,16 @@ clconv_status plan_no_choice(const clconv_plan *plan, const clconv_plan_options 
     return error_set(err, CLCONV_INTERNAL, "algorithm '%s' was not considered", wanted);
 }
 
-clconv_status plan_adopt(clconv_plan *plan, const candidate *c, const clconv_plan_options *options,
+clconv_status plan_adopt(clconv_plan *plan, candidate *c, const clconv_plan_options *options,
                          clconv_error *err)
 {
-    const request q = request_of(plan, options);
+    if (c->recipe.run_count > 0 && !c->recipe.is_cut) return adopt(plan, c, err);
+    gemm_products products = {.queue = plan->context->rt.queue};
+    const request q = request_of(plan, options, &products);
     text why = {0};
-    choice made;
+    candidate made;
     clconv_status status =
-        try_algorithm(&q, c->algorithm, overrides_for(c->algorithm, options), &made, &why, err);
+        try_algorithm(&q, c->algorithm, overrides_for(c->algorithm, options), true, &made, &why, err);
     if (status == CLCONV_SUCCESS && why.length > 0)
         status = error_set(err, CLCONV_INTERNAL, "algorithm '%s' could do this problem, then not: %s",
                            c->algorithm->name, why.data);
@@ -221,4 +238,15 @@ clconv_status plan_adopt(clconv_plan *plan, const candidate *c, const clconv_pla
     text_release(&why);
     recipe_release(&made.recipe);
     return status;
+}
+
+void plan_drop_candidates(clconv_plan *plan)
+{
+    for (size_t i = 0; i < plan->candidate_count; i++) {
+        free(plan->candidates[i].rejection);
+        recipe_release(&plan->candidates[i].recipe);
+    }
+    free(plan->candidates);
+    plan->candidates = NULL;
+    plan->candidate_count = 0;
 }

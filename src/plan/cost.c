@@ -3,8 +3,8 @@
 
 double cost_of_recipe(const device_traits *traits, const recipe *r, bool packed_weights)
 {
-    double seconds = 0;
-    for (size_t i = 0; i < r->run_count; i++)
+    double seconds = r->run_seconds;
+    for (size_t i = 0; i < r->run_count && r->compared == NULL; i++)
         seconds += machine_seconds(traits->machine, r->run[i].element_size, &r->run[i].work);
     for (size_t i = 0; i < r->pack_count && !packed_weights; i++)
         seconds += machine_seconds(traits->machine, r->pack[i].element_size, &r->pack[i].work);

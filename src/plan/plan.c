@@ -77,7 +77,7 @@ static void clear(clconv_plan *plan)
     plan->parameters_text = NULL;
 }
 
-static clconv_status build_candidate(clconv_plan *plan, const candidate *c, int64_t batch,
+static clconv_status build_candidate(clconv_plan *plan, candidate *c, int64_t batch,
                                      const clconv_plan_options *options, clconv_error *err)
 {
     clear(plan);
@@ -148,8 +148,6 @@ void plan_release(clconv_plan *plan)
 {
     if (plan == NULL) return;
     clear(plan);
-    for (size_t i = 0; i < plan->candidate_count; i++)
-        free(plan->candidates[i].rejection);
-    free(plan->candidates);
+    plan_drop_candidates(plan);
     free(plan);
 }

@@ -11,6 +11,8 @@ typedef struct candidate {
     char *rejection; /* owned; NULL if it can do the problem, as far as is known */
     double seconds;
     int64_t workspace;
+    parameter_set parameters;
+    recipe recipe; /* of the cheapest while the plan is made, unless it is cut */
 } candidate;
 
 typedef struct plan_kernel {
@@ -57,9 +59,11 @@ clconv_status plan_consider(clconv_plan *plan, const clconv_plan_options *option
 candidate *plan_cheapest(clconv_plan *plan, const clconv_plan_options *options);
 clconv_status plan_no_choice(const clconv_plan *plan, const clconv_plan_options *options, clconv_error *err);
 
-/* Fills the plan's algorithm, parameters, recipe, seconds and workspace. */
-clconv_status plan_adopt(clconv_plan *plan, const candidate *c, const clconv_plan_options *options,
+/* Fills the plan's algorithm, parameters, recipe, seconds and workspace; takes the candidate's recipe over. */
+clconv_status plan_adopt(clconv_plan *plan, candidate *c, const clconv_plan_options *options,
                          clconv_error *err);
+
+void plan_drop_candidates(clconv_plan *plan);
 
 /* Builds the kernels of the recipe and runs each new one once, empty. */
 clconv_status plan_build(clconv_plan *plan, clconv_error *err);

@@ -39,17 +39,10 @@ void epilogue_fuse(step *s, const clconv_problem *problem, int64_t output_offset
     if (problem->activation == CLCONV_ACTIVATION_LEAKY_RELU) kernel_add_scalar(s, slope_bits(problem));
 }
 
-static bool is_fused(const recipe *r)
-{
-    for (size_t i = 0; i < r->run_count; i++)
-        if (r->run[i].has_epilogue) return true;
-    return false;
-}
-
 void epilogue_append_unless_fused(recipe *r, const clconv_problem *problem, const geometry *g,
                                   const device_traits *traits)
 {
-    if (!epilogue_is_needed(problem) || is_fused(r)) return;
+    if (!epilogue_is_needed(problem) || r->has_epilogue) return;
     epilogue_arguments a = {
         .planes = problem->batch * problem->out_channels,
         .elements = g->output_plane,

@@ -24,30 +24,58 @@ static clconv_status check(CLBlastStatusCode code, const char *call, clconv_erro
     return error_set(err, CLCONV_OPENCL_FAILED, "%s: CLBlast status %d", call, (int)code);
 }
 
-clconv_status gemm_step(const machine *m, cl_command_queue queue, clconv_dtype dtype, const gemm_call *call,
-                        step *s, clconv_error *err)
+/* A size with offsets holds for any offset: CLBlast copies an operand that does not start its buffer. Without a queue
+ * it stays 0. */
+static clconv_status ask_temporary(cl_command_queue queue, clconv_dtype dtype, const gemm_call *call,
+                                   size_t *bytes, clconv_error *err)
 {
-    size_t rows = (size_t)call->m, n = (size_t)call->n, k = (size_t)call->k;
-    size_t lda = (size_t)call->lda, ldb = (size_t)call->ldb, ldc = (size_t)call->ldc, bytes = 0;
-    /* A size with offsets holds for any offset: CLBlast copies an operand that does not start its buffer. Without a queue,
-     * for a device that is not there, the size stays 0. */
+    size_t m = (size_t)call->m, n = (size_t)call->n, k = (size_t)call->k;
+    size_t lda = (size_t)call->lda, ldb = (size_t)call->ldb, ldc = (size_t)call->ldc;
+    *bytes = 0;
     CLBlastStatusCode code =
         queue == NULL ? CLBlastSuccess
         : dtype == CLCONV_FLOAT64
-            ? CLBlastDGemmTempBufferSize(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, rows,
-                                         n, k, 1, lda, 1, ldb, 1, ldc, &queue, &bytes)
-            : CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, rows,
-                                         n, k, 1, lda, 1, ldb, 1, ldc, &queue, &bytes);
-    clconv_status status = check(code, "CLBlastGemmTempBufferSize", err);
+            ? CLBlastDGemmTempBufferSize(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, m, n,
+                                         k, 1, lda, 1, ldb, 1, ldc, &queue, bytes)
+            : CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, CLBlastTransposeNo, CLBlastTransposeNo, m, n,
+                                         k, 1, lda, 1, ldb, 1, ldc, &queue, bytes);
+    return check(code, "CLBlastGemmTempBufferSize", err);
+}
+
+static bool is_same(const gemm_call *a, const gemm_call *b)
+{
+    return a->m == b->m && a->n == b->n && a->k == b->k && a->lda == b->lda && a->ldb == b->ldb &&
+           a->ldc == b->ldc;
+}
+
+static clconv_status find_temporary(gemm_products *products, clconv_dtype dtype, const gemm_call *call,
+                                    int64_t *bytes, clconv_error *err)
+{
+    enum { KNOWN = sizeof products->known / sizeof products->known[0] };
+    for (size_t i = 0; i < KNOWN && i < products->count; i++) {
+        *bytes = products->known[i].temporary_bytes;
+        if (is_same(&products->known[i], call)) return CLCONV_SUCCESS;
+    }
+    size_t asked;
+    clconv_status status = ask_temporary(products->queue, dtype, call, &asked, err);
     if (status != CLCONV_SUCCESS) return status;
+    gemm_call *known = &products->known[products->count++ % KNOWN];
+    *known = *call;
+    known->temporary_bytes = *bytes = (int64_t)asked;
+    return CLCONV_SUCCESS;
+}
+
+clconv_status gemm_step(const machine *m, gemm_products *products, clconv_dtype dtype, const gemm_call *call,
+                        step *s, clconv_error *err)
+{
+    double rows = (double)call->m, n = (double)call->n, k = (double)call->k;
     *s = (step){.kind = STEP_GEMM, .name = "gemm", .gemm = *call, .buffer_count = 4};
     s->element_size = dtype == CLCONV_FLOAT64 ? 8 : 4;
-    s->gemm.temporary_bytes = (int64_t)bytes;
-    step_computes(
-        s, (double)round_up(call->m, PRODUCT_TILE) * (double)round_up(call->n, PRODUCT_TILE) * (double)k,
-        m->plain.gemm_share);
-    step_moves(s, (double)s->element_size *
-                      ((double)rows * (double)k + (double)k * (double)n + 2 * (double)rows * (double)n));
+    clconv_status status = find_temporary(products, dtype, call, &s->gemm.temporary_bytes, err);
+    if (status != CLCONV_SUCCESS) return status;
+    step_computes(s, (double)round_up(call->m, PRODUCT_TILE) * (double)round_up(call->n, PRODUCT_TILE) * k,
+                  m->plain.gemm_share);
+    step_moves(s, (double)s->element_size * (rows * k + k * n + 2 * rows * n));
     return CLCONV_SUCCESS;
 }
 
@@ -78,10 +106,10 @@ bool gemm_is_available(void)
     return false;
 }
 
-clconv_status gemm_step(const machine *m, cl_command_queue queue, clconv_dtype dtype, const gemm_call *call,
+clconv_status gemm_step(const machine *m, gemm_products *products, clconv_dtype dtype, const gemm_call *call,
                         step *s, clconv_error *err)
 {
-    (void)m, (void)queue, (void)dtype, (void)call, (void)s;
+    (void)m, (void)products, (void)dtype, (void)call, (void)s;
     return error_set(err, CLCONV_UNSUPPORTED, "this build has no CLBlast");
 }
 

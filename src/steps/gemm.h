@@ -7,10 +7,17 @@
 
 bool gemm_is_available(void);
 
-/* A step C = A * B + C, or A * B; the temporary's size, which needs a queue to ask CLBlast, is filled in. buffers[0 ..
- * 2] are A, B, C and buffers[3] the temporary, which CLBlast takes without an offset: so it must lie at the
- * start of the workspace. */
-clconv_status gemm_step(const machine *m, cl_command_queue queue, clconv_dtype dtype, const gemm_call *call,
+/* How large the temporaries of the last products are that CLBlast was asked for, since it takes a microsecond to answer
+ * and a layer may be hundreds of products of few sizes. For one dtype. */
+typedef struct gemm_products {
+    cl_command_queue queue; /* to ask CLBlast; nothing is enqueued on it. NULL: a device that is not there */
+    gemm_call known[4];
+    size_t count; /* that were asked for; the next takes the place of the oldest */
+} gemm_products;
+
+/* A step C = A * B + C, or A * B; the temporary's size is filled in. buffers[0 .. 2] are A, B, C and buffers[3] the
+ * temporary, which CLBlast takes without an offset: so it must lie at the start of the workspace. */
+clconv_status gemm_step(const machine *m, gemm_products *products, clconv_dtype dtype, const gemm_call *call,
                         step *s, clconv_error *err);
 
 /* `memory` and `offset` (in bytes) of A, B, C; `temporary` may be NULL if temporary_bytes is 0. CLBlast takes

@@ -26,8 +26,17 @@ static void append(recipe *r, step **list, size_t *count, size_t *capacity, cons
     if (!r->failed) (*list)[(*count)++] = *s;
 }
 
+/* A run of hundreds of steps is rarely the cheapest, and storing them would take longer than all else of a plan. */
+enum { MOST_COMPARED = 32 };
+
 void recipe_append_run(recipe *r, const step *s)
 {
+    r->has_epilogue = r->has_epilogue || s->has_epilogue;
+    if (r->compared != NULL) {
+        r->run_seconds += machine_seconds(r->compared, s->element_size, &s->work);
+        r->is_cut = r->run_count >= MOST_COMPARED;
+        if (r->is_cut && !s->overflows) return;
+    }
     append(r, &r->run, &r->run_count, &r->run_capacity, s);
 }
 

@@ -89,6 +89,11 @@ typedef struct recipe {
     int64_t packed_bytes;    /* 0: the weight is used as it is */
     uint64_t packed_layout;  /* identity of the packed form */
     int64_t workspace_bytes; /* BUFFER_PACKED not included */
+    bool has_epilogue;       /* a step of the run has */
+    const machine
+        *compared; /* only to be compared by the seconds on this machine: long runs are cut. NULL: whole */
+    double run_seconds; /* if it is compared: of all steps of the run */
+    bool is_cut;        /* steps at the end of the run were left out */
     bool failed;
     const char *overflowed; /* name of the step that overflows; NULL: memory is out, or nothing failed */
 } recipe;

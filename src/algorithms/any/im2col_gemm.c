@@ -68,7 +68,7 @@ static bool workspace_needed(const request *q, int64_t columns, gemm_space *spac
     step gemm;
     const geometry *g = q->geometry;
     gemm_call call = product(q, rows_of_run(g), columns);
-    if (gemm_step(q->traits->machine, q->queue, q->problem->dtype, &call, &gemm, &err) != CLCONV_SUCCESS) {
+    if (gemm_step(q->traits->machine, q->products, q->problem->dtype, &call, &gemm, &err) != CLCONV_SUCCESS) {
         text_append(why, "%s", err.message);
         return false;
     }
@@ -149,7 +149,7 @@ static void append_gemm(const request *q, const gemm_chunk *c, const gemm_space 
     step s;
     call.overwrites = to_total && row / rows_of_run(g) % SUM_PARTS == 0;
     if (to_total) call.ldc = c->count;
-    if (gemm_step(q->traits->machine, q->queue, q->problem->dtype, &call, &s, &err) != CLCONV_SUCCESS) {
+    if (gemm_step(q->traits->machine, q->products, q->problem->dtype, &call, &s, &err) != CLCONV_SUCCESS) {
         text_append(why, "%s", err.message);
         return;
     }
