@@ -179,7 +179,8 @@ int64_t adjoint_packed_at(const clconv_problem *problem, const geometry *g, cons
 }
 
 bool adjoint_append_pack(recipe *r, const clconv_problem *problem, const geometry *g,
-                         const adjoint_volumes *v, int64_t out_channels, const device_traits *traits)
+                         const adjoint_volumes *v, int64_t out_channels, const device_traits *traits,
+                         text *why)
 {
     const clconv_problem *p = problem;
     const pack_adjoint_arguments a = {
@@ -195,7 +196,10 @@ bool adjoint_append_pack(recipe *r, const clconv_problem *problem, const geometr
     };
     int64_t elements;
     const int64_t extents[] = {a.blocks, out_channels, a.group_in, g->taps};
-    if (!size_product(extents, 4, &elements) || elements > INT64_MAX / 64) return false;
+    if (!size_product(extents, 4, &elements) || elements > INT64_MAX / 64) {
+        text_append(why, "the packed weight is too large");
+        return false;
+    }
     r->packed_bytes = elements * g->element_size;
     r->packed_layout =
         hash_bytes(hash_bytes(HASH_START, &a, sizeof a), &g->element_size, sizeof g->element_size);

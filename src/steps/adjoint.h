@@ -67,9 +67,10 @@ clconv_problem adjoint_convolution(const clconv_problem *problem, const geometry
                                    const int64_t e[3]);
 
 /* Appends the step that packs the weights of all residues at once, in blocks of so many channels of the
- * gradient, in place of adjoint_append_transpose() and a pack for each. False if they overflow. */
+ * gradient, in place of adjoint_append_transpose() and a pack for each. False, with the reason, if they overflow. */
 bool adjoint_append_pack(recipe *r, const clconv_problem *problem, const geometry *g,
-                         const adjoint_volumes *v, int64_t out_channels, const device_traits *traits);
+                         const adjoint_volumes *v, int64_t out_channels, const device_traits *traits,
+                         text *why);
 
 /* Bytes from the start of that packed weight to the part of residues e. */
 int64_t adjoint_packed_at(const clconv_problem *problem, const geometry *g, const adjoint_volumes *v,

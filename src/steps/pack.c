@@ -37,7 +37,7 @@ step pack_step(clconv_dtype dtype, const pack_shape *shape, int64_t block, int l
 }
 
 bool pack_append(recipe *r, const clconv_problem *problem, const geometry *g, int64_t out_channels,
-                 bool taps_outside, int local_size)
+                 bool taps_outside, int local_size, text *why)
 {
     const pack_shape shape = {
         .groups = problem->groups,
@@ -47,7 +47,10 @@ bool pack_append(recipe *r, const clconv_problem *problem, const geometry *g, in
         .taps_outside = taps_outside && g->taps > 1,
     };
     int64_t elements;
-    if (!pack_size(&shape, out_channels, &elements)) return false;
+    if (!pack_size(&shape, out_channels, &elements)) {
+        text_append(why, "the packed weight is too large");
+        return false;
+    }
     r->packed_bytes = elements * g->element_size;
     const int64_t identity[] = {shape.taps_outside ? 3 : 1,
                                 out_channels,

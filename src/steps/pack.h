@@ -2,6 +2,7 @@
 #ifndef CLCONV_STEPS_PACK_H
 #define CLCONV_STEPS_PACK_H
 
+#include "base/text.h"
 #include "problem/geometry.h"
 #include "steps/step.h"
 
@@ -19,8 +20,8 @@ step pack_step(clconv_dtype dtype, const pack_shape *shape, int64_t block, int l
 bool pack_size(const pack_shape *shape, int64_t block, int64_t *elements);
 
 /* Appends the packing of the problem's weight in blocks of output channels, and sets the recipe's packed size
- * and layout. False if the packed size overflows. */
+ * and layout. False, with the reason, if the packed size overflows. */
 bool pack_append(recipe *r, const clconv_problem *problem, const geometry *g, int64_t out_channels,
-                 bool taps_outside, int local_size);
+                 bool taps_outside, int local_size, text *why);
 
 #endif

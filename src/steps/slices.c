@@ -64,7 +64,8 @@ static int64_t more_parts(int64_t parts, int64_t count)
     return parts == count ? count + 1 : min_i64(count, parts + 1 + parts / 16);
 }
 
-bool slices_choose(slice_plan *s, int64_t most)
+/* The block of slices_choose(), which knows why there is none. */
+static bool choose_block(slice_plan *s, int64_t most)
 {
     int64_t best_planes = 1, best_rows = 1;
     double least = -1;
@@ -79,6 +80,13 @@ bool slices_choose(slice_plan *s, int64_t most)
         }
     }
     return lay_out(s, best_planes, best_rows);
+}
+
+bool slices_choose(slice_plan *s, int64_t most, text *why)
+{
+    if (choose_block(s, most)) return true;
+    text_append(why, "its slices would overflow");
+    return false;
 }
 
 /* Work-groups take as many units each, but for the last. Half of the slices are still one for each compute unit, and

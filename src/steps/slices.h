@@ -29,9 +29,9 @@ typedef struct slice_plan {
     int64_t channel_size, padded_size, row_size, slice_size;
 } slice_plan;
 
-/* Chooses the block of the least work whose slice is within `most` elements, or else a row. False if sizes
- * overflow or a plane is too large for 32 bits. */
-bool slices_choose(slice_plan *s, int64_t most);
+/* Chooses the block of the least work whose slice is within `most` elements, or else a row. False, with
+ * the reason, if sizes overflow or a plane is too large for 32 bits. */
+bool slices_choose(slice_plan *s, int64_t most, text *why);
 
 /* Multiply-adds of all units, and those at their rate that take as long as padding. */
 double slices_multiply_adds(const slice_plan *s);

@@ -377,7 +377,7 @@ static uint64_t layout_of(int64_t groups, int64_t in, int64_t out, int64_t kerne
     p.input[0] = p.kernel[0] = kernel;
     p.dtype = dtype;
     CU_ASSERT_EQUAL_FATAL(geometry_compute(&p, &g, NULL), CLCONV_SUCCESS);
-    CU_ASSERT_TRUE(pack_append(&r, &p, &g, block, false, 1));
+    CU_ASSERT_TRUE(pack_append(&r, &p, &g, block, false, 1, NULL));
     CU_ASSERT_EQUAL(r.pack_count, 1);
     uint64_t layout = r.packed_layout;
     *bytes = r.packed_bytes;
@@ -409,11 +409,13 @@ static void test_pack_overflow(void)
     clconv_problem p;
     geometry g;
     recipe r = {0};
+    text why = {0};
     clconv_problem_init(&p);
     p.groups = p.in_channels = p.out_channels = INT64_C(1) << 58;
     CU_ASSERT_EQUAL_FATAL(geometry_compute(&p, &g, NULL), CLCONV_SUCCESS);
-    CU_ASSERT_FALSE(pack_append(&r, &p, &g, 16, false, 1));
+    CU_ASSERT_FALSE(pack_append(&r, &p, &g, 16, false, 1, &why));
     CU_ASSERT_EQUAL(r.pack_count, 0);
+    text_release(&why);
     recipe_release(&r);
 }
 

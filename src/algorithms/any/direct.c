@@ -136,10 +136,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "a padded plane or a stride is too large for 32 bits");
         return;
     }
-    if (!pack_append(r, problem, g, tile.out_channels, false, q->traits->local_size)) {
-        text_append(why, "the packed weight is too large");
-        return;
-    }
+    if (!pack_append(r, problem, g, tile.out_channels, false, q->traits->local_size, why)) return;
     if (reads_in_place(q, &layout, slack)) {
         const chunk all = {0, problem->batch, 0, g->output[0]};
         scratch_part input =

@@ -86,9 +86,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     product_tile tile;
     int64_t elements;
     if (!tile_from_parameters(p, &tile, why) || !is_applicable(q, why)) return;
-    if (!pack_append(r, problem, g, panel_width(&tile), false, q->traits->local_size) ||
-        !pack_size(&samples, tile.out_channels, &elements)) {
-        text_append(why, "its packed tensors are too large");
+    if (!pack_append(r, problem, g, panel_width(&tile), false, q->traits->local_size, why)) return;
+    if (!pack_size(&samples, tile.out_channels, &elements)) {
+        text_append(why, "its packed input is too large");
         return;
     }
     step s = pack_step(problem->dtype, &samples, tile.out_channels, q->traits->local_size);

@@ -191,10 +191,8 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     input_plan w = {.origin = {0}};
     if (!tile_from_parameters(p, &w.tile, why) || !is_applicable(q, why) || !lay_out(q, &w, why)) return;
-    if (!adjoint_append_pack(r, q->problem, q->geometry, &w.volumes, w.tile.out_channels, q->traits)) {
-        text_append(why, "the packed weight is too large");
+    if (!adjoint_append_pack(r, q->problem, q->geometry, &w.volumes, w.tile.out_channels, q->traits, why))
         return;
-    }
     if (!reserve(q, p->values[CHUNK_KIB] << 10, &w, r, why)) return;
     bool has_bias = q->op == CLCONV_TRANSPOSED && q->problem->has_bias;
     for (int64_t n = 0; n < q->problem->batch; n += w.samples) {

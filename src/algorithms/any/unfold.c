@@ -179,10 +179,8 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     unfold_plan u = {0};
     if (!tile_from_parameters(p, &u.tile, why)) return;
     lay_out(q, &u);
-    if (!pack_append(r, q->problem, q->geometry, u.tile.out_channels, u.by_depth, q->traits->local_size)) {
-        text_append(why, "the packed weight is too large");
+    if (!pack_append(r, q->problem, q->geometry, u.tile.out_channels, u.by_depth, q->traits->local_size, why))
         return;
-    }
     if (!reserve(q, p, &u, r, why)) return;
     int64_t width = panel_width(&u.tile);
     for (int64_t n = 0; n < q->problem->batch; n += u.samples) {

@@ -329,10 +329,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "its slices or its padded input would overflow");
         return;
     }
-    if (!pack_append(r, problem, g, lanes_of(p), false, q->traits->local_size)) {
-        text_append(why, "the packed weight is too large");
-        return;
-    }
+    if (!pack_append(r, problem, g, lanes_of(p), false, q->traits->local_size, why)) return;
     int64_t slices_offset = recipe_reserve(r, slice_bytes);
     step_buffer volume = {BUFFER_INPUT, 0};
     if (!in_place) {

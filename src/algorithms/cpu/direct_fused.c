@@ -108,14 +108,8 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         return;
     }
     slice_plan slices = plan_slices(q, &tile, &layout);
-    if (!slices_choose(&slices, (p->values[SLICE_KIB] << 10) / g->element_size)) {
-        text_append(why, "its slices would overflow");
-        return;
-    }
-    if (!pack_append(r, problem, g, tile.out_channels, false, q->traits->local_size)) {
-        text_append(why, "the packed weight is too large");
-        return;
-    }
+    if (!slices_choose(&slices, (p->values[SLICE_KIB] << 10) / g->element_size, why)) return;
+    if (!pack_append(r, problem, g, tile.out_channels, false, q->traits->local_size, why)) return;
     slices.most = p->values[SLICES];
     slices.room = workspace_room(q, r);
     direct_fused_arguments a = describe(q, &tile, &layout, &slices);

@@ -143,14 +143,8 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     if (!tile_from_parameters(p, &w.tile, why) || !is_applicable(q, why)) return;
     lay_out_axes(q, &w);
     slice_plan slices = plan_slices(q, &w);
-    if (!slices_choose(&slices, (p->values[SLICE_KIB] << 10) / g->element_size)) {
-        text_append(why, "its slices would overflow");
-        return;
-    }
-    if (!adjoint_append_pack(r, q->problem, g, &w.volumes, w.tile.out_channels, q->traits)) {
-        text_append(why, "the packed weight is too large");
-        return;
-    }
+    if (!slices_choose(&slices, (p->values[SLICE_KIB] << 10) / g->element_size, why)) return;
+    if (!adjoint_append_pack(r, q->problem, g, &w.volumes, w.tile.out_channels, q->traits, why)) return;
     slices.most = p->values[SLICES];
     slices.room = workspace_room(q, r);
     w.a.units = slices.units;

@@ -100,10 +100,8 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "its slices would overflow");
         return;
     }
-    if (!pack_append(r, q->problem, q->geometry, tile.out_channels, false, q->traits->local_size)) {
-        text_append(why, "the packed weight is too large");
+    if (!pack_append(r, q->problem, q->geometry, tile.out_channels, false, q->traits->local_size, why))
         return;
-    }
     step s = panel_slices_step("pointwise", "cpu/pointwise.cl", q->problem, q->geometry, &d, &tile,
                                pack_work(&d, &tile, &q->traits->machine->slices), q->traits->machine);
     if (!slices_bind(a.units, p->values[SLICES], workspace_room(q, r), a.slice_size, r, &s, why)) return;

@@ -102,10 +102,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "its slices would overflow");
         return;
     }
-    if (!pack_append(r, q->problem, g, g->group_out, false, q->traits->local_size)) {
-        text_append(why, "the packed weight is too large");
-        return;
-    }
+    if (!pack_append(r, q->problem, g, g->group_out, false, q->traits->local_size, why)) return;
     step s = kernel_step("pointwise_streamed", "cpu/pointwise_streamed.cl", "pointwise_streamed",
                          q->problem->dtype);
     kernel_define(&s, "OUT_CHANNELS", g->group_out);

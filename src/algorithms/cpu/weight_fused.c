@@ -184,10 +184,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     /* Every vector stays inside its plane, whose end is zero. */
     scratch_layout_widen(&layout, problem, tile.vector_width);
     slice_plan slices = plan_slices(q, p, &tile, &layout);
-    if (!slices_choose(&slices, (p->values[SLICE_KIB] << 10) / g->element_size)) {
-        text_append(why, "its slices would overflow");
-        return;
-    }
+    if (!slices_choose(&slices, (p->values[SLICE_KIB] << 10) / g->element_size, why)) return;
     int64_t parts = count_parts(q, p, &slices);
     weight_fused_arguments a = describe(q, &layout, &slices, parts);
     step s = kernel_step("weight_fused", "cpu/weight_fused.cl", "weight_fused", problem->dtype);
