@@ -58,10 +58,16 @@ static double work_shared(const slice_plan *s)
     return (s->pad * elements_of_unit(s, s->row) + products_of_unit(s)) * (double)round_up(s->units, WORKERS);
 }
 
-/* The next number of parts to try: each one while they are few, and as many as there are at the end. */
+/* The next number of parts to try: each one while they are few, and as many as there are at the end, but for those whose
+ * parts are no smaller. */
 static int64_t more_parts(int64_t parts, int64_t count)
 {
-    return parts == count ? count + 1 : min_i64(count, parts + 1 + parts / 16);
+    int64_t size = ceil_divide(count, parts);
+    if (parts == count) return count + 1;
+    do {
+        parts = min_i64(count, parts + 1 + parts / 16);
+    } while (parts < count && ceil_divide(count, parts) == size);
+    return parts;
 }
 
 /* The block of slices_choose(), which knows why there is none. */
