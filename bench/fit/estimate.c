@@ -10,7 +10,7 @@
  *     show                                prints all members of the family; then an empty line
  *
  * Weights are packed beforehand. */
-#include "plan/plan.h"
+#include "plan/imagine.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -24,30 +24,17 @@ typedef struct layer {
     clconv_problem problem;
 } layer;
 
-enum { NUMBERS = 19 };
-
 /* Fills the problem from the numbers of a row; false if there are too few. */
 static bool read_problem(const char *text, clconv_problem *p)
 {
-    int64_t n[NUMBERS];
-    for (int i = 0; i < NUMBERS; i++) {
+    int64_t n[IMAGINED_NUMBERS];
+    for (int i = 0; i < IMAGINED_NUMBERS; i++) {
         char *end;
         n[i] = strtoll(text, &end, 10);
         if (end == text) return false;
         text = end;
     }
-    clconv_problem_init(p);
-    p->batch = n[0];
-    p->in_channels = n[1];
-    p->out_channels = n[5];
-    p->groups = n[18];
-    for (int axis = 0; axis < 3; axis++) {
-        p->input[axis] = n[2 + axis];
-        p->kernel[axis] = n[6 + axis];
-        p->stride[axis] = n[9 + axis];
-        p->pad_before[axis] = p->pad_after[axis] = n[12 + axis];
-        p->dilation[axis] = n[15 + axis];
-    }
+    *p = imagine_problem(n);
     return true;
 }
 
@@ -63,16 +50,9 @@ static bool find_op(const char *name, clconv_op *op)
 
 static void print_choice(clconv_context *context, const layer *l)
 {
-    clconv_plan plan = {.context = context,
-                        .op = l->op,
-                        .problem = l->problem,
-                        .packed_weights = l->op != CLCONV_BACKWARD_WEIGHT && l->op != CLCONV_BACKWARD_BIAS};
-    clconv_plan_options options;
-    clconv_plan_options_init(&options);
-    bool is_considered = geometry_compute(&l->problem, &plan.geometry, NULL) == CLCONV_SUCCESS &&
-                         plan_consider(&plan, &options, NULL) == CLCONV_SUCCESS;
-    const candidate *best = is_considered ? plan_cheapest(&plan, &options) : NULL;
-    printf("%s", best != NULL ? best->algorithm->name : "none");
+    clconv_plan plan;
+    bool is_chosen = imagine_choice(context, l->op, &l->problem, &plan);
+    printf("%s", is_chosen ? plan.algorithm->name : "none");
     for (size_t i = 0; i < plan.candidate_count; i++) {
         const candidate *c = &plan.candidates[i];
         if (c->rejection == NULL) printf(" %s=%.9g", c->algorithm->name, c->seconds);
@@ -113,21 +93,6 @@ static void show(machine *m)
     printf("\n");
 }
 
-static clconv_device_info device(const char *const arguments[])
-{
-    clconv_device_info info = {.vector_bits = (int)strtol(arguments[3], NULL, 10),
-                               .has_fp64 = 1,
-                               .type =
-                                   strcmp(arguments[0], "gpu") == 0 ? CL_DEVICE_TYPE_GPU : CL_DEVICE_TYPE_CPU,
-                               .max_work_group_size = 1024,
-                               .max_allocation_bytes = INT64_C(8) << 30,
-                               .address_alignment_bits = 1024,
-                               .compute_units = 2};
-    snprintf(info.name, sizeof info.name, "%s", arguments[1]);
-    snprintf(info.vendor, sizeof info.vendor, "%s", arguments[2]);
-    return info;
-}
-
 /* The whole of a session. */
 typedef struct session {
     clconv_context context;
@@ -138,8 +103,12 @@ typedef struct session {
 
 static void open_session(session *s, const char *const arguments[])
 {
-    const clconv_device_info info = device(arguments);
-    traits_derive(&info, &s->context.rt.traits);
+    const imagined_device device = {.type = strcmp(arguments[0], "gpu") == 0 ? CL_DEVICE_TYPE_GPU
+                                                                             : CL_DEVICE_TYPE_CPU,
+                                    .name = arguments[1],
+                                    .vendor = arguments[2],
+                                    .vector_bits = (int)strtol(arguments[3], NULL, 10)};
+    s->context = imagine_context(&device);
     s->machine = *s->context.rt.traits.machine;
     s->context.rt.traits.machine = &s->machine;
 }

@@ -7,7 +7,7 @@
 
 #include "algorithms/registry.h"
 #include "cases.h"
-#include "planner.h"
+#include "plan/imagine.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -15,13 +15,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const planner_device devices[] = {
-    {"zen4", CL_DEVICE_TYPE_CPU, "pthread-znver4-AMD EPYC", "AuthenticAMD", 512},
-    {"xeon", CL_DEVICE_TYPE_CPU, "pthread-skylake-avx512-Intel(R) Xeon(R)", "GenuineIntel", 512},
-    {"cpu-512", CL_DEVICE_TYPE_CPU, "some CPU", "someone", 512},
-    {"cpu-256", CL_DEVICE_TYPE_CPU, "pthread-haswell-Intel(R) Core(TM)", "GenuineIntel", 256},
-    {"cpu-128", CL_DEVICE_TYPE_CPU, "pthread-cortex-a76", "ARM", 128},
-    {"gpu", CL_DEVICE_TYPE_GPU, "some GPU", "someone", 32},
+typedef struct family_device {
+    const char *family;
+    imagined_device device;
+} family_device;
+
+static const family_device devices[] = {
+    {"zen4", {CL_DEVICE_TYPE_CPU, "pthread-znver4-AMD EPYC", "AuthenticAMD", 512}},
+    {"xeon", {CL_DEVICE_TYPE_CPU, "pthread-skylake-avx512-Intel(R) Xeon(R)", "GenuineIntel", 512}},
+    {"cpu-512", {CL_DEVICE_TYPE_CPU, "some CPU", "someone", 512}},
+    {"cpu-256", {CL_DEVICE_TYPE_CPU, "pthread-haswell-Intel(R) Core(TM)", "GenuineIntel", 256}},
+    {"cpu-128", {CL_DEVICE_TYPE_CPU, "pthread-cortex-a76", "ARM", 128}},
+    {"gpu", {CL_DEVICE_TYPE_GPU, "some GPU", "someone", 32}},
 };
 
 enum {
@@ -31,16 +36,25 @@ enum {
     MOST_TEXT = 256
 };
 
+/* imagine_choice() on a device. */
+static bool choose(const family_device *on, clconv_op op, const clconv_problem *problem, clconv_plan *plan)
+{
+    clconv_context context = imagine_context(&on->device);
+    bool is_chosen = imagine_choice(&context, op, problem, plan);
+    plan->context = NULL;
+    return is_chosen;
+}
+
 /* Marks the algorithms that can do the problem, by their places in the registry. */
 static void mark_able(clconv_op op, const clconv_problem *problem, bool able[MOST_ALGORITHMS])
 {
     clconv_plan plan;
-    planner_choose(&devices[0], op, problem, &plan);
+    choose(&devices[0], op, problem, &plan);
     for (size_t c = 0; c < plan.candidate_count; c++)
         for (size_t a = 0; registry_at(a) != NULL; a++)
             if (plan.candidates[c].algorithm == registry_at(a) && plan.candidates[c].rejection == NULL)
                 able[a] = true;
-    planner_release(&plan);
+    plan_drop_candidates(&plan);
 }
 
 /* Each algorithm for CPUs can do some case of the table that all run: else it is not tested. */
@@ -64,9 +78,7 @@ static void test_cases_reach_all(void)
 static void test_families(void)
 {
     for (int i = 0; i < DEVICES; i++) {
-        clconv_device_info info = {.type = devices[i].type, .vector_bits = devices[i].vector_bits};
-        snprintf(info.name, sizeof info.name, "%s", devices[i].name);
-        snprintf(info.vendor, sizeof info.vendor, "%s", devices[i].vendor);
+        const clconv_device_info info = imagine_info(&devices[i].device);
         CU_ASSERT_STRING_EQUAL(machine_of(&info)->name, devices[i].family);
     }
     const clconv_device_info odd = {.type = CL_DEVICE_TYPE_ACCELERATOR, .vector_bits = 32};
@@ -90,18 +102,18 @@ static void test_shares(void)
 /* The op and the numbers of a row of a suite; false for its head. */
 static bool read_row(char *line, clconv_op *op, clconv_problem *p)
 {
-    int64_t numbers[PLANNER_NUMBERS];
+    int64_t numbers[IMAGINED_NUMBERS];
     const char *transposed = strrchr(line, ',');
     *op = transposed != NULL && transposed[1] == '1' ? CLCONV_TRANSPOSED : CLCONV_FORWARD;
     char *at = strchr(line, ',');
     if (at != NULL) at = strchr(at + 1, ',');
-    for (int i = 0; i < PLANNER_NUMBERS; i++) {
+    for (int i = 0; i < IMAGINED_NUMBERS; i++) {
         if (at == NULL) return false;
         char *start = at + 1;
         numbers[i] = strtoll(start, &at, 10);
         if (at == start) return false;
     }
-    *p = planner_problem(numbers);
+    *p = imagine_problem(numbers);
     return true;
 }
 
@@ -113,10 +125,10 @@ static void write_choices(clconv_op op, const clconv_problem *p, char text[MOST_
     int length = snprintf(text, MOST_LINE, "%s %s", clconv_op_name(op), problem);
     for (int i = 0; i < DEVICES; i++) {
         clconv_plan plan;
-        bool is_chosen = planner_choose(&devices[i], op, p, &plan);
+        bool is_chosen = choose(&devices[i], op, p, &plan);
         length += snprintf(text + length, MOST_LINE - (size_t)length, " %s",
                            is_chosen ? plan.algorithm->name : "none");
-        planner_release(&plan);
+        plan_drop_candidates(&plan);
     }
 }
 
@@ -197,20 +209,20 @@ static double seconds_of(const clconv_plan *plan, const char *algorithm)
 }
 
 /* Of the algorithms that were timed, the time of what is chosen for a layer by that of the best. */
-static double regret(const planner_device *device, const cJSON *layer)
+static double regret(const family_device *device, const cJSON *layer)
 {
-    int64_t numbers[PLANNER_NUMBERS] = {0};
+    int64_t numbers[IMAGINED_NUMBERS] = {0};
     const cJSON *number, *time, *times = cJSON_GetObjectItem(layer, "ms");
     int count = 0;
     cJSON_ArrayForEach(number, cJSON_GetObjectItem(layer, "problem"))
     {
-        if (count < PLANNER_NUMBERS) numbers[count++] = (int64_t)number->valuedouble;
+        if (count < IMAGINED_NUMBERS) numbers[count++] = (int64_t)number->valuedouble;
     }
     const char *op = cJSON_GetStringValue(cJSON_GetObjectItem(layer, "op"));
-    clconv_problem p = planner_problem(numbers);
+    clconv_problem p = imagine_problem(numbers);
     clconv_plan plan = {.context = NULL};
     double best = INFINITY, least = INFINITY, chosen = 0;
-    CU_ASSERT_FATAL(op != NULL && planner_choose(device, op_named(op), &p, &plan));
+    CU_ASSERT_FATAL(op != NULL && choose(device, op_named(op), &p, &plan));
     cJSON_ArrayForEach(time, times)
     {
         double seconds = seconds_of(&plan, time->string);
@@ -218,12 +230,12 @@ static double regret(const planner_device *device, const cJSON *layer)
         least = fmin(least, seconds);
         best = fmin(best, time->valuedouble);
     }
-    planner_release(&plan);
+    plan_drop_candidates(&plan);
     return chosen / best;
 }
 
 /* The geometric mean of the regrets of a machine's layers, and how many are above 1.4. */
-static void check_machine(const char *file, const planner_device *device, double most, int most_far)
+static void check_machine(const char *file, const family_device *device, double most, int most_far)
 {
     cJSON *data = read_json(file);
     const cJSON *layer;

@@ -1,0 +1,58 @@
+/* Choosing for devices that are not there: see imagine.h. */
+#include "plan/imagine.h"
+
+#include <stdio.h>
+
+clconv_device_info imagine_info(const imagined_device *device)
+{
+    clconv_device_info info = {.type = device->type,
+                               .vector_bits = device->vector_bits,
+                               .has_fp64 = 1,
+                               .compute_units = 2,
+                               .max_work_group_size = 1024,
+                               .max_allocation_bytes = INT64_C(8) << 30,
+                               .address_alignment_bits = 1024};
+    snprintf(info.name, sizeof info.name, "%s", device->name);
+    snprintf(info.vendor, sizeof info.vendor, "%s", device->vendor);
+    return info;
+}
+
+clconv_context imagine_context(const imagined_device *device)
+{
+    clconv_context context = {.rt = {.info = imagine_info(device)}};
+    traits_derive(&context.rt.info, &context.rt.traits);
+    return context;
+}
+
+clconv_problem imagine_problem(const int64_t numbers[IMAGINED_NUMBERS])
+{
+    clconv_problem p;
+    clconv_problem_init(&p);
+    p.batch = numbers[0];
+    p.in_channels = numbers[1];
+    p.out_channels = numbers[5];
+    p.groups = numbers[18];
+    for (int axis = 0; axis < 3; axis++) {
+        p.input[axis] = numbers[2 + axis];
+        p.kernel[axis] = numbers[6 + axis];
+        p.stride[axis] = numbers[9 + axis];
+        p.pad_before[axis] = p.pad_after[axis] = numbers[12 + axis];
+        p.dilation[axis] = numbers[15 + axis];
+    }
+    return p;
+}
+
+bool imagine_choice(clconv_context *context, clconv_op op, const clconv_problem *problem, clconv_plan *plan)
+{
+    clconv_plan_options options;
+    clconv_plan_options_init(&options);
+    *plan = (clconv_plan){.context = context,
+                          .op = op,
+                          .problem = *problem,
+                          .packed_weights = op != CLCONV_BACKWARD_WEIGHT && op != CLCONV_BACKWARD_BIAS};
+    bool is_considered = geometry_compute(problem, &plan->geometry, NULL) == CLCONV_SUCCESS &&
+                         plan_consider(plan, &options, NULL) == CLCONV_SUCCESS;
+    const candidate *best = is_considered ? plan_cheapest(plan, &options) : NULL;
+    if (best != NULL) plan->algorithm = best->algorithm;
+    return best != NULL;
+}
