@@ -49,6 +49,23 @@ void text_release(text *t)
     *t = (text){0};
 }
 
+/* The C library's tolower() would depend on the locale. */
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool text_holds(const char *text, const char *word, size_t length)
+{
+    for (; *text != '\0'; text++) {
+        size_t i = 0;
+        while (i < length && lower(text[i]) == lower(word[i]))
+            i++;
+        if (i == length) return true;
+    }
+    return false;
+}
+
 const char *text_integer(int64_t value, char digits[TEXT_INTEGER_SIZE])
 {
     uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;

@@ -21,6 +21,9 @@ void text_append(text *t, const char *format, ...);
 void text_append_bytes(text *t, const char *bytes, size_t count);
 void text_release(text *t);
 
+/* Whether the text has such a word in it, whatever the case of its ASCII letters. An empty word is in all but an empty text. */
+bool text_holds(const char *text, const char *word, size_t length);
+
 /* Without the formats of printf(), for what is written a thousand times for a plan. */
 
 enum { TEXT_INTEGER_SIZE = 21 };

@@ -1,8 +1,8 @@
 /* The table of families, and which one a device belongs to: see machine.h. */
 #include "machine/machine.h"
 
-#include <ctype.h>
-#include <stdbool.h>
+#include "base/text.h"
+
 #include <string.h>
 
 /* Caches of a server's CPU. */
@@ -13,32 +13,36 @@
 #define CPU_RATES(bits) \
     .flops_per_second = 0.5e9 * (bits), .bytes_per_second = 20e9, .launch_seconds = 15e-6, CPU_CACHES
 
-/* NOLINTBEGIN(readability-duplicate-include): their ratios are the same */
+/* NOLINTBEGIN(readability-duplicate-include): their ratios are the same, but for CLBlast's */
+#define CPU_GEMM_SHARE .plain.gemm_share = 0.07
+
 static const machine cpu_128 = {
     .name = "cpu-128",
     CPU_RATES(128),
 #include "machine/families/cpu.inc"
+    CPU_GEMM_SHARE,
 };
 
 static const machine cpu_256 = {
     .name = "cpu-256",
     CPU_RATES(256),
 #include "machine/families/cpu.inc"
+    CPU_GEMM_SHARE,
 };
 
 static const machine cpu_512 = {
     .name = "cpu-512",
     CPU_RATES(512),
 #include "machine/families/cpu.inc"
+    CPU_GEMM_SHARE,
 };
 
 static const machine zen4 = {
     .name = "zen4",
     CPU_RATES(512),
 #include "machine/families/cpu.inc"
+    CPU_GEMM_SHARE,
 };
-
-/* NOLINTEND(readability-duplicate-include) */
 
 /* Its second cache holds 2 MiB; the blocks of 1 MiB are those of the timings. */
 static const machine xeon = {
@@ -47,7 +51,7 @@ static const machine xeon = {
 #include "machine/families/xeon.inc"
 };
 
-/* A mid-range device. */
+/* The rates of a mid-range device. No ratio is measured. */
 static const machine gpu = {
     .name = "gpu",
     .flops_per_second = 10e12,
@@ -57,14 +61,17 @@ static const machine gpu = {
     .core_cache = 1 << 20,
     .shared_cache = 16 << 20,
     .between_steps = 256 << 20,
-#include "machine/families/gpu.inc"
+#include "machine/families/cpu.inc"
+    .plain.gemm_share = 0.6,
 };
+
+/* NOLINTEND(readability-duplicate-include) */
 
 /* A family is the first whose width of vectors a device has at least, and whose vendor it names, if there is one. */
 typedef struct family {
     const machine *machine;
     int vector_bits;
-    const char *vendor; /* a part of the vendor's or device's name, in capitals; NULL: any */
+    const char *vendor; /* a part of the vendor's or device's name; NULL: any */
 } family;
 
 static const family cpus[] = {
@@ -72,24 +79,17 @@ static const family cpus[] = {
     {&cpu_256, 256, NULL}, {&cpu_128, 0, NULL},
 };
 
-/* Whether `text` holds `part`, which is in capitals. */
-static bool holds(const char *text, const char *part)
+static bool names(const clconv_device_info *info, const char *vendor)
 {
-    for (; *text != '\0'; text++) {
-        size_t i = 0;
-        while (part[i] != '\0' && toupper((unsigned char)text[i]) == part[i])
-            i++;
-        if (part[i] == '\0') return true;
-    }
-    return false;
+    size_t length = strlen(vendor);
+    return text_holds(info->vendor, vendor, length) || text_holds(info->name, vendor, length);
 }
 
 const machine *machine_of(const clconv_device_info *info)
 {
     if ((info->type & CL_DEVICE_TYPE_GPU) != 0) return &gpu;
     const family *f = cpus;
-    while (info->vector_bits < f->vector_bits ||
-           (f->vendor != NULL && !holds(info->vendor, f->vendor) && !holds(info->name, f->vendor)))
+    while (info->vector_bits < f->vector_bits || (f->vendor != NULL && !names(info, f->vendor)))
         f++;
     return f->machine;
 }

@@ -3,6 +3,7 @@
 #include "opencl/selector.h"
 
 #include "base/error.h"
+#include "base/text.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -80,31 +81,9 @@ static bool has_letter(span s)
     return false;
 }
 
-/* ASCII only: the C library's tolower() would depend on the locale. */
-static char lower(char c)
-{
-    if (c < 'A' || c > 'Z') return c;
-    return (char)(c - 'A' + 'a');
-}
-
-static bool starts_with(const char *text, span s)
-{
-    size_t i = 0;
-    while (i < s.length && lower(text[i]) == lower(s.start[i]))
-        i++;
-    return i == s.length;
-}
-
-static bool contains(const char *text, span s)
-{
-    for (; *text != '\0'; text++)
-        if (starts_with(text, s)) return true;
-    return false;
-}
-
 static bool equals(const char *text, span s)
 {
-    return strlen(text) == s.length && starts_with(text, s);
+    return strlen(text) == s.length && text_holds(text, s.start, s.length);
 }
 
 static cl_device_type type_of_word(span s)
@@ -127,7 +106,10 @@ static bool word_matches(span word, const clconv_device_info *d)
 {
     cl_device_type type = type_of_word(word);
     if (type != 0) return (d->type & type) != 0;
-    return contains(d->platform_name, word) || contains(d->vendor, word) || contains(d->name, word);
+    const char *const names[] = {d->platform_name, d->vendor, d->name};
+    for (int i = 0; i < 3; i++)
+        if (text_holds(names[i], word.start, word.length)) return true;
+    return false;
 }
 
 static bool preference_matches(const preference *p, const clconv_device_info *d, int64_t number)
