@@ -33,6 +33,27 @@ static void test_lists(void)
     recipe_release(&r);
 }
 
+/* A recipe that is only compared counts all steps of a run, however many it keeps. */
+static void test_compared(void)
+{
+    device_traits traits;
+    traits_derive(&some_cpu, &traits);
+    recipe compared = {.compared = traits.machine};
+    double seconds = 0;
+    for (int i = 0; i < 100; i++) {
+        const step s = {.element_size = 4, .work = {.traffic = 1e6 * i}, .has_epilogue = i == 99};
+        CU_ASSERT(compared.is_cut || compared.run_count == (size_t)i);
+        recipe_append_run(&compared, &s);
+        seconds += machine_seconds(traits.machine, 4, &s.work);
+    }
+    CU_ASSERT_DOUBLE_EQUAL(compared.run_seconds, seconds, 1e-12);
+    CU_ASSERT(compared.is_cut && compared.has_epilogue && compared.run_count < 100);
+    const step too_large = {.name = "large", .overflows = true};
+    recipe_append_run(&compared, &too_large);
+    CU_ASSERT_EQUAL(recipe_check(&compared, "owner", NULL), CLCONV_INTERNAL);
+    recipe_release(&compared);
+}
+
 static void test_failed_list(void)
 {
     recipe r = {.failed = true};
@@ -517,6 +538,7 @@ static void test_panel_slices(void)
 const char test_suite_name[] = "steps";
 const test_entry test_suite[] = {
     {"lists", test_lists},
+    {"recipes that are compared", test_compared},
     {"a list after memory was out", test_failed_list},
     {"workspace is aligned", test_reserve},
     {"a kernel launch", test_kernel},
