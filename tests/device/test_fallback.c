@@ -13,10 +13,10 @@ static const char problem[] = "mb2ic6id6ih7iw18oc8kd3pd1";
 
 static test_device device;
 
-/* What is planned where every kernel builds, the file of its first step, and the kernels that it uses of it. */
+/* What is planned where every kernel builds, the file of its first step and that of what is built first, and the kernels that
+ * it uses of the step's. */
 static const char *best;
-static char source[64];       /* of its first step, */
-static char first_source[64]; /* and of what is built first */
+static char source[64], first_source[64];
 static text_set kernels;
 
 static clconv_status plan_op(clconv_op op, const char *algorithm, bool packed, int64_t batch, test_plan *plan,
