@@ -3,6 +3,7 @@
 #include "harness.h"
 #include "runner.h"
 
+#include "algorithms/registry.h"
 #include "problem/geometry.h"
 
 #include <stdio.h>
@@ -67,6 +68,14 @@ static bool has_width(const clconv_problem *problem, const char *algorithm)
     return has;
 }
 
+/* Whether the algorithm's range of widths has no lanes. */
+static bool needs_vectors(const char *algorithm)
+{
+    for (size_t i = 0; registry_at(i) != NULL; i++)
+        if (strcmp(registry_at(i)->name, algorithm) == 0) return registry_at(i)->devices == FOR_CPU;
+    return false;
+}
+
 /* False if the algorithm does not do the problem with vectors of that width. */
 static bool expect_answer(const char *text, const char *algorithm, int width)
 {
@@ -81,6 +90,10 @@ static bool expect_answer(const char *text, const char *algorithm, int width)
     if (!has_width(&problem, algorithm)) return false;
     clconv_status status = plan_of_width(&problem, algorithm, width, &p, &err);
     if (status == CLCONV_UNSUPPORTED) return false;
+    if (width == 1 && needs_vectors(algorithm)) {
+        CU_ASSERT_EQUAL(status, CLCONV_INVALID_ARGUMENT);
+        return false;
+    }
     CU_ASSERT_EQUAL_FATAL(status, CLCONV_SUCCESS);
     CU_ASSERT_FATAL(test_data_integers(&problem, 7, &data) &&
                     test_reference_compute(&problem, &data, &expected));
