@@ -3,6 +3,7 @@
 
 #include "algorithms/registry.h"
 #include "base/error.h"
+#include "problem/problem.h"
 
 #include <string.h>
 
@@ -13,11 +14,6 @@ static bool names_another(const clconv_plan_options *options, clconv_op op)
         if (strcmp(registry_at(i)->name, options->algorithm) == 0)
             return !registry_serves(registry_at(i), op);
     return false;
-}
-
-static bool reads_weight(clconv_op op)
-{
-    return op != CLCONV_BACKWARD_WEIGHT && op != CLCONV_BACKWARD_BIAS;
 }
 
 clconv_status plan_group_create(clconv_context *context, const clconv_problem *problem, const clconv_op *ops,
@@ -31,13 +27,13 @@ clconv_status plan_group_create(clconv_context *context, const clconv_problem *p
     bool applies = false, has_weight = false;
     for (int i = 0; i < count; i++) {
         applies = applies || !names_another(options, ops[i]);
-        has_weight = has_weight || reads_weight(ops[i]);
+        has_weight = has_weight || op_reads_weight(ops[i]);
     }
     clconv_status status = CLCONV_SUCCESS;
     for (int i = 0; i < count && status == CLCONV_SUCCESS; i++) {
         clconv_plan_options own = *options;
         if (applies && names_another(options, ops[i])) own.algorithm = own.parameters = NULL;
-        if (has_weight && !reads_weight(ops[i])) own.packed_weights = 0;
+        if (has_weight && !op_reads_weight(ops[i])) own.packed_weights = 0;
         status = clconv_plan_create(context, ops[i], problem, &own, &group->plans[group->count], err);
         if (status == CLCONV_SUCCESS) group->count++;
     }

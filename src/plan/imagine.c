@@ -1,6 +1,8 @@
 /* Choosing for devices that are not there: see imagine.h. */
 #include "plan/imagine.h"
 
+#include "problem/problem.h"
+
 #include <stdio.h>
 
 clconv_device_info imagine_info(const imagined_device *device)
@@ -46,10 +48,8 @@ bool imagine_choice(clconv_context *context, clconv_op op, const clconv_problem 
 {
     clconv_plan_options options;
     clconv_plan_options_init(&options);
-    *plan = (clconv_plan){.context = context,
-                          .op = op,
-                          .problem = *problem,
-                          .packed_weights = op != CLCONV_BACKWARD_WEIGHT && op != CLCONV_BACKWARD_BIAS};
+    *plan = (clconv_plan){
+        .context = context, .op = op, .problem = *problem, .packed_weights = op_reads_weight(op)};
     bool is_considered = geometry_compute(problem, &plan->geometry, NULL) == CLCONV_SUCCESS &&
                          plan_consider(plan, &options, NULL) == CLCONV_SUCCESS;
     const candidate *best = is_considered ? plan_cheapest(plan, &options) : NULL;

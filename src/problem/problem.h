@@ -4,6 +4,14 @@
 
 #include "clconv.h"
 
+#include <stdbool.h>
+
+/* Whether the op reads the weight, as it is or packed. */
+static inline bool op_reads_weight(clconv_op op)
+{
+    return op != CLCONV_BACKWARD_WEIGHT && op != CLCONV_BACKWARD_BIAS;
+}
+
 clconv_status problem_check_members(const clconv_problem *problem, clconv_error *err);
 
 /* PyTorch's rule for output_padding, of legal stride and dilation. */
