@@ -45,13 +45,16 @@ static bool is_device_able(const test_case *c)
     return c->problem.dtype == CLCONV_FLOAT32 || clconv_context_device_info(device.context)->has_fp64;
 }
 
-/* Whether case i belongs to the part of the table that this process checks: "K/N" is the K-th of N. */
+/* Whether case i belongs to the part of the table that this process checks: "K/N" is the K-th of N runs of neighbours, which
+ * share programs, and "K%N" every N-th case from the K-th on. */
 static bool is_of_part(size_t i)
 {
     const char *text = getenv("CLCONV_TEST_PART");
     size_t part = 1, parts = 1;
-    if (text != NULL) CU_ASSERT_EQUAL_FATAL(sscanf(text, "%zu/%zu", &part, &parts), 2);
-    return i * parts / case_count + 1 == part;
+    char sign = '/';
+    if (text != NULL) CU_ASSERT_EQUAL_FATAL(sscanf(text, "%zu%c%zu", &part, &sign, &parts), 3);
+    CU_ASSERT_FATAL(parts > 0 && part >= 1 && part <= parts && (sign == '/' || sign == '%'));
+    return (sign == '/' ? i * parts / case_count : i % parts) + 1 == part;
 }
 
 bool case_is_chosen(size_t i, clconv_op op)
