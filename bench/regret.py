@@ -19,6 +19,8 @@ def parse_arguments():
     parser.add_argument("--layers", default="", metavar="REGEX", help="only layers whose 'network,layer' matches")
     parser.add_argument("--gmac", nargs=2, type=float, default=(0.02, 3), metavar=("MIN", "MAX"),
                         help="only layers of so many 1e9 multiply-adds; default 0.02 3")
+    parser.add_argument("--op", choices=["forward", "backward-input", "backward-weight"], default="forward",
+                        help="what is timed; default: forward")
     parser.add_argument("--algorithms", metavar="NAMES", help="by comma; default: all")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--time-per-round", type=float, default=0.1, metavar="SECONDS", help="of each algorithm")
@@ -32,17 +34,18 @@ def algorithm_names(arguments):
     if arguments.algorithms:
         return arguments.algorithms.split(",")
     tool = os.path.join(arguments.build, "tools", "clconv")
-    lines = bench.command_output(tool, "plan", "--problem", "ic1id1oc1kd1", "--json").splitlines()
+    lines = bench.command_output(tool, "plan", "--op", arguments.op, "--problem", "ic1id1oc1kd1",
+                                 "--json").splitlines()
     return [candidate["algorithm"] for candidate in json.loads(lines[0])["candidates"]]
 
 
 def measure_layer(chooser, workers, layer, arguments):
     """Milliseconds and estimates by algorithm; an algorithm far behind in the first round is not asked again."""
-    chosen = chooser.ask(layer.request())["note"]
+    chosen = chooser.ask(layer.request(arguments.op))["note"]
     times, estimates, ready = {}, {}, []
     for name, worker in workers.items():
         try:
-            estimates[name] = float(worker.ask(layer.request())["note"])
+            estimates[name] = float(worker.ask(layer.request(arguments.op))["note"])
             ready.append(name)
         except peers.WorkerFailed:
             continue
@@ -54,8 +57,8 @@ def measure_layer(chooser, workers, layer, arguments):
             best = min(rounds[0] for rounds in times.values())
             ready = [name for name in ready if name == chosen or times[name][0] <= bench.SLOW * best]
     milliseconds = {name: min(rounds) for name, rounds in times.items()}
-    return {"network": layer.network, "layer": layer.name, "kind": layer.kind(), "gflop": layer.gflop(),
-            "problem": layer.numbers, "chosen": chosen, "ms": milliseconds, "estimates": estimates,
+    return {"network": layer.network, "layer": layer.name, "op": arguments.op, "kind": layer.kind(),
+            "gflop": layer.gflop(), "problem": layer.numbers, "chosen": chosen, "ms": milliseconds, "estimates": estimates,
             "regret": milliseconds[chosen] / min(milliseconds.values())}
 
 

@@ -28,6 +28,7 @@
     X(algorithm_input_indexed)        \
     X(algorithm_weight_direct)        \
     X(algorithm_weight_fused)         \
+    X(algorithm_weight_channels)      \
     X(algorithm_weight_unfold)        \
     X(algorithm_weight_indexed)       \
     X(algorithm_bias_indexed)

@@ -103,6 +103,7 @@ typedef struct machine_depthwise {
 /* The weight's gradient. */
 typedef struct machine_weights {
     double share;
+    double lanes_share; /* where vectors run along output channels */
     double line;        /* a vector of a channel or a row, a vector's multiply-adds */
     double split_load;  /* loads that a vector across lines counts for, */
     double least, step; /* multiply-adds of a tile's step at least, and more */

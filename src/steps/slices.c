@@ -52,7 +52,7 @@ double slices_pad_work(const slice_plan *s, const machine *m)
 
 /* Units are to be enough to share out evenly, whatever shares them: that must not depend on the device's
  * compute units. */
-static double work_shared(const slice_plan *s)
+double slices_work_shared(const slice_plan *s)
 {
     enum { WORKERS = 8 };
     return (s->pad * elements_of_unit(s, s->row) + products_of_unit(s)) * (double)round_up(s->units, WORKERS);
@@ -78,7 +78,7 @@ static bool choose_block(slice_plan *s, int64_t most)
     for (int64_t i = 1; i <= s->planes; i = more_parts(i, s->planes)) {
         for (int64_t k = 1; k <= s->rows; k = more_parts(k, s->rows)) {
             if (!lay_out(s, ceil_divide(s->planes, i), ceil_divide(s->rows, k))) return false;
-            double work = work_shared(s);
+            double work = slices_work_shared(s);
             if (s->slice_size > most || (least >= 0 && work >= least)) continue;
             least = work;
             best_planes = s->block_planes;

@@ -33,6 +33,9 @@ typedef struct slice_plan {
  * the reason, if sizes overflow or a plane is too large for 32 bits. */
 bool slices_choose(slice_plan *s, int64_t most, text *why);
 
+/* What blocks are chosen by: multiply-adds that take as long as a channel's padding and products. */
+double slices_work_shared(const slice_plan *s);
+
 /* Multiply-adds of all units, and those at their rate that take as long as padding. */
 double slices_multiply_adds(const slice_plan *s);
 double slices_pad_work(const slice_plan *s, const machine *m);
