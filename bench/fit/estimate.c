@@ -70,6 +70,10 @@ typedef struct member {
 static const member members[] = {
 #include "members.inc"
 };
+/* All numbers of a family but its name and its caches. */
+_Static_assert(sizeof members / sizeof members[0] ==
+                   (sizeof(machine) - sizeof(const char *) - 4 * sizeof(int64_t)) / sizeof(double),
+               "members.inc lacks a member");
 
 static double *member_at(machine *m, size_t i)
 {

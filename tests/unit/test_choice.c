@@ -261,6 +261,7 @@ static void test_regret(void)
 {
     check_machine(SOURCE_DIR "/bench/machines/xeon-avx512-amx.json", &devices[1], 1.05, 2);
     check_machine(SOURCE_DIR "/bench/machines/xeon-icelake-pairs.json", &devices[1], 1.05, 0);
+    check_machine(SOURCE_DIR "/bench/machines/xeon-icelake-weights.json", &devices[1], 1.05, 0);
 }
 
 const char test_suite_name[] = "the choice";
