@@ -30,7 +30,7 @@
 ALWAYS_INLINE void turn_quads(global const real *row, const long from[VECTOR_WIDTH], const int count,
                               global real *to)
 {
-#define QUAD(lane) *(global const real4_unaligned *)(row + from[lane])
+#define QUAD(lane) LOAD(real4, 4, row + from[lane])
 #define QUADS(first) (realv)(QUAD(first), QUAD(first + 1), QUAD(first + 2), QUAD(first + 3))
     const realv a = QUADS(0), b = QUADS(4), c = QUADS(8), d = QUADS(12);
     const long ahead = from[VECTOR_WIDTH - 1] - from[0] + 4;

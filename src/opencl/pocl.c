@@ -10,7 +10,7 @@
 
 bool pocl_is_platform(const char *platform_name)
 {
-    return strcmp(platform_name, "Portable Computing Language") == 0;
+    return strcmp(platform_name, POCL_PLATFORM) == 0;
 }
 
 static void append_cache_folder(text *folder)

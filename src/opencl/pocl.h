@@ -4,7 +4,8 @@
 
 #include <stdbool.h>
 
-/* Whether this is the name of PoCL's platform. */
+/* The name of PoCL's platform, and whether this is it. */
+#define POCL_PLATFORM "Portable Computing Language"
 bool pocl_is_platform(const char *platform_name);
 
 /* A sentence for a message if PoCL cannot write its cache folder, which it names; else "". */

@@ -92,10 +92,15 @@ static clconv_status report_build_failure(const runtime *rt, cl_program program,
 static clconv_status build(const runtime *rt, const char *source, const char *options, cl_program *program,
                            clconv_error *err)
 {
-    text code = {0};
+    text code = {0}, all_options = {0};
     cl_program made = NULL;
     clconv_status status = source_expand(source, &code, err);
     if (status != CLCONV_SUCCESS) goto done;
+    text_append(&all_options, "%s%s", options, rt->platform_options);
+    if (all_options.failed) {
+        status = error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the program cl/%s", source);
+        goto done;
+    }
     cl_int result = CL_SUCCESS;
     const char *strings[] = {code.data};
     made = clCreateProgramWithSource(rt->context, 1, strings, &code.length, &result);
@@ -103,7 +108,7 @@ static clconv_status build(const runtime *rt, const char *source, const char *op
         status = error_set_opencl(err, result, "clCreateProgramWithSource");
         goto done;
     }
-    result = clBuildProgram(made, 1, &rt->device, options, NULL, NULL);
+    result = clBuildProgram(made, 1, &rt->device, all_options.data, NULL, NULL);
     if (result != CL_SUCCESS) {
         status = report_build_failure(rt, made, result, source, err);
         goto done;
@@ -112,6 +117,7 @@ static clconv_status build(const runtime *rt, const char *source, const char *op
     made = NULL;
 done:
     if (made != NULL) clReleaseProgram(made);
+    text_release(&all_options);
     text_release(&code);
     return status;
 }
@@ -119,7 +125,7 @@ done:
 static void tell_build(const runtime *rt, const char *source, const char *options, double seconds)
 {
     text line = {0};
-    text_append(&line, "built cl/%s %s in %.0f ms", source, options, 1e3 * seconds);
+    text_append(&line, "built cl/%s %s%s in %.0f ms", source, options, rt->platform_options, 1e3 * seconds);
     if (!line.failed) runtime_message(rt, CLCONV_MESSAGE_VERBOSE, line.data);
     text_release(&line);
 }

@@ -16,6 +16,7 @@ typedef struct runtime {
     cl_command_queue queue; /* private, in order, profiling: for warming, queries and profiles */
     clconv_device_info info;
     device_traits traits;
+    const char *platform_options; /* appended to those of every program */
     clconv_context_options options;
     lock *messages; /* held during a call of the message callback */
     lock *guard;    /* of everything below; for moments, never while a program is built */
