@@ -2,6 +2,8 @@
  * of problems that between them reach every branch of the kernels; integer data must come out exact, random
  * data within the algorithm's bound, and where a few of them are not finite, or are huge, so must the results be that the
  * reference has so, and no others. */
+#include "check/check.h"
+
 #include "base/error.h"
 #include "base/text.h"
 #include "plan/plan.h"
@@ -130,6 +132,19 @@ static clconv_status problem_create(const check_case *c, check_data *d, clconv_e
              p->activation == NONE ? "" : " ", p->activation == NONE ? "" : activation_name(p->activation));
     status = geometry_compute(p, &d->g, err);
     if (status == CLCONV_SUCCESS) d->made = geometry_made(p, &d->g, d->op);
+    return status;
+}
+
+size_t check_problem_count(void)
+{
+    return sizeof cases / sizeof cases[0];
+}
+
+clconv_status check_problem(size_t index, clconv_op op, clconv_problem *problem, clconv_error *err)
+{
+    check_data d = {.op = op};
+    clconv_status status = problem_create(&cases[index], &d, err);
+    *problem = d.problem;
     return status;
 }
 

@@ -1,0 +1,101 @@
+/* Writes every program that clconv_check() may build, as a CPU and as a GPU: each once, its sources expanded, to
+ * FOLDER/NUMBER.cl with its compile options in FOLDER/NUMBER.options. No driver is asked.
+ *
+ *     list_programs FOLDER */
+#include "check/check.h"
+
+#include "base/text.h"
+#include "opencl/sources.h"
+#include "plan/imagine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const imagined_device devices[] = {
+    {CL_DEVICE_TYPE_CPU, "cpu", "any", 512},
+    {CL_DEVICE_TYPE_GPU, "gpu", "any", 32},
+};
+
+enum { MOST_PROGRAMS = 20000 };
+
+typedef struct listing {
+    const char *folder;
+    char *programs[MOST_PROGRAMS]; /* source and options */
+    size_t count;
+} listing;
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "list_programs: %s\n", what);
+    exit(1);
+}
+
+static void write_file(const char *folder, size_t number, const char *suffix, const char *content)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%04zu.%s", folder, number, suffix);
+    FILE *file = fopen(path, "w");
+    if (file == NULL || fputs(content, file) < 0 || fclose(file) != 0) fail(path);
+}
+
+static void add(listing *l, const kernel_launch *launch)
+{
+    text key = {0}, code = {0};
+    text_append(&key, "%s %s", launch->source, launch->options);
+    for (size_t i = 0; i < l->count && key.length > 0; i++)
+        if (strcmp(l->programs[i], key.data) == 0) text_release(&key);
+    if (key.length == 0) return;
+    if (l->count == MOST_PROGRAMS || source_expand(launch->source, &code, NULL) != CLCONV_SUCCESS)
+        fail(launch->source);
+    write_file(l->folder, l->count, "cl", code.data);
+    write_file(l->folder, l->count, "options", launch->options);
+    l->programs[l->count++] = key.data;
+    text_release(&code);
+}
+
+static void add_steps(listing *l, const step *steps, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (steps[i].kind == STEP_KERNEL) add(l, &steps[i].launch);
+}
+
+/* The steps of every algorithm that can do the problem, with what packs its weights. */
+static void add_plans(listing *l, clconv_context *context, clconv_op op, const clconv_problem *problem)
+{
+    clconv_plan_options options;
+    clconv_plan_options_init(&options);
+    clconv_plan plan = {.context = context, .op = op, .problem = *problem};
+    if (geometry_compute(problem, &plan.geometry, NULL) != CLCONV_SUCCESS) return;
+    if (plan_consider(&plan, &options, NULL) != CLCONV_SUCCESS) fail("a plan cannot be considered");
+    for (size_t i = 0; i < plan.candidate_count; i++) {
+        if (plan.candidates[i].rejection != NULL) continue;
+        if (plan_adopt(&plan, &plan.candidates[i], &options, NULL) != CLCONV_SUCCESS)
+            fail("a plan is refused");
+        add_steps(l, plan.recipe.pack, plan.recipe.pack_count);
+        add_steps(l, plan.recipe.run, plan.recipe.run_count);
+        recipe_release(&plan.recipe);
+        free(plan.parameters_text);
+    }
+    plan_drop_candidates(&plan);
+}
+
+int main(int count, char **arguments)
+{
+    static listing l;
+    if (count != 2) fail("usage: list_programs FOLDER");
+    l.folder = arguments[1];
+    for (size_t d = 0; d < sizeof devices / sizeof devices[0]; d++) {
+        clconv_context context = imagine_context(&devices[d]);
+        for (size_t i = 0; i < check_problem_count(); i++)
+            for (clconv_op op = CLCONV_FORWARD; op <= CLCONV_BACKWARD_BIAS; op++) {
+                clconv_problem problem;
+                if (check_problem(i, op, &problem, NULL) != CLCONV_SUCCESS) fail("a problem is not legal");
+                add_plans(&l, &context, op, &problem);
+            }
+    }
+    for (size_t i = 0; i < l.count; i++)
+        free(l.programs[i]);
+    printf("%zu\n", l.count);
+    return 0;
+}
