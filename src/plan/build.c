@@ -90,12 +90,13 @@ static bool same_product(const gemm_call *a, const gemm_call *b)
     return a->m == b->m && a->n == b->n && a->k == b->k;
 }
 
-/* Runs a GEMM of the same extents on a zeroed buffer: CLBlast and the driver compile by size. */
+/* Runs a GEMM of the same extents on a zeroed buffer, the factors from its start and the product after them: CLBlast
+ * and the driver compile by size. */
 static clconv_status warm_gemm(const runtime *rt, const step *s, clconv_error *err)
 {
     const gemm_call *g = &s->gemm;
-    int64_t elements = max_i64(max_i64(g->m * g->lda, g->k * g->ldb), g->m * g->ldc);
-    size_t bytes = (size_t)(elements * s->element_size);
+    const int64_t product = max_i64(g->m * g->lda, g->k * g->ldb) * s->element_size;
+    size_t bytes = (size_t)(product + g->m * g->ldc * s->element_size);
     cl_int code = CL_SUCCESS;
     clconv_status status = CLCONV_SUCCESS;
     cl_mem operand = clCreateBuffer(rt->context, CL_MEM_READ_WRITE, bytes, NULL, &code), temporary = NULL;
@@ -110,7 +111,7 @@ static clconv_status warm_gemm(const runtime *rt, const step *s, clconv_error *e
         goto done;
     }
     const cl_mem operands[] = {operand, operand, operand};
-    status = gemm_enqueue(s, rt->queue, operands, (const int64_t[]){0, 0, 0}, temporary, NULL, err);
+    status = gemm_enqueue(s, rt->queue, operands, (const int64_t[]){0, 0, product}, temporary, NULL, err);
     code = clFinish(rt->queue);
     if (status == CLCONV_SUCCESS && code != CL_SUCCESS) status = error_set_opencl(err, code, "clFinish");
 done:
