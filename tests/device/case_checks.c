@@ -1,6 +1,7 @@
 /* Checks of the case table: see case_checks.h. */
 #include "case_checks.h"
 
+#include "coverage.h"
 #include "harness.h"
 
 #include <stdio.h>
@@ -11,6 +12,7 @@
 static test_device device;
 static test_case *cases;
 static size_t case_count;
+static coverage *part; /* NULL: the whole table */
 
 void case_table_open(void)
 {
@@ -21,10 +23,16 @@ void case_table_open(void)
     CU_ASSERT_FATAL(test_device_open(&device));
     CU_ASSERT_FATAL(clconv_algorithm_count() >= 1);
     CU_ASSERT_PTR_NULL(clconv_algorithm_name(clconv_algorithm_count()));
+    if (getenv("CLCONV_TEST_COVERAGE") == NULL) return;
+    part = coverage_create(device.context, cases, case_count);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(part);
+    coverage_print(part);
 }
 
 void case_table_close(void)
 {
+    coverage_release(part);
+    part = NULL;
     test_device_close(&device);
     free(cases);
     cases = NULL;
@@ -50,21 +58,29 @@ static bool is_device_able(const test_case *c)
 static bool is_of_part(size_t i)
 {
     const char *text = getenv("CLCONV_TEST_PART");
-    size_t part = 1, parts = 1;
+    size_t number = 1, parts = 1;
     char sign = '/';
-    if (text != NULL) CU_ASSERT_EQUAL_FATAL(sscanf(text, "%zu%c%zu", &part, &sign, &parts), 3);
-    CU_ASSERT_FATAL(parts > 0 && part >= 1 && part <= parts && (sign == '/' || sign == '%'));
-    return (sign == '/' ? i * parts / case_count : i % parts) + 1 == part;
+    if (text != NULL) CU_ASSERT_EQUAL_FATAL(sscanf(text, "%zu%c%zu", &number, &sign, &parts), 3);
+    CU_ASSERT_FATAL(parts > 0 && number >= 1 && number <= parts && (sign == '/' || sign == '%'));
+    return (sign == '/' ? i * parts / case_count : i % parts) + 1 == number;
 }
 
 bool case_is_chosen(size_t i, clconv_op op)
 {
-    return is_of_part(i) && is_device_able(&cases[i]) && (op == CLCONV_FORWARD || case_has_gradients(i));
+    if (!is_device_able(&cases[i])) return false;
+    if (part != NULL) return coverage_has_case(part, i, op);
+    return is_of_part(i) && (op == CLCONV_FORWARD || case_has_gradients(i));
+}
+
+/* Whether algorithm a is to run the case of the bench. */
+static bool is_algorithm_chosen(const case_bench *b, size_t a)
+{
+    return clconv_algorithm_serves(a, b->op) && (part == NULL || coverage_has(part, b->index, b->op, a));
 }
 
 void case_bench_open(size_t i, clconv_op op, data_maker make, case_bench *b)
 {
-    *b = (case_bench){.op = op, .own = cases[i]};
+    *b = (case_bench){.op = op, .index = i, .own = cases[i]};
     b->own.problem = test_problem_of(op, &cases[i].problem);
     b->c = &b->own;
     CU_ASSERT_FATAL(make(&b->c->problem, 1000 + i, &b->data));
@@ -153,7 +169,7 @@ void case_expect_special(case_bench *b, double *place, double special, bool stri
     for (size_t a = 0; a < clconv_algorithm_count(); a++) {
         const char *algorithm = clconv_algorithm_name(a);
         test_plan p;
-        if (!clconv_algorithm_serves(a, b->op)) continue;
+        if (!is_algorithm_chosen(b, a)) continue;
         if (!case_plan(b, algorithm, false, CLCONV_WORKSPACE_UNLIMITED, &p)) continue;
         if (case_run(b, &p, algorithm, b->output)) expect_answer(b, algorithm, "a special value");
         test_plan_release(&p);
@@ -186,7 +202,7 @@ static void expect_integers(const case_bench *b, size_t *done)
     for (size_t a = 0; a < clconv_algorithm_count(); a++) {
         const char *algorithm = clconv_algorithm_name(a);
         test_plan p;
-        if (!clconv_algorithm_serves(a, b->op)) continue;
+        if (!is_algorithm_chosen(b, a)) continue;
         if (!case_plan(b, algorithm, false, CLCONV_WORKSPACE_UNLIMITED, &p)) continue;
         if (case_run(b, &p, algorithm, b->output)) expect_answer(b, algorithm, "integers");
         test_plan_release(&p);
@@ -223,7 +239,7 @@ static void check_reals(clconv_op op)
         for (size_t a = 0; a < clconv_algorithm_count(); a++) {
             const char *algorithm = clconv_algorithm_name(a);
             test_plan p;
-            if (!clconv_algorithm_serves(a, op)) continue;
+            if (!is_algorithm_chosen(&b, a)) continue;
             if (!case_plan(&b, algorithm, false, CLCONV_WORKSPACE_UNLIMITED, &p)) continue;
             if (case_run(&b, &p, algorithm, b.output)) {
                 case_expect_bound(&b, algorithm);
@@ -267,16 +283,22 @@ static void check_limits(clconv_op op)
         if (!case_is_chosen(i, op)) continue;
         case_bench b;
         case_bench_open(i, op, op == CLCONV_FORWARD ? test_data_integers : test_data_small_integers, &b);
-        expect_limits(&b, "auto");
+        if (part == NULL || coverage_has_choice(part, i, op)) expect_limits(&b, "auto");
         for (size_t a = 0; a < clconv_algorithm_count(); a++)
-            if (clconv_algorithm_serves(a, op)) expect_limits(&b, clconv_algorithm_name(a));
+            if (is_algorithm_chosen(&b, a)) expect_limits(&b, clconv_algorithm_name(a));
         case_bench_close(&b);
     }
+}
+
+bool case_checks(const char *kind)
+{
+    const char *only = getenv("CLCONV_TEST_COVERAGE");
+    return only == NULL || strcmp(only, kind) == 0;
 }
 
 void case_check_op(clconv_op op)
 {
     check_integers(op);
-    check_reals(op);
-    check_limits(op);
+    if (case_checks("reals")) check_reals(op);
+    if (case_checks("limits")) check_limits(op);
 }

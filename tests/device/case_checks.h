@@ -16,12 +16,18 @@ const test_case *case_at(size_t i);
 /* All of the above for one op. */
 void case_check_op(clconv_op op);
 
-/* Whether the op is tested on case i here: the environment's CLCONV_TEST_PART, such as 2/6, takes a part of the table. */
+/* Whether checks of a kind besides integers are made: "reals", "limits" or "special". CLCONV_TEST_COVERAGE names the only
+ * one; all are made if it is unset. */
+bool case_checks(const char *kind);
+
+/* Whether the op is tested on case i here. The environment's CLCONV_TEST_PART, such as 2/6, takes a part of the table;
+ * if CLCONV_TEST_COVERAGE is set it is the part that coverage.h describes, and of its cases the algorithms that are in it. */
 bool case_is_chosen(size_t i, clconv_op op);
 
 /* One case's data for an op, its answer, and room for two outputs. */
 typedef struct case_bench {
     clconv_op op;
+    size_t index; /* of the case */
     test_case own;
     const test_case *c;
     test_data data;

@@ -13,6 +13,7 @@ static void test_forward(void)
 /* A NaN or an infinity reaches exactly the outputs whose window holds it. */
 static void test_special_inputs(void)
 {
+    if (!case_checks("special")) return;
     for (size_t i = 0; i < case_table_size(); i++) {
         if (!case_is_chosen(i, CLCONV_FORWARD) || case_at(i)->problem.batch == 0) continue;
         case_bench b;
@@ -29,6 +30,7 @@ static void test_special_inputs(void)
 /* Strict: an inf or NaN in the weight meets padded zeros, and the products are NaN. */
 static void test_special_weights(void)
 {
+    if (!case_checks("special")) return;
     for (size_t i = 0; i < case_table_size(); i++) {
         if (!case_is_chosen(i, CLCONV_FORWARD) || case_at(i)->problem.batch == 0) continue;
         case_bench b;
