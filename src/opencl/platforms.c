@@ -5,25 +5,39 @@
 
 #include <string.h>
 
-#define CLANG " -DCLANG_BUILTINS"
-
 const platform_entry platform_table[] = {
-    {POCL_PLATFORM, CL_DEVICE_TYPE_CPU, CLANG,
-     "its compiler is clang, for the processor itself: builtins become prefetches, stores past the caches "
-     "and shuffles",
-     "label device, PoCL 3.1 with LLVM 15 (Debian 12)"},
-    {"Intel(R) OpenCL", CL_DEVICE_TYPE_CPU, CLANG,
-     "its compiler is clang, for the processor itself, and keeps what SPIR-V has no word for",
-     "clconv check, 2026.2 (PyPI's intel-opencl-rt)"},
-    {"Intel(R) FPGA Emulation Platform for OpenCL(TM)", CL_DEVICE_TYPE_ACCELERATOR, " -Dchannel=channel_",
-     "channel is a keyword of its OpenCL C, and a usual name for a channel in kernels",
-     "\"expected identifier\" in 13 files of cl/, 2025.0.5 (PyPI's intel-opencl-fpga-emu-rt)"},
-    {NULL, 0, NULL, NULL, NULL},
+    {.name = POCL_PLATFORM,
+     .type = CL_DEVICE_TYPE_CPU,
+     .options = " -DCLANG_BUILTINS",
+     .reason = "its compiler is clang, for the processor itself: builtins become prefetches, stores past the "
+               "caches and shuffles",
+     .evidence = "label device, PoCL 3.1 with LLVM 15 (Debian 12)"},
+    {.name = "Intel(R) OpenCL",
+     .type = CL_DEVICE_TYPE_CPU,
+     .options = " -DCLANG_BUILTINS",
+     .reason = "its compiler is clang, for the processor itself, and keeps what SPIR-V has no word for",
+     .evidence = "clconv check, 2026.2 (PyPI's intel-opencl-rt)"},
+    {.name = "Intel(R) FPGA Emulation Platform for OpenCL(TM)",
+     .type = CL_DEVICE_TYPE_ACCELERATOR,
+     .options = " -Dchannel=channel_",
+     .reason = "channel is a keyword of its OpenCL C, and a usual name for a channel in kernels",
+     .evidence = "\"expected identifier\" in 13 files of cl/, 2025.0.5 (PyPI's intel-opencl-fpga-emu-rt)"},
+    {.name = "rusticl",
+     .type = CL_DEVICE_TYPE_CPU,
+     .options = "",
+     .has_lanes = true,
+     .misstates_groups = true,
+     .reason =
+         "llvmpipe makes vectors of work-items, and takes minutes, or makes wrong code, for kernels that "
+         "have vectors of their own; it says 32 of each kernel's work-groups, and runs 64 right",
+     .evidence = "tests/matrix/tiny.c as cpu:128 and as gpu, Mesa 22.3 (Debian 12)"},
+    {.name = NULL},
 };
 
-const char *platform_options(const clconv_device_info *info)
+const platform_entry *platform_of(const clconv_device_info *info)
 {
+    static const platform_entry unknown = {.name = "", .options = "", .reason = "", .evidence = ""};
     for (const platform_entry *p = platform_table; p->name != NULL; p++)
-        if (strcmp(p->name, info->platform_name) == 0 && (p->type & info->type) != 0) return p->options;
-    return "";
+        if (strcmp(p->name, info->platform_name) == 0 && (p->type & info->type) != 0) return p;
+    return &unknown;
 }

@@ -5,16 +5,20 @@
 
 #include "clconv.h"
 
+#include <stdbool.h>
+
 typedef struct platform_entry {
     const char *name;    /* the platform's whole name */
     cl_device_type type; /* of the devices that it is known of */
     const char *options; /* appended to the compile options of every program: "" or " -D..." */
+    bool has_lanes; /* work-items are lanes of vectors, whatever the type says: kernels are those for GPUs */
+    bool misstates_groups; /* CL_KERNEL_WORK_GROUP_SIZE is less than what runs; the device's limit holds */
     const char *reason, *evidence;
 } platform_entry;
 
 extern const platform_entry platform_table[]; /* ends in a NULL name */
 
-/* What to append to the compile options of programs for a device; "" if nothing is known of it. */
-const char *platform_options(const clconv_device_info *info);
+/* What is known of a device's implementation: a line of the table, or one that says nothing. */
+const platform_entry *platform_of(const clconv_device_info *info);
 
 #endif

@@ -96,7 +96,7 @@ static clconv_status build(const runtime *rt, const char *source, const char *op
     cl_program made = NULL;
     clconv_status status = source_expand(source, &code, err);
     if (status != CLCONV_SUCCESS) goto done;
-    text_append(&all_options, "%s%s", options, rt->platform_options);
+    text_append(&all_options, "%s%s", options, rt->platform->options);
     if (all_options.failed) {
         status = error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the program cl/%s", source);
         goto done;
@@ -125,7 +125,7 @@ done:
 static void tell_build(const runtime *rt, const char *source, const char *options, double seconds)
 {
     text line = {0};
-    text_append(&line, "built cl/%s %s%s in %.0f ms", source, options, rt->platform_options, 1e3 * seconds);
+    text_append(&line, "built cl/%s %s%s in %.0f ms", source, options, rt->platform->options, 1e3 * seconds);
     if (!line.failed) runtime_message(rt, CLCONV_MESSAGE_VERBOSE, line.data);
     text_release(&line);
 }

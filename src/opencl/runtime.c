@@ -4,7 +4,6 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "opencl/devices.h"
-#include "opencl/platforms.h"
 #include "opencl/program.h"
 
 #include <stdlib.h>
@@ -23,7 +22,7 @@ clconv_status runtime_create(cl_context context, cl_device_id device, const clco
     clconv_status status = device_info_query_one(device, &made.info, err);
     if (status != CLCONV_SUCCESS) goto done;
     traits_derive(&made.info, &made.traits);
-    made.platform_options = platform_options(&made.info);
+    made.platform = platform_of(&made.info);
     made.messages = lock_create();
     made.guard = lock_create();
     if (made.messages == NULL || made.guard == NULL) {

@@ -6,6 +6,7 @@
 
 #include "base/system.h"
 #include "clconv.h"
+#include "opencl/platforms.h"
 #include "opencl/traits.h"
 
 typedef struct program_entry program_entry;
@@ -16,7 +17,7 @@ typedef struct runtime {
     cl_command_queue queue; /* private, in order, profiling: for warming, queries and profiles */
     clconv_device_info info;
     device_traits traits;
-    const char *platform_options; /* appended to those of every program */
+    const platform_entry *platform; /* what is known of the implementation */
     clconv_context_options options;
     lock *messages; /* held during a call of the message callback */
     lock *guard;    /* of everything below; for moments, never while a program is built */

@@ -2,6 +2,7 @@
 #include "opencl/traits.h"
 
 #include "base/arith.h"
+#include "opencl/platforms.h"
 
 /* More slices than twice the units would share work out better still, but each starts in memory that no cache of
  * its unit holds. */
@@ -26,7 +27,7 @@ static void derive_gpu(const clconv_device_info *info, device_traits *t)
 void traits_derive(const clconv_device_info *info, device_traits *traits)
 {
     *traits = (device_traits){
-        .is_cpu = (info->type & CL_DEVICE_TYPE_GPU) == 0,
+        .is_cpu = (info->type & CL_DEVICE_TYPE_GPU) == 0 && !platform_of(info)->has_lanes,
         .has_fp64 = info->has_fp64 != 0,
         .max_allocation = info->max_allocation_bytes,
         .address_alignment = max_i64(info->address_alignment_bits / 8, 8),

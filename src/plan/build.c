@@ -55,6 +55,7 @@ static clconv_status check_limits(const runtime *rt, const step *s, cl_kernel ke
     if (code != CL_SUCCESS) return error_set_opencl(err, code, "clGetKernelWorkGroupInfo");
     for (int axis = 0; axis < 3; axis++)
         needed *= s->launch.local[axis];
+    if (rt->platform->misstates_groups) most = (size_t)rt->info.max_work_group_size;
     if (needed > most)
         return error_set(err, CLCONV_UNSUPPORTED,
                          "kernel %s needs work-groups of %zu; this device runs it with %zu", s->launch.kernel,

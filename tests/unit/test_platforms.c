@@ -9,7 +9,7 @@ static const char *options_of(const char *platform, cl_device_type type)
 {
     clconv_device_info info = {.type = type};
     snprintf(info.platform_name, sizeof info.platform_name, "%s", platform);
-    return platform_options(&info);
+    return platform_of(&info)->options;
 }
 
 /* Each line says why and how that was found, and its options can follow others. */
