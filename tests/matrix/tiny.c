@@ -4,7 +4,7 @@
  *
  *     tiny [KIND [PART [ALGORITHM]]]
  *
- * KIND is cpu:BITS, by vectors of so many bits, or gpu, whatever the device says of itself; PART, such as 2/6, is a part
+ * KIND is cpu:BITS, by vectors of so many bits, or gpu:LANES, by work-groups of so many, whatever the device says of itself; PART, such as 2/6, is a part
  * of the problems, which need not run every kernel; ALGORITHM asks for that one alone, or for all others after a "-". */
 #include "cases.h"
 #include "opencl/sources.h"
@@ -182,22 +182,40 @@ static void run_case(tiny *t, const test_case *whole)
             run_op(t, op, &c);
 }
 
-/* False if the arguments are wrong. The context takes the device to be of that kind from here on. */
+/* The number after `prefix`, and what follows it; 0 if there is none. */
+static int64_t number_after(const char *text, const char *prefix, char **rest)
+{
+    size_t length = strlen(prefix);
+    return strncmp(text, prefix, length) == 0 ? strtoll(text + length, rest, 10) : 0;
+}
+
+static bool set_part(tiny *t, const char *text)
+{
+    char *rest = NULL;
+    t->part = (size_t)number_after(text, "", &rest);
+    t->parts = rest != NULL ? (size_t)number_after(rest, "/", &rest) : 0;
+    return t->part >= 1 && t->part <= t->parts;
+}
+
+/* False if the text is no kind. The context takes the device to be of that kind from here on. */
+static bool set_kind(runtime *rt, const char *text)
+{
+    char *rest = NULL;
+    const int64_t bits = number_after(text, "cpu:", &rest), lanes = number_after(text, "gpu:", &rest);
+    if (bits == 0 && lanes == 0) return false;
+    rt->info.type = bits > 0 ? CL_DEVICE_TYPE_CPU : CL_DEVICE_TYPE_GPU;
+    if (bits > 0) rt->info.vector_bits = (int)bits;
+    traits_derive(&rt->info, &rt->traits);
+    if (lanes > 0) rt->traits.local_size = (int)lanes;
+    return true;
+}
+
 static bool set_up(int count, char **arguments, tiny *t)
 {
-    clconv_device_info *info = &t->device.context->rt.info;
     t->part = t->parts = 1;
     t->only = count > 3 ? arguments[3] : NULL;
-    if (count > 2 && sscanf(arguments[2], "%zu/%zu", &t->part, &t->parts) != 2) return false;
-    if (count < 2) return true;
-    if (strcmp(arguments[1], "gpu") == 0)
-        info->type = CL_DEVICE_TYPE_GPU;
-    else if (sscanf(arguments[1], "cpu:%d", &info->vector_bits) == 1)
-        info->type = CL_DEVICE_TYPE_CPU;
-    else
-        return false;
-    traits_derive(info, &t->device.context->rt.traits);
-    return true;
+    if (count > 2 && !set_part(t, arguments[2])) return false;
+    return count < 2 || set_kind(&t->device.context->rt, arguments[1]);
 }
 
 int main(int count, char **arguments)
@@ -209,7 +227,7 @@ int main(int count, char **arguments)
     test_case *table = cases_read(SOURCE_DIR "/tests/cases/tiny.txt", &cases);
     if (table == NULL || !test_device_open(&t.device)) goto done;
     if (!set_up(count, arguments, &t)) {
-        fprintf(stderr, "usage: tiny [cpu:BITS|gpu [PART/PARTS [ALGORITHM]]]\n");
+        fprintf(stderr, "usage: tiny [cpu:BITS|gpu:LANES [PART/PARTS [ALGORITHM]]]\n");
         goto done;
     }
     for (size_t i = 0; i < cases; i++)
