@@ -236,7 +236,8 @@ int main(int count, char **arguments)
             run_case(&t, &table[i]);
             printf("%s: %zu passed so far\n", table[i].text, t.passed);
         }
-    if (t.parts == 1 && t.only == NULL && t.device.context->rt.traits.is_cpu) t.failed += count_missing(&t.ran);
+    if (t.parts == 1 && t.only == NULL && t.device.context->rt.traits.is_cpu)
+        t.failed += count_missing(&t.ran);
     printf("%zu passed, %zu refused, %zu failed\n", t.passed, t.refused, t.failed);
     status = t.failed == 0 && t.passed > 0 ? 0 : 1;
 done:
