@@ -524,6 +524,7 @@ CLCONV_API clconv_status clconv_init_uniform(const int64_t weight_shape[5], uint
 
 /* One case of clconv_check(): an algorithm on a problem, against a double-precision reference on the host. */
 typedef struct clconv_check_result {
+    size_t number; /* of the case, from 0: the same case in every process */
     clconv_op op;
     const char *algorithm;
     const char *problem; /* text */
@@ -537,13 +538,34 @@ typedef struct clconv_check_result {
     int passed;
 } clconv_check_result;
 
-typedef void (*clconv_check_callback)(void *user, const clconv_check_result *result);
+/* What is told of a case: before it is run, of which only number, op, algorithm, problem and data are set then, and after.
+ * Before it, anything but 0 leaves the case out. */
+typedef int (*clconv_check_callback)(void *user, const clconv_check_result *result);
 
-/* Checks the device: every op but transposed, by every algorithm that serves it, on a table of problems.
- * `quick` takes a part of the table. `callback` may be NULL. *failures becomes the number of cases that
- * failed; a case that fails is not an error of this call. */
-CLCONV_API clconv_status clconv_check(clconv_context *context, int quick, clconv_check_callback callback,
-                                      void *user, size_t *failures, clconv_error *err);
+/* How many problems: a few by which every algorithm does every op that it can, those and every padding mode and more that
+ * need few further programs, or all. */
+typedef enum clconv_check_level {
+    CLCONV_CHECK_QUICK,
+    CLCONV_CHECK_USUAL,
+    CLCONV_CHECK_FULL
+} clconv_check_level;
+
+typedef struct clconv_check_options {
+    clconv_check_level level;
+    size_t first, count;              /* the cases with the numbers from `first` on, so many at most */
+    clconv_check_callback begin, end; /* may be NULL */
+    void *user;
+} clconv_check_options;
+
+/* All cases of the usual level. */
+CLCONV_API void clconv_check_options_init(clconv_check_options *options);
+
+/* How many cases a level has. */
+CLCONV_API size_t clconv_check_case_count(clconv_check_level level);
+
+/* options NULL: the usual. *failures counts the cases that differ from the reference or fail. */
+CLCONV_API clconv_status clconv_check(clconv_context *context, const clconv_check_options *options,
+                                      size_t *failures, clconv_error *err);
 
 #ifdef __cplusplus
 }

@@ -5,61 +5,15 @@
 #include "check/check.h"
 
 #include "base/error.h"
-#include "base/text.h"
-#include "plan/plan.h"
+#include "check/problems.h"
+#include "opencl/runtime.h"
 #include "problem/activation.h"
 #include "problem/reference.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-typedef struct check_case {
-    const char *text;
-    clconv_padding_mode mode;
-    int64_t extra_after; /* padding after beyond that before, on each axis */
-    int has_bias;
-    int quick;
-    int has_residual;
-    clconv_activation activation;
-} check_case;
-
-#define REFLECT CLCONV_PADDING_REFLECT
-#define REPLICATE CLCONV_PADDING_REPLICATE
-#define CIRCULAR CLCONV_PADDING_CIRCULAR
-#define NONE CLCONV_ACTIVATION_NONE
-#define RELU CLCONV_ACTIVATION_RELU
-#define LEAKY_RELU CLCONV_ACTIVATION_LEAKY_RELU
-#define SILU CLCONV_ACTIVATION_SILU
-#define GELU CLCONV_ACTIVATION_GELU
-
-static const check_case cases[] = {
-    {"ic3id5ih7iw20oc5kd3ph1pd1pw1", .has_bias = 1, .quick = 1},
-    {"ic8id4ih9iw17oc16kd3pd1sd2", .has_bias = 1, .quick = 1},
-    {"ic4id6ih6iw9oc6kd3pd1g2", .mode = REFLECT, .has_bias = 1, .quick = 1},
-    {"ic6id5ih5iw33oc6kd3pd1g6", .mode = REPLICATE, .quick = 1},
-    {"ic2id6ih8iw10oc3kd3pd2dd1", .mode = CIRCULAR, .has_bias = 1, .quick = 1},
-    {"ic16id3ih4iw5oc33kd1", .has_bias = 1, .quick = 1},
-    {"ic3id1ih14iw14oc8kd1kh7kw7sd1sh2sw2pd0ph3pw3", .quick = 1},
-    {"mb3ic2id3ih5iw7oc4kd2kh3kw4", .extra_after = 1, .has_bias = 1, .quick = 1},
-    {"ic1id9ih9iw50oc1kd5pd2", .mode = REFLECT, .extra_after = 1},
-    {"ic5id7ih1iw64oc7kd3kh1kw1pd1ph0pw0", .has_bias = 1},
-    {"ic2id1ih1iw40oc3kd1kh1kw11pd0ph0pw5", .mode = REPLICATE, .has_bias = 1},
-    {"ic4id4ih12iw12oc8kd2kh2kw2sd2", .has_bias = 1},
-    {"ic2id7ih9iw11oc2kd3sd3sh2sw4pd1dd1dh2dw0", .has_bias = 0},
-    {"ic3id3ih3iw3oc3kd3pd3", .mode = CIRCULAR, .has_bias = 1},
-    {"ic3id2ih3iw4oc4kd3pd4", .mode = REPLICATE, .extra_after = 1, .has_bias = 1},
-    {"ic12id4ih6iw6oc24kd3pd1g12", .has_bias = 1},
-    {"ic8id3ih11iw19oc9kd3kh5kw5pd1ph2pw2", .has_bias = 1},
-    {"ic40id2ih7iw7oc24kd3pd1", .has_bias = 1},
-    {"mb2ic3id8ih8iw31oc13kd4kh1kw3sd1sh3sw2pd2ph0pw1", .mode = REFLECT, .has_bias = 1},
-    {"ic2id1ih1iw1oc2kd1pd2sd7", .has_bias = 1},
-    {"ic7id6ih10iw16oc11kd3pd8dd7", .has_bias = 1},
-    {"ic8id3ih7iw19oc8kd3pd1", .has_bias = 1, .quick = 1, .has_residual = 1, .activation = RELU},
-    {"ic4id4ih6iw18oc4kd3pd1g4", .has_bias = 1, .has_residual = 1, .activation = LEAKY_RELU},
-    {"ic6id4ih6iw18oc6kd3pd1g2", .activation = SILU},
-    {"mb2ic5id3ih5iw17oc7kd2", .has_bias = 1, .has_residual = 1, .activation = GELU},
-};
 
 typedef enum check_kind { INTEGER, RANDOM, SPECIAL, KINDS } check_kind;
 
@@ -68,6 +22,7 @@ static const char *const kind_names[] = {[INTEGER] = "integer", [RANDOM] = "rand
 /* Host arrays of one case: the tensors as doubles, what the op makes exactly, and memory for the device's. */
 typedef struct check_data {
     clconv_op op;
+    const check_problem *made_for; /* NULL: nothing is there yet */
     clconv_problem problem;
     char text[128];
     geometry g;
@@ -78,8 +33,8 @@ typedef struct check_data {
 
 typedef struct check_run {
     clconv_context *context;
-    clconv_check_callback callback;
-    void *user;
+    const clconv_check_options *options;
+    size_t number; /* of the next case */
     size_t failures;
 } check_run;
 
@@ -114,7 +69,7 @@ static void make_special(float large, double *values, float *floats, int64_t cou
     }
 }
 
-static clconv_status problem_create(const check_case *c, check_data *d, clconv_error *err)
+static clconv_status problem_create(const check_problem *c, check_data *d, clconv_error *err)
 {
     clconv_problem *p = &d->problem;
     clconv_status status = clconv_problem_parse(c->text, p, err);
@@ -128,8 +83,9 @@ static clconv_status problem_create(const check_case *c, check_data *d, clconv_e
     }
     for (int axis = 0; axis < 3; axis++)
         p->pad_after[axis] += c->extra_after;
+    bool is_linear = p->activation == CLCONV_ACTIVATION_NONE;
     snprintf(d->text, sizeof d->text, "%s%s%s%s", c->text, p->has_residual ? " residual" : "",
-             p->activation == NONE ? "" : " ", p->activation == NONE ? "" : activation_name(p->activation));
+             is_linear ? "" : " ", is_linear ? "" : activation_name(p->activation));
     status = geometry_compute(p, &d->g, err);
     if (status == CLCONV_SUCCESS) d->made = geometry_made(p, &d->g, d->op);
     return status;
@@ -165,10 +121,10 @@ static clconv_status data_allocate(check_data *d, clconv_error *err)
               : error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the check of '%s'", d->text);
 }
 
-static clconv_status data_create(const check_case *c, clconv_op op, check_kind kind, check_data *d,
+static clconv_status data_create(const check_problem *c, clconv_op op, check_kind kind, check_data *d,
                                  clconv_error *err)
 {
-    *d = (check_data){.op = op};
+    *d = (check_data){.op = op, .made_for = c};
     clconv_status status = problem_create(c, d, err);
     if (status == CLCONV_SUCCESS) status = data_allocate(d, err);
     if (status != CLCONV_SUCCESS) {
@@ -201,7 +157,8 @@ static clconv_status data_create(const check_case *c, clconv_op op, check_kind k
 /* Whether integers stay exact: sums, and multiples of a quarter. */
 static bool is_exact(clconv_activation activation)
 {
-    return activation == NONE || activation == RELU || activation == LEAKY_RELU;
+    return activation == CLCONV_ACTIVATION_NONE || activation == CLCONV_ACTIVATION_RELU ||
+           activation == CLCONV_ACTIVATION_LEAKY_RELU;
 }
 
 /* The error of a result as a share of what is allowed. */
@@ -223,7 +180,7 @@ static double worst_error(const check_data *d, check_kind kind, bool direct)
     return worst;
 }
 
-static clconv_status compute(check_run *run, const clconv_plan_options *options, check_data *d,
+static clconv_status compute(const check_run *run, const clconv_plan_options *options, check_data *d,
                              clconv_error *err)
 {
     if (d->op == CLCONV_FORWARD) {
@@ -243,59 +200,116 @@ static clconv_status compute(check_run *run, const clconv_plan_options *options,
     return clconv_conv3d_grad_host(run->context, &d->problem, options, &gradients, err);
 }
 
-static void check_algorithm(check_run *run, size_t index, check_kind kind, check_data *d)
+/* Runs a case and judges what it made. */
+static void judge(const check_run *run, size_t algorithm, check_kind kind, check_data *d,
+                  clconv_check_result *result, clconv_error *err)
 {
-    const char *algorithm = clconv_algorithm_name(index);
-    bool direct = clconv_algorithm_accumulates_directly(index) != 0;
-    if (kind == INTEGER && (!direct || !is_exact(d->problem.activation))) return;
-    clconv_error err = {.status = CLCONV_SUCCESS};
+    bool direct = clconv_algorithm_accumulates_directly(algorithm) != 0;
     clconv_plan_options options;
     clconv_plan_options_init(&options);
-    options.algorithm = algorithm;
-    clconv_check_result result = {
-        .op = d->op, .algorithm = algorithm, .problem = d->text, .data = kind_names[kind], .message = ""};
+    options.algorithm = result->algorithm;
     for (int64_t i = 0; i < d->made; i++)
         d->device_made[i] = NAN;
-    result.status = compute(run, &options, d, &err);
-    result.skipped = result.status == CLCONV_UNSUPPORTED;
-    if (result.status == CLCONV_SUCCESS) {
-        result.worst = worst_error(d, kind, direct);
-        result.passed = result.worst <= 1;
-        if (!result.passed)
-            result.message = kind == INTEGER ? "a result is not exact" : "an error exceeds the bound";
-    } else {
-        result.message = err.message;
+    result->status = compute(run, &options, d, err);
+    result->skipped = result->status == CLCONV_UNSUPPORTED;
+    if (result->status != CLCONV_SUCCESS) {
+        result->message = err->message;
+        return;
     }
-    if (!result.passed && !result.skipped) run->failures++;
-    if (run->callback != NULL) run->callback(run->user, &result);
+    result->worst = worst_error(d, kind, direct);
+    result->passed = result->worst <= 1;
+    if (!result->passed)
+        result->message = kind == INTEGER ? "a result is not exact" : "an error exceeds the bound";
 }
 
-static clconv_status check_one(check_run *run, const check_case *c, clconv_op op, check_kind kind,
-                               clconv_error *err)
+/* Whether an algorithm has a case of such data: integers stay exact only in sums. */
+static bool has_case(size_t algorithm, const check_problem *c, clconv_op op, check_kind kind)
 {
-    check_data d;
-    clconv_status status = data_create(c, op, kind, &d, err);
+    if (!clconv_algorithm_serves(algorithm, op)) return false;
+    bool is_exact_op = op != CLCONV_FORWARD || is_exact(c->activation);
+    return kind != INTEGER || (is_exact_op && clconv_algorithm_accumulates_directly(algorithm));
+}
+
+/* The case of one algorithm, if it is among those that are asked for. `d` is filled for the first that is. */
+static clconv_status check_algorithm(check_run *run, const check_problem *c, size_t algorithm,
+                                     check_kind kind, check_data *d, clconv_error *err)
+{
+    const clconv_check_options *o = run->options;
+    clconv_error failure = {.status = CLCONV_SUCCESS};
+    clconv_check_result result = {.number = run->number++,
+                                  .op = d->op,
+                                  .algorithm = clconv_algorithm_name(algorithm),
+                                  .data = kind_names[kind],
+                                  .message = ""};
+    if (result.number < o->first || result.number - o->first >= o->count) return CLCONV_SUCCESS;
+    clconv_status status = d->made_for == NULL ? data_create(c, d->op, kind, d, err) : CLCONV_SUCCESS;
     if (status != CLCONV_SUCCESS) return status;
-    for (size_t i = 0; i < clconv_algorithm_count(); i++)
-        if (clconv_algorithm_serves(i, op)) check_algorithm(run, i, kind, &d);
-    data_release(&d);
+    result.problem = d->text;
+    if (o->begin != NULL && o->begin(o->user, &result) != 0) return CLCONV_SUCCESS;
+    judge(run, algorithm, kind, d, &result, &failure);
+    if (!result.passed && !result.skipped) run->failures++;
+    if (o->end != NULL) o->end(o->user, &result);
     return CLCONV_SUCCESS;
 }
 
-clconv_status clconv_check(clconv_context *context, int quick, clconv_check_callback callback, void *user,
-                           size_t *failures, clconv_error *err)
+static clconv_status check_one(check_run *run, const check_problem *c, clconv_op op, check_kind kind,
+                               clconv_error *err)
 {
+    check_data d = {.op = op};
+    clconv_status status = CLCONV_SUCCESS;
+    for (size_t i = 0; i < clconv_algorithm_count() && status == CLCONV_SUCCESS; i++)
+        if (has_case(i, c, op, kind)) status = check_algorithm(run, c, i, kind, &d, err);
+    data_release(&d);
+    return status;
+}
+
+/* Calls `visit` for every case list of a level until it fails. */
+typedef clconv_status (*list_visitor)(check_run *run, const check_problem *c, clconv_op op, check_kind kind,
+                                      clconv_error *err);
+
+static clconv_status visit_lists(check_run *run, clconv_check_level level, list_visitor visit,
+                                 clconv_error *err)
+{
+    clconv_status status = CLCONV_SUCCESS;
+    for (const check_problem *c = check_problems; c->text != NULL; c++)
+        for (clconv_op op = CLCONV_FORWARD; op <= CLCONV_BACKWARD_BIAS && c->level <= level; op++)
+            for (check_kind kind = INTEGER; kind < KINDS && status == CLCONV_SUCCESS; kind++)
+                status = visit(run, c, op, kind, err);
+    return status;
+}
+
+static clconv_status count_list(check_run *run, const check_problem *c, clconv_op op, check_kind kind,
+                                clconv_error *err)
+{
+    (void)err;
+    for (size_t i = 0; i < clconv_algorithm_count(); i++)
+        run->number += has_case(i, c, op, kind);
+    return CLCONV_SUCCESS;
+}
+
+size_t clconv_check_case_count(clconv_check_level level)
+{
+    check_run run = {0};
+    visit_lists(&run, level, count_list, NULL);
+    return run.number;
+}
+
+void clconv_check_options_init(clconv_check_options *options)
+{
+    *options = (clconv_check_options){.level = CLCONV_CHECK_USUAL, .count = SIZE_MAX};
+}
+
+clconv_status clconv_check(clconv_context *context, const clconv_check_options *options, size_t *failures,
+                           clconv_error *err)
+{
+    clconv_check_options usual;
     if (context == NULL || failures == NULL)
         return error_set(err, CLCONV_INVALID_ARGUMENT, "%s is NULL",
                          context == NULL ? "context" : "failures");
-    check_run run = {.context = context, .callback = callback, .user = user};
+    clconv_check_options_init(&usual);
+    check_run run = {.context = context, .options = options != NULL ? options : &usual};
     clconv_status status = runtime_check_process(err);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0] && status == CLCONV_SUCCESS; i++) {
-        if (quick && !cases[i].quick) continue;
-        for (clconv_op op = CLCONV_FORWARD; op <= CLCONV_BACKWARD_BIAS; op++)
-            for (check_kind kind = INTEGER; kind < KINDS && status == CLCONV_SUCCESS; kind++)
-                status = check_one(&run, &cases[i], op, kind, err);
-    }
+    if (status == CLCONV_SUCCESS) status = visit_lists(&run, run.options->level, check_one, err);
     if (status == CLCONV_SUCCESS) *failures = run.failures;
     return status;
 }

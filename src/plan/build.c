@@ -42,6 +42,24 @@ static clconv_status warm_kernel(const runtime *rt, const step *s, cl_kernel ker
     return code == CL_SUCCESS ? CLCONV_SUCCESS : error_set_opencl(err, code, "clEnqueueNDRangeKernel");
 }
 
+/* Bytes of what arguments_set() sets. */
+static size_t argument_bytes(const step *s)
+{
+    return (size_t)s->buffer_count * (sizeof(cl_mem) + sizeof(cl_long)) +
+           (size_t)s->launch.scalar_count * sizeof(cl_long);
+}
+
+static clconv_status check_arguments(const runtime *rt, const step *s, clconv_error *err)
+{
+    size_t most = 0, needed = argument_bytes(s);
+    cl_int code = clGetDeviceInfo(rt->device, CL_DEVICE_MAX_PARAMETER_SIZE, sizeof most, &most, NULL);
+    if (code != CL_SUCCESS)
+        return error_set_opencl(err, code, "clGetDeviceInfo(CL_DEVICE_MAX_PARAMETER_SIZE)");
+    if (needed <= most) return CLCONV_SUCCESS;
+    return error_set(err, CLCONV_UNSUPPORTED, "kernel %s needs %zu bytes of arguments; this device takes %zu",
+                     s->launch.kernel, needed, most);
+}
+
 /* The drivers' limits for this kernel, which they do not all check themselves. */
 static clconv_status check_limits(const runtime *rt, const step *s, cl_kernel kernel, clconv_error *err)
 {
@@ -64,7 +82,7 @@ static clconv_status check_limits(const runtime *rt, const step *s, cl_kernel ke
         return error_set(err, CLCONV_UNSUPPORTED,
                          "kernel %s needs %llu bytes of local memory; this device has %lld", s->launch.kernel,
                          (unsigned long long)local_memory, (long long)rt->info.local_memory_bytes);
-    return CLCONV_SUCCESS;
+    return check_arguments(rt, s, err);
 }
 
 static clconv_status build_kernel(clconv_plan *plan, const step *s, size_t *index, clconv_error *err)

@@ -217,7 +217,7 @@ static clconv_status call_transpose_host(user *u, clconv_error *err)
 static clconv_status call_check(user *u, clconv_error *err)
 {
     size_t failures;
-    return clconv_check(u->context, 1, NULL, NULL, &failures, err);
+    return clconv_check(u->context, NULL, &failures, err);
 }
 
 enum { CONTEXT_CALLS = 4 };

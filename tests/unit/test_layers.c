@@ -13,8 +13,8 @@
 static const char *const layers[] = {"base",       "problem", "machine", "opencl", "steps", "parameters",
                                      "algorithms", "tuning",  "plan",    "check",  "api",   NULL};
 
-static const char *const tool_layers[] = {"common",  "files",    "images", "options",
-                                          "measure", "commands", NULL};
+static const char *const tool_layers[] = {"common",  "files", "images",   "options",
+                                          "measure", "cases", "commands", NULL};
 
 enum { MOST_LINE = 1024, MOST_NAME = 256 };
 
