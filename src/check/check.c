@@ -22,7 +22,7 @@ static const char *const kind_names[] = {[INTEGER] = "integer", [RANDOM] = "rand
 /* Host arrays of one case: the tensors as doubles, what the op makes exactly, and memory for the device's. */
 typedef struct check_data {
     clconv_op op;
-    const check_problem *made_for; /* NULL: nothing is there yet */
+    const check_case *made_for; /* NULL: nothing is there yet */
     clconv_problem problem;
     char text[128];
     geometry g;
@@ -69,7 +69,7 @@ static void make_special(float large, double *values, float *floats, int64_t cou
     }
 }
 
-static clconv_status problem_create(const check_problem *c, check_data *d, clconv_error *err)
+static clconv_status problem_create(const check_case *c, check_data *d, clconv_error *err)
 {
     clconv_problem *p = &d->problem;
     clconv_status status = clconv_problem_parse(c->text, p, err);
@@ -93,13 +93,16 @@ static clconv_status problem_create(const check_problem *c, check_data *d, clcon
 
 size_t check_problem_count(void)
 {
-    return sizeof cases / sizeof cases[0];
+    size_t count = 0;
+    while (check_cases[count].text != NULL)
+        count++;
+    return count;
 }
 
 clconv_status check_problem(size_t index, clconv_op op, clconv_problem *problem, clconv_error *err)
 {
     check_data d = {.op = op};
-    clconv_status status = problem_create(&cases[index], &d, err);
+    clconv_status status = problem_create(&check_cases[index], &d, err);
     *problem = d.problem;
     return status;
 }
@@ -121,7 +124,7 @@ static clconv_status data_allocate(check_data *d, clconv_error *err)
               : error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the check of '%s'", d->text);
 }
 
-static clconv_status data_create(const check_problem *c, clconv_op op, check_kind kind, check_data *d,
+static clconv_status data_create(const check_case *c, clconv_op op, check_kind kind, check_data *d,
                                  clconv_error *err)
 {
     *d = (check_data){.op = op, .made_for = c};
@@ -223,7 +226,7 @@ static void judge(const check_run *run, size_t algorithm, check_kind kind, check
 }
 
 /* Whether an algorithm has a case of such data: integers stay exact only in sums. */
-static bool has_case(size_t algorithm, const check_problem *c, clconv_op op, check_kind kind)
+static bool has_case(size_t algorithm, const check_case *c, clconv_op op, check_kind kind)
 {
     if (!clconv_algorithm_serves(algorithm, op)) return false;
     bool is_exact_op = op != CLCONV_FORWARD || is_exact(c->activation);
@@ -231,7 +234,7 @@ static bool has_case(size_t algorithm, const check_problem *c, clconv_op op, che
 }
 
 /* The case of one algorithm, if it is among those that are asked for. `d` is filled for the first that is. */
-static clconv_status check_algorithm(check_run *run, const check_problem *c, size_t algorithm,
+static clconv_status check_algorithm(check_run *run, const check_case *c, size_t algorithm,
                                      check_kind kind, check_data *d, clconv_error *err)
 {
     const clconv_check_options *o = run->options;
@@ -252,7 +255,7 @@ static clconv_status check_algorithm(check_run *run, const check_problem *c, siz
     return CLCONV_SUCCESS;
 }
 
-static clconv_status check_one(check_run *run, const check_problem *c, clconv_op op, check_kind kind,
+static clconv_status check_one(check_run *run, const check_case *c, clconv_op op, check_kind kind,
                                clconv_error *err)
 {
     check_data d = {.op = op};
@@ -264,21 +267,21 @@ static clconv_status check_one(check_run *run, const check_problem *c, clconv_op
 }
 
 /* Calls `visit` for every case list of a level until it fails. */
-typedef clconv_status (*list_visitor)(check_run *run, const check_problem *c, clconv_op op, check_kind kind,
+typedef clconv_status (*list_visitor)(check_run *run, const check_case *c, clconv_op op, check_kind kind,
                                       clconv_error *err);
 
 static clconv_status visit_lists(check_run *run, clconv_check_level level, list_visitor visit,
                                  clconv_error *err)
 {
     clconv_status status = CLCONV_SUCCESS;
-    for (const check_problem *c = check_problems; c->text != NULL; c++)
+    for (const check_case *c = check_cases; c->text != NULL; c++)
         for (clconv_op op = CLCONV_FORWARD; op <= CLCONV_BACKWARD_BIAS && c->level <= level; op++)
             for (check_kind kind = INTEGER; kind < KINDS && status == CLCONV_SUCCESS; kind++)
                 status = visit(run, c, op, kind, err);
     return status;
 }
 
-static clconv_status count_list(check_run *run, const check_problem *c, clconv_op op, check_kind kind,
+static clconv_status count_list(check_run *run, const check_case *c, clconv_op op, check_kind kind,
                                 clconv_error *err)
 {
     (void)err;

@@ -14,7 +14,7 @@
 #define SILU CLCONV_ACTIVATION_SILU
 #define GELU CLCONV_ACTIVATION_GELU
 
-const check_problem check_problems[] = {
+const check_case check_cases[] = {
     {"ic16id4ih9iw17oc16kd3pd1", QUICK, .has_bias = 1},
     {"ic16id5ih5iw33oc16kd3pd1g16", QUICK, .has_bias = 1},
     {"mb2ic2id3ih5iw7oc2kd1", QUICK, .has_bias = 1},

@@ -4,7 +4,7 @@
 
 #include "clconv.h"
 
-typedef struct check_problem {
+typedef struct check_case {
     const char *text;
     clconv_check_level level; /* the first that has it */
     clconv_padding_mode mode;
@@ -12,9 +12,9 @@ typedef struct check_problem {
     int has_bias;
     int has_residual;
     clconv_activation activation;
-} check_problem;
+} check_case;
 
 /* In the order of their levels; the last has no text. */
-extern const check_problem check_problems[];
+extern const check_case check_cases[];
 
 #endif

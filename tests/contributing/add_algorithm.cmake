@@ -22,7 +22,7 @@ run(${PATCH} --strip=1 --batch --input=${ROOT}/docs/toy-algorithm.diff)
 run(${CMAKE_COMMAND} -S . -B ${WORK}/build -G ${GENERATOR} -DCMAKE_C_COMPILER=${COMPILER} -DCMAKE_BUILD_TYPE=Debug
     -DCLCONV_TESTS=OFF -DCLCONV_INSTALL=OFF -DCLCONV_CLBLAST=OFF -DCLCONV_WERROR=ON)
 run(${CMAKE_COMMAND} --build ${WORK}/build)
-run(${WORK}/build/tools/clconv check --quick)
+run(${WORK}/build/tools/clconv check --quick --algorithm ${name} --verbose)
 message("${output}")
 if(NOT output MATCHES "passed +forward +${name} +integer" OR NOT output MATCHES "passed +forward +${name} +random")
   message(FATAL_ERROR "clconv check does not run ${name}")

@@ -73,7 +73,7 @@ static char *replace(const char *source, const char *from, const char *to)
     if (made == NULL) return NULL;
     for (const char *at; (at = strstr(source, from)) != NULL; source = at + length)
         end += sprintf(end, "%.*s%s", (int)(at - source), source, to);
-    strcpy(end, source);
+    memcpy(end, source, strlen(source) + 1);
     return made;
 }
 

@@ -20,30 +20,33 @@ unsigned long long layer_number(const char *variable, unsigned long long otherwi
     return value != NULL ? strtoull(value, NULL, 10) : otherwise;
 }
 
-CL_API_ENTRY cl_int CL_API_CALL clGetLayerInfo(cl_layer_info what, size_t size, void *value, size_t *needed)
+CL_API_ENTRY cl_int CL_API_CALL clGetLayerInfo(cl_layer_info param_name, size_t param_value_size,
+                                               void *param_value, size_t *param_value_size_ret)
 {
     static const char name[] = "clconv's tests";
     const cl_layer_api_version version = CL_LAYER_API_VERSION_100;
-    if (what != CL_LAYER_API_VERSION && what != CL_LAYER_NAME) return CL_INVALID_VALUE;
-    const void *from = what == CL_LAYER_NAME ? (const void *)name : (const void *)&version;
-    size_t length = what == CL_LAYER_NAME ? sizeof name : sizeof version;
-    if (value != NULL && size < length) return CL_INVALID_VALUE;
-    if (value != NULL) memcpy(value, from, length);
-    if (needed != NULL) *needed = length;
+    if (param_name != CL_LAYER_API_VERSION && param_name != CL_LAYER_NAME) return CL_INVALID_VALUE;
+    const void *from = param_name == CL_LAYER_NAME ? (const void *)name : (const void *)&version;
+    size_t length = param_name == CL_LAYER_NAME ? sizeof name : sizeof version;
+    if (param_value != NULL && param_value_size < length) return CL_INVALID_VALUE;
+    if (param_value != NULL) memcpy(param_value, from, length);
+    if (param_value_size_ret != NULL) *param_value_size_ret = length;
     return CL_SUCCESS;
 }
 
 /* The loader's table may be shorter than the header's. */
-CL_API_ENTRY cl_int CL_API_CALL clInitLayer(cl_uint entries, const cl_icd_dispatch *target,
-                                            cl_uint *entries_made, const cl_icd_dispatch **made)
+CL_API_ENTRY cl_int CL_API_CALL clInitLayer(cl_uint num_entries, const cl_icd_dispatch *target_dispatch,
+                                            cl_uint *num_entries_ret,
+                                            const cl_icd_dispatch **layer_dispatch_ret)
 {
-    const cl_uint most = sizeof own / sizeof(void *);
-    if (target == NULL || entries_made == NULL || made == NULL) return CL_INVALID_VALUE;
-    layer_target = target;
-    memcpy(&own, target, (entries < most ? entries : most) * sizeof(void *));
+    const cl_uint most = sizeof own / sizeof(void *), made = num_entries < most ? num_entries : most;
+    if (target_dispatch == NULL || num_entries_ret == NULL || layer_dispatch_ret == NULL)
+        return CL_INVALID_VALUE;
+    layer_target = target_dispatch;
+    memcpy(&own, target_dispatch, made * sizeof(void *));
     pretend_install(&own);
     faults_install(&own);
-    *entries_made = entries < most ? entries : most;
-    *made = &own;
+    *num_entries_ret = made;
+    *layer_dispatch_ret = &own;
     return CL_SUCCESS;
 }
