@@ -234,8 +234,8 @@ static bool has_case(size_t algorithm, const check_case *c, clconv_op op, check_
 }
 
 /* The case of one algorithm, if it is among those that are asked for. `d` is filled for the first that is. */
-static clconv_status check_algorithm(check_run *run, const check_case *c, size_t algorithm,
-                                     check_kind kind, check_data *d, clconv_error *err)
+static clconv_status check_algorithm(check_run *run, const check_case *c, size_t algorithm, check_kind kind,
+                                     check_data *d, clconv_error *err)
 {
     const clconv_check_options *o = run->options;
     clconv_error failure = {.status = CLCONV_SUCCESS};
