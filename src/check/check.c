@@ -19,6 +19,11 @@ typedef enum check_kind { INTEGER, RANDOM, SPECIAL, KINDS } check_kind;
 
 static const char *const kind_names[] = {[INTEGER] = "integer", [RANDOM] = "random", [SPECIAL] = "special"};
 
+static const char *const mode_words[] = {[CLCONV_PADDING_ZEROS] = "",
+                                         [CLCONV_PADDING_REFLECT] = " reflect",
+                                         [CLCONV_PADDING_REPLICATE] = " replicate",
+                                         [CLCONV_PADDING_CIRCULAR] = " circular"};
+
 /* Host arrays of one case: the tensors as doubles, what the op makes exactly, and memory for the device's. */
 typedef struct check_data {
     clconv_op op;
@@ -84,8 +89,9 @@ static clconv_status problem_create(const check_case *c, check_data *d, clconv_e
     for (int axis = 0; axis < 3; axis++)
         p->pad_after[axis] += c->extra_after;
     bool is_linear = p->activation == CLCONV_ACTIVATION_NONE;
-    snprintf(d->text, sizeof d->text, "%s%s%s%s", c->text, p->has_residual ? " residual" : "",
-             is_linear ? "" : " ", is_linear ? "" : activation_name(p->activation));
+    snprintf(d->text, sizeof d->text, "%s%s%s%s%s%s", c->text, mode_words[c->mode],
+             c->extra_after ? " padded after" : "", p->has_residual ? " residual" : "", is_linear ? "" : " ",
+             is_linear ? "" : activation_name(p->activation));
     status = geometry_compute(p, &d->g, err);
     if (status == CLCONV_SUCCESS) d->made = geometry_made(p, &d->g, d->op);
     return status;
