@@ -147,8 +147,10 @@ ALWAYS_INLINE void sum_tile(global const real *x, const tap_rows *t, row_place *
         row_x[r] = x + row_start(t, place);
         if (r + 1 < rows) next_row(t, place);
 #pragma unroll
-        for (int i = 0; i < KERNEL_W * VECTORS; i++)
-            acc[r][0][i] = (realv)0;
+        for (int kw = 0; kw < KERNEL_W; kw++)
+#pragma unroll
+            for (int v = 0; v < VECTORS; v++)
+                acc[r][kw][v] = (realv)0;
     }
     next_row(t, place);
     sum_box(acc, row_x, g, b, t->phase_pitch);
@@ -156,8 +158,10 @@ ALWAYS_INLINE void sum_tile(global const real *x, const tap_rows *t, row_place *
     for (int r = 0; r < ROWS; r++) {
         if (r >= rows) continue;
 #pragma unroll
-        for (int i = 0; i < KERNEL_W * VECTORS; i++)
-            add_to_sums(acc[r][0][i], sums + (r * KERNEL_W * VECTORS + i) * VECTOR_WIDTH, accumulate);
+        for (int kw = 0; kw < KERNEL_W; kw++)
+#pragma unroll
+            for (int v = 0; v < VECTORS; v++)
+                add_to_sums(acc[r][kw][v], sums + (r * KERNEL_W + kw) * LANES + v * VECTOR_WIDTH, accumulate);
     }
 }
 
