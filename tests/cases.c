@@ -1,6 +1,8 @@
 /* Reads the table of cases: see cases.h. */
 #include "cases.h"
 
+#include "problem/geometry.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,6 +133,15 @@ test_case *cases_read(const char *path, size_t *count)
     test_case *cases = read_lines(file, path, count);
     fclose(file);
     return cases;
+}
+
+bool case_is_wanted(const test_case *c)
+{
+    const double heavy = 4e6;
+    const char *work = getenv("CLCONV_TEST_WORK");
+    geometry g;
+    if (work == NULL || geometry_compute(&c->problem, &g, NULL) != CLCONV_SUCCESS) return true;
+    return ((double)g.reduction * (double)g.elements.output > heavy) == (strcmp(work, "heavy") == 0);
 }
 
 bool case_has_gradients(size_t index)

@@ -22,6 +22,10 @@ typedef struct test_case {
 /* Whether the gradients of case `index` are tested: of every third, and of all if CLCONV_FULL_TESTS is set. */
 bool case_has_gradients(size_t index);
 
+/* Whether the case is among those that the environment asks for: CLCONV_TEST_WORK is "heavy" for those of more than 4 million
+ * multiply-adds, "light" for the others; unset, all are. */
+bool case_is_wanted(const test_case *c);
+
 /* The cases of the file, to be freed; NULL after a mistake in it, which is printed. */
 test_case *cases_read(const char *path, size_t *count);
 

@@ -54,15 +54,13 @@ static bool is_device_able(const test_case *c)
 }
 
 /* Whether case i belongs to the part of the table that this process checks: "K/N" is the K-th of N runs of neighbours, which
- * share programs, and "K%N" every N-th case from the K-th on. */
+ * share programs. */
 static bool is_of_part(size_t i)
 {
     const char *text = getenv("CLCONV_TEST_PART");
     size_t number = 1, parts = 1;
-    char sign = '/';
-    if (text != NULL) CU_ASSERT_EQUAL_FATAL(sscanf(text, "%zu%c%zu", &number, &sign, &parts), 3);
-    CU_ASSERT_FATAL(parts > 0 && number >= 1 && number <= parts && (sign == '/' || sign == '%'));
-    return (sign == '/' ? i * parts / case_count : i % parts) + 1 == number;
+    if (text != NULL) CU_ASSERT_EQUAL_FATAL(sscanf(text, "%zu/%zu", &number, &parts), 2);
+    return i * parts / case_count + 1 == number && case_is_wanted(&cases[i]);
 }
 
 bool case_is_chosen(size_t i, clconv_op op)
