@@ -563,7 +563,8 @@ CLCONV_API void clconv_check_options_init(clconv_check_options *options);
 /* How many cases a level has. */
 CLCONV_API size_t clconv_check_case_count(clconv_check_level level);
 
-/* options NULL: the usual. *failures counts the cases that differ from the reference or fail. */
+/* Checks the device: every op but transposed, by every algorithm that serves it, on a table of problems. options NULL: the
+ * usual. *failures becomes the number of cases that differ from the reference or fail, which is no error of this call. */
 CLCONV_API clconv_status clconv_check(clconv_context *context, const clconv_check_options *options,
                                       size_t *failures, clconv_error *err);
 
