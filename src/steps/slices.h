@@ -29,6 +29,14 @@ typedef struct slice_plan {
     int64_t channel_size, padded_size, row_size, slice_size;
 } slice_plan;
 
+/* Initialisers of an argument struct: the blocks, and what is padded for one in a slice, of a scratch layout. */
+#define SLICE_BLOCKS(layout, plan)                                                                          \
+    .units = (plan)->units, .depth_blocks = (plan)->plane_blocks, .row_blocks = (plan)->row_blocks,         \
+    .block_depth = (plan)->block_planes, .block_rows = (plan)->block_rows,                                  \
+    .clips_depth = (layout)->clips_depth, .phases_d = (layout)->phases[0], .phases_h = (layout)->phases[1], \
+    .halo_d = (plan)->halo_d, .halo_h = (plan)->halo_h, .pitch = (plan)->pitch, .tail = (plan)->tail,       \
+    .channel_size = (plan)->channel_size, .slice_size = (plan)->slice_size
+
 /* Chooses the block of the least work whose slice is within `most` elements, or else a row. False, with
  * the reason, if sizes overflow or a plane is too large for 32 bits. */
 bool slices_choose(slice_plan *s, int64_t most, text *why);

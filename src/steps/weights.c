@@ -73,6 +73,47 @@ weight_tile weights_choose_tile(const device_traits *traits, const clconv_proble
     return best;
 }
 
+int64_t weights_channels_of_block(const clconv_problem *problem, const geometry *g, int64_t taps,
+                                  int64_t tile_rows)
+{
+    int64_t rows = weights_rows(problem, 1), channels = min_i64(ceil_divide(taps, g->taps), g->group_in);
+    for (int64_t c = channels; c < channels + tile_rows && c <= g->group_in; c++)
+        if (c * rows % tile_rows == 0) return c;
+    return channels;
+}
+
+double weights_filters(const clconv_problem *problem, const geometry *g, int64_t channels, int64_t tile_rows,
+                       int64_t out_channels)
+{
+    return (double)out_channels * (double)(g->taps / problem->kernel[0]) /
+           weights_use(weights_rows(problem, channels), tile_rows);
+}
+
+slice_plan weights_slices(const clconv_problem *problem, const geometry *g, const scratch_layout *layout,
+                          int64_t channels, double filters)
+{
+    /* As long as a row's start and end. */
+    enum { ROW_ELEMENTS = 16 };
+    double planes = product_planes_summed(problem->kernel[0], problem->stride[0], problem->dilation[0],
+                                          layout->clips_depth ? problem->pad_before[0] : 0,
+                                          layout->padded_depth, g->output[0]);
+    return (slice_plan){
+        .volumes = problem->batch,
+        .planes = g->output[0],
+        .rows = g->output[1],
+        .channels = channels,
+        .stride_d = problem->stride[0],
+        .halo_d = (problem->kernel[0] - 1) * problem->dilation[0] + 1 - problem->stride[0],
+        .phases = layout->phases[1] * layout->phases[2],
+        .halo_h = layout->rows - g->output[1],
+        .pitch = layout->pitch,
+        .tail = layout->phase_pitch - layout->rows * layout->pitch,
+        .multiply_adds = filters * planes / (double)g->output[0],
+        .pad = WEIGHT_PAD_WORK,
+        .row = ROW_ELEMENTS,
+    };
+}
+
 void weights_define(step *s, const weight_tile *tile, const clconv_problem *problem,
                     const scratch_layout *layout)
 {

@@ -4,14 +4,15 @@
 #define CLCONV_STEPS_WEIGHTS_H
 
 #include "opencl/traits.h"
-#include "steps/scratch.h"
+#include "steps/slices.h"
 
 /* OUT_CHANNELS, ROWS and so on: see there. */
 typedef struct weight_tile {
     int64_t out_channels, rows, vector_width, local_size;
 } weight_tile;
 
-enum { WEIGHT_TILE_ROWS = 16 };
+/* Multiply-adds of a lane as long as padding an element, in the choice of blocks. */
+enum { WEIGHT_TILE_ROWS = 16, WEIGHT_PAD_WORK = 20 };
 
 /* Taps of a row that a tile unrolls, */
 int64_t weights_row_taps(const clconv_problem *problem);
@@ -30,6 +31,20 @@ double weights_lanes_added(const machine *m, const weight_tile *tile);
 
 /* Share of a tile's blocks of so many that exists. */
 double weights_use(int64_t count, int64_t block);
+
+/* As few input channels as have so many taps, and rows of them in whole tiles. */
+int64_t weights_channels_of_block(const clconv_problem *problem, const geometry *g, int64_t taps,
+                                  int64_t tile_rows);
+
+/* Multiply-adds of `out_channels` output channels with so many input channels for a position and kd, for each of these;
+ * ragged tiles of rows count in full. */
+double weights_filters(const clconv_problem *problem, const geometry *g, int64_t channels, int64_t tile_rows,
+                       int64_t out_channels);
+
+/* Blocks of `channels` input channels in slices, all but what is kept of the output gradient. `pad` and `row` decide the
+ * order of sums, so they are no machine's. */
+slice_plan weights_slices(const clconv_problem *problem, const geometry *g, const scratch_layout *layout,
+                          int64_t channels, double filters);
 
 /* The compile-time parameters of cl/common/weight_tile.clh. */
 void weights_define(step *s, const weight_tile *tile, const clconv_problem *problem,

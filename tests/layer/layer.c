@@ -20,6 +20,14 @@ unsigned long long layer_number(const char *variable, unsigned long long otherwi
     return value != NULL ? strtoull(value, NULL, 10) : otherwise;
 }
 
+cl_int layer_give(const void *from, size_t length, size_t size, void *value, size_t *needed)
+{
+    if (value != NULL && size < length) return CL_INVALID_VALUE;
+    if (value != NULL) memcpy(value, from, length);
+    if (needed != NULL) *needed = length;
+    return CL_SUCCESS;
+}
+
 CL_API_ENTRY cl_int CL_API_CALL clGetLayerInfo(cl_layer_info param_name, size_t param_value_size,
                                                void *param_value, size_t *param_value_size_ret)
 {
@@ -28,10 +36,7 @@ CL_API_ENTRY cl_int CL_API_CALL clGetLayerInfo(cl_layer_info param_name, size_t 
     if (param_name != CL_LAYER_API_VERSION && param_name != CL_LAYER_NAME) return CL_INVALID_VALUE;
     const void *from = param_name == CL_LAYER_NAME ? (const void *)name : (const void *)&version;
     size_t length = param_name == CL_LAYER_NAME ? sizeof name : sizeof version;
-    if (param_value != NULL && param_value_size < length) return CL_INVALID_VALUE;
-    if (param_value != NULL) memcpy(param_value, from, length);
-    if (param_value_size_ret != NULL) *param_value_size_ret = length;
-    return CL_SUCCESS;
+    return layer_give(from, length, param_value_size, param_value, param_value_size_ret);
 }
 
 /* The loader's table may be shorter than the header's. */

@@ -20,6 +20,9 @@ void faults_install(struct _cl_icd_dispatch *own);
 cl_int pretend_check_launch(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions,
                             const size_t *local);
 
+/* Answers a query of the API with `length` bytes. */
+cl_int layer_give(const void *from, size_t length, size_t size, void *value, size_t *needed);
+
 /* A variable's value, NULL if it is unset or empty. */
 const char *layer_text(const char *variable);
 

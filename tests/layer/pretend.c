@@ -49,14 +49,6 @@ static cl_device_type type_of(const char *name)
     return CL_DEVICE_TYPE_CPU;
 }
 
-static cl_int give(const void *from, size_t length, size_t size, void *value, size_t *needed)
-{
-    if (value != NULL && size < length) return CL_INVALID_VALUE;
-    if (value != NULL) memcpy(value, from, length);
-    if (needed != NULL) *needed = length;
-    return CL_SUCCESS;
-}
-
 /* The answer of the table, if it has one. */
 static bool answer(const pretence *table, cl_uint what, size_t size, void *value, size_t *needed,
                    cl_int *code)
@@ -77,7 +69,7 @@ static bool answer(const pretence *table, cl_uint what, size_t size, void *value
         [UINT] = {&narrow, sizeof narrow}, [ULONG] = {&number, sizeof number},
         [SIZE] = {&length, sizeof length},
     };
-    *code = give(values[table->kind].from, values[table->kind].length, size, value, needed);
+    *code = layer_give(values[table->kind].from, values[table->kind].length, size, value, needed);
     return true;
 }
 
@@ -102,7 +94,7 @@ static CL_API_ENTRY cl_int CL_API_CALL get_device_info(cl_device_id device, cl_d
     if (answer(of_device, what, size, value, needed, &code)) return code;
     if (what == CL_DEVICE_DOUBLE_FP_CONFIG && !has_fp64()) {
         const cl_device_fp_config none = 0;
-        return give(&none, sizeof none, size, value, needed);
+        return layer_give(&none, sizeof none, size, value, needed);
     }
     code = layer_target->clGetDeviceInfo(device, what, size, value, needed);
     const size_t most = (size_t)layer_number("LAYER_WORK_GROUP", SIZE_MAX);

@@ -33,9 +33,9 @@ static const parameter_range ranges[] = {
 
 enum { MAX_SUMS_MIB = 64 };
 
-/* What blocks, splits and parts are chosen by, in multiply-adds of a lane and elements: an element padded, a row's start
- * and end, an element of a part's sums. They decide the order of sums, so they are no machine's. */
-enum { PAD_WORK = 20, ROW_ELEMENTS = 16, SUM_WORK = 100 };
+/* An element of a part's sums, in multiply-adds of a lane, by which splits and parts are chosen: it decides the order of
+ * sums, so it is no machine's. */
+enum { SUM_WORK = 100 };
 
 /* Share of the FMA rate of a tile of `elements` of the input by `vectors`: two multiply-adds or two loads a cycle, and as
  * many as fill the pipeline. It decides the order of sums, so it is no machine's. */
@@ -77,19 +77,9 @@ typedef struct division {
     scratch_layout layout;
     slice_plan slices;
     int64_t lanes, tiles, splits, parts, levels;
-    int64_t box[3];
-    int64_t sums_of_tile, sums_of_part, sum_count; /* elements; of all parts */
+    int64_t box[3], boxes;              /* of a block, at most */
+    int64_t sums_of_tile, sums_of_part; /* elements */
 } division;
-
-/* As few channels as have so many taps, and rows in whole tiles. */
-static int64_t channels_of_block(const request *q, const parameter_set *p)
-{
-    int64_t group_in = q->geometry->group_in, rows = weights_rows(q->problem, 1);
-    int64_t channels = min_i64(ceil_divide(p->values[BLOCK_TAPS], q->geometry->taps), group_in);
-    for (int64_t c = channels; c < channels + p->values[ROWS] && c <= group_in; c++)
-        if (c * rows % p->values[ROWS] == 0) return c;
-    return channels;
-}
 
 /* Shares of a group's blocks and of its tiles: as many as keep all slices busy, with the least work for it. Each share
  * of blocks has sums of its own, each split pads the input again. */
@@ -107,7 +97,7 @@ static bool divide(const request *q, const parameter_set *p, division *d)
     double least = -1;
     for (int64_t splits = 1; splits <= min_i64(d->tiles, wanted); splits++) {
         int64_t parts = min_i64(ceil_divide(wanted, splits), most);
-        double work = (double)PAD_WORK * (double)splits * (double)g->elements.input +
+        double work = (double)WEIGHT_PAD_WORK * (double)splits * (double)g->elements.input +
                       (double)SUM_WORK * (double)parts * (double)d->sums_of_part;
         if (least >= 0 && work >= least) continue;
         least = work;
@@ -119,36 +109,16 @@ static bool divide(const request *q, const parameter_set *p, division *d)
 
 static slice_plan plan_slices(const request *q, const parameter_set *p, const division *d, int64_t channels)
 {
-    const clconv_problem *problem = q->problem;
-    const geometry *g = q->geometry;
-    const scratch_layout *l = &d->layout;
-    double planes =
-        product_planes_summed(problem->kernel[0], problem->stride[0], problem->dilation[0],
-                              l->clips_depth ? problem->pad_before[0] : 0, l->padded_depth, g->output[0]);
-    double filters = (double)(d->lanes * d->tiles) * (double)(g->taps / problem->kernel[0]) /
-                     weights_use(weights_rows(problem, channels), p->values[ROWS]);
-    return (slice_plan){
-        .volumes = problem->batch,
-        .planes = g->output[0],
-        .rows = g->output[1],
-        .channels = channels,
-        .stride_d = problem->stride[0],
-        .halo_d = (problem->kernel[0] - 1) * problem->dilation[0] + 1 - problem->stride[0],
-        .phases = l->phases[1] * l->phases[2],
-        .halo_h = l->rows - g->output[1],
-        .pitch = l->pitch,
-        .tail = l->phase_pitch - l->rows * l->pitch,
-        .cells = ceil_divide(d->tiles, d->splits) * d->lanes,
-        .multiply_adds = filters * planes / (double)g->output[0],
-        .fixed = filters * (double)problem->kernel[0],
-        .pad = PAD_WORK,
-        .row = ROW_ELEMENTS,
-        .slack = p->values[VECTOR_WIDTH],
-        .lanes = 1,
-    };
+    double filters = weights_filters(q->problem, q->geometry, channels, p->values[ROWS], d->lanes * d->tiles);
+    slice_plan s = weights_slices(q->problem, q->geometry, &d->layout, channels, filters);
+    s.cells = ceil_divide(d->tiles, d->splits) * d->lanes;
+    s.fixed = filters * (double)q->problem->kernel[0];
+    s.slack = p->values[VECTOR_WIDTH];
+    s.lanes = 1;
+    return s;
 }
 
-/* The box of a block whose products make a run: columns first, then rows, then planes. */
+/* The box of a block whose products make a run: columns first, then rows, then planes. How many a block has. */
 static int64_t divide_block(const slice_plan *s, int64_t width, int64_t most, int64_t box[3])
 {
     box[2] = ceil_divide(width, ceil_divide(width, most));
@@ -164,7 +134,9 @@ static bool choose_slices(const request *q, const parameter_set *p, division *d,
 {
     const double gain = 0.9;
     double least = -1;
-    for (int64_t channels = channels_of_block(q, p); channels > 0; channels /= 2) {
+    for (int64_t channels =
+             weights_channels_of_block(q->problem, q->geometry, p->values[BLOCK_TAPS], p->values[ROWS]);
+         channels > 0; channels /= 2) {
         slice_plan s = plan_slices(q, p, d, channels);
         if (!slices_choose(&s, most, why)) return false;
         double work = slices_work_shared(&s);
@@ -178,11 +150,11 @@ static bool choose_slices(const request *q, const parameter_set *p, division *d,
 /* Blocks of at most SUM_PARTS boxes, which are added to the sums before any goes to their totals. */
 static bool choose_blocks(const request *q, const parameter_set *p, division *d, text *why)
 {
-    int64_t most = (p->values[SLICE_KIB] << 10) / q->geometry->element_size, boxes;
+    int64_t most = (p->values[SLICE_KIB] << 10) / q->geometry->element_size;
     for (;; most /= 2) {
         if (!choose_slices(q, p, d, most, why)) return false;
-        boxes = divide_block(&d->slices, q->geometry->output[2], p->values[BOX_POSITIONS], d->box);
-        if (boxes <= SUM_PARTS) break;
+        d->boxes = divide_block(&d->slices, q->geometry->output[2], p->values[BOX_POSITIONS], d->box);
+        if (d->boxes <= SUM_PARTS) break;
         if (d->slices.block_planes * d->slices.block_rows == 1) {
             text_append(why, "a row of %lld outputs is too long; it has room for %lld",
                         (long long)q->geometry->output[2], (long long)(SUM_PARTS * p->values[BOX_POSITIONS]));
@@ -190,7 +162,8 @@ static bool choose_blocks(const request *q, const parameter_set *p, division *d,
         }
     }
     d->parts = min_i64(d->parts, d->slices.units);
-    d->levels = partial_sums_levels(ceil_divide(ceil_divide(d->slices.units, d->parts), SUM_PARTS / boxes));
+    d->levels =
+        partial_sums_levels(ceil_divide(ceil_divide(d->slices.units, d->parts), SUM_PARTS / d->boxes));
     return true;
 }
 
@@ -204,11 +177,7 @@ static weight_channels_arguments describe(const request *q, const division *d)
         .items = p->groups * d->splits * d->parts,
         .splits = d->splits,
         .parts = d->parts,
-        .units = s->units,
-        .depth_blocks = s->plane_blocks,
-        .row_blocks = s->row_blocks,
-        .block_depth = s->block_planes,
-        .block_rows = s->block_rows,
+        SLICE_BLOCKS(l, s),
         .block_in = s->channels,
         .box_depth = d->box[0],
         .box_rows = d->box[1],
@@ -217,21 +186,12 @@ static weight_channels_arguments describe(const request *q, const division *d)
         .tiles = d->tiles,
         KERNEL_EXTENTS(p, g),
         KERNEL_PADDING(p),
-        .clips_depth = l->clips_depth,
         .kernel_d = p->kernel[0],
         .kernel_h = p->kernel[1],
         .kernel_w = p->kernel[2] / weights_row_taps(p),
         .stride_d = p->stride[0],
         AXES(dilation, p->dilation),
-        .phases_d = l->phases[0],
-        .phases_h = l->phases[1],
-        .halo_d = s->halo_d,
-        .halo_h = s->halo_h,
-        .pitch = s->pitch,
-        .tail = s->tail,
-        .channel_size = s->channel_size,
         .gradient_start = s->padded_size,
-        .slice_size = s->slice_size,
         .levels = d->levels,
         .sums_of_tile = d->sums_of_tile,
         .sums_of_part = d->sums_of_part,
@@ -247,16 +207,13 @@ static void set_cost(const request *q, const parameter_set *p, const division *d
            share = m->weights.lanes_share *
                    tile_share(p->values[ROWS] * weights_row_taps(q->problem), p->values[VECTORS]),
            blocks = (double)q->problem->in_channels / (double)s->channels;
-    double boxes = (double)s->units * (double)ceil_divide(g->output[2], d->box[2]) *
-                   (double)ceil_divide(s->block_rows, d->box[1]) *
-                   (double)ceil_divide(s->block_planes, d->box[0]);
     step_computes(to, blocks * slices_multiply_adds(s), share);
     to->work.busy += (double)d->splits * blocks * slices_pad_work(s, m) / share;
     to->work.busy += m->slices.pack * (double)g->elements.output;
     step_moves(to,
                element * ((double)g->elements.input + (double)g->elements.output) + (double)d->parts * sums);
     if (sums / (double)(q->problem->groups * d->splits) > (double)m->core_cache)
-        to->work.traffic += m->weights.far * boxes * sums;
+        to->work.traffic += m->weights.far * (double)s->units * (double)d->boxes * sums;
 }
 
 static bool add_buffers(const parameter_set *p, const division *d, int64_t items, step *s, recipe *r,

@@ -27,9 +27,9 @@ static const parameter_range ranges[] = {
 
 enum { MAX_SUMS_MIB = 64 };
 
-/* What blocks are chosen by, in multiply-adds, elements and lanes: an element padded, a row's start and end, a sum's lanes
- * added. They decide the order of sums, so they are no machine's. */
-enum { PAD_WORK = 20, ROW_ELEMENTS = 16, SUM_LANES = 14 };
+/* A sum's lanes added, in multiply-adds of a lane, by which blocks are chosen: it decides the order of sums, so it is no
+ * machine's. */
+enum { SUM_LANES = 14 };
 
 static void choose(const request *q, parameter_set *p)
 {
@@ -43,48 +43,19 @@ static void choose(const request *q, parameter_set *p)
     p->values[BLOCK_TAPS] = 64;
 }
 
-/* As few channels as have so many taps, and rows in whole tiles. */
-static int64_t channels_of_block(const request *q, const parameter_set *p)
-{
-    int64_t group_in = q->geometry->group_in, rows = weights_rows(q->problem, 1);
-    int64_t channels = min_i64(ceil_divide(p->values[BLOCK_TAPS], q->geometry->taps), group_in);
-    for (int64_t c = channels; c < channels + p->values[ROWS] && c <= group_in; c++)
-        if (c * rows % p->values[ROWS] == 0) return c;
-    return channels;
-}
-
 static slice_plan plan_slices(const request *q, const parameter_set *p, const weight_tile *tile,
                               const scratch_layout *l)
 {
     const clconv_problem *problem = q->problem;
     const geometry *g = q->geometry;
-    int64_t channels = channels_of_block(q, p);
-    bool is_padded = g->output[2] % tile->vector_width != 0;
-    double planes =
-        product_planes_summed(problem->kernel[0], problem->stride[0], problem->dilation[0],
-                              l->clips_depth ? problem->pad_before[0] : 0, l->padded_depth, g->output[0]);
-    double filters = (double)round_up(g->group_out, tile->out_channels) *
-                     (double)(g->taps / problem->kernel[0]) /
-                     weights_use(weights_rows(problem, channels), tile->rows);
-    return (slice_plan){
-        .volumes = problem->batch,
-        .planes = g->output[0],
-        .rows = g->output[1],
-        .channels = channels,
-        .stride_d = problem->stride[0],
-        .halo_d = (problem->kernel[0] - 1) * problem->dilation[0] + 1 - problem->stride[0],
-        .phases = l->phases[1] * l->phases[2],
-        .halo_h = l->rows - g->output[1],
-        .pitch = l->pitch,
-        .tail = l->phase_pitch - l->rows * l->pitch,
-        .cells = is_padded ? g->group_out : 0,
-        .multiply_adds = filters * planes / (double)g->output[0],
-        .fixed = filters * (double)(problem->kernel[0] * SUM_LANES * tile->vector_width),
-        .pad = PAD_WORK,
-        .row = ROW_ELEMENTS,
-        .slack = tile->vector_width,
-        .lanes = tile->vector_width,
-    };
+    int64_t channels = weights_channels_of_block(problem, g, p->values[BLOCK_TAPS], tile->rows);
+    double filters =
+        weights_filters(problem, g, channels, tile->rows, round_up(g->group_out, tile->out_channels));
+    slice_plan s = weights_slices(problem, g, l, channels, filters);
+    s.cells = g->output[2] % tile->vector_width != 0 ? g->group_out : 0;
+    s.fixed = filters * (double)(problem->kernel[0] * SUM_LANES * tile->vector_width);
+    s.slack = s.lanes = tile->vector_width;
+    return s;
 }
 
 static weight_fused_arguments describe(const request *q, const scratch_layout *l, const slice_plan *s,
@@ -95,31 +66,18 @@ static weight_fused_arguments describe(const request *q, const scratch_layout *l
     return (weight_fused_arguments){
         .items = p->groups * parts,
         .parts = parts,
-        .units = s->units,
-        .depth_blocks = s->plane_blocks,
-        .row_blocks = s->row_blocks,
-        .block_depth = s->block_planes,
-        .block_rows = s->block_rows,
+        SLICE_BLOCKS(l, s),
         .block_in = s->channels,
         KERNEL_GROUPS(p, g),
         KERNEL_EXTENTS(p, g),
         KERNEL_PADDING(p),
-        .clips_depth = l->clips_depth,
         .kernel_d = p->kernel[0],
         .kernel_h = p->kernel[1],
         .kernel_w = p->kernel[2] / weights_row_taps(p),
         .stride_d = p->stride[0],
         AXES(dilation, p->dilation),
-        .phases_d = l->phases[0],
-        .phases_h = l->phases[1],
-        .halo_d = s->halo_d,
-        .halo_h = s->halo_h,
-        .pitch = s->pitch,
-        .tail = s->tail,
-        .channel_size = s->channel_size,
         .gradient_size = s->cells > 0 ? s->block_planes * s->row_size : 0,
         .gradient_start = s->padded_size,
-        .slice_size = s->slice_size,
         .levels = weights_levels(ceil_divide(s->units, parts)),
         .weights = g->elements.weight,
     };
