@@ -2,6 +2,7 @@
 #include "plan/plan.h"
 
 #include "algorithms/registry.h"
+#include "base/arith.h"
 #include "base/error.h"
 #include "plan/bind.h"
 #include "problem/activation.h"
@@ -26,6 +27,45 @@ static clconv_status check_device_can(const clconv_context *context, const clcon
                          "device %s has no compiler; it needs programs compiled beforehand",
                          context->rt.info.name);
     return CLCONV_SUCCESS;
+}
+
+/* Bytes of a tensor of so many elements, added to those of the others; refused if the device cannot hold it, or them. */
+static clconv_status add_tensor(const clconv_device_info *info, const char *name, int64_t bytes,
+                                int64_t *total, clconv_error *err)
+{
+    if (bytes > info->max_allocation_bytes)
+        return error_set(err, CLCONV_OUT_OF_DEVICE_MEMORY,
+                         "%s has %lld bytes; device %s allocates at most %lld", name, (long long)bytes,
+                         info->name, (long long)info->max_allocation_bytes);
+    if (!size_add(*total, bytes, total)) *total = INT64_MAX;
+    if (info->global_memory_bytes == 0 || *total <= info->global_memory_bytes) return CLCONV_SUCCESS;
+    return error_set(err, CLCONV_OUT_OF_DEVICE_MEMORY,
+                     "the tensors have %lld bytes up to %s; device %s has %lld", (long long)*total, name,
+                     info->name, (long long)info->global_memory_bytes);
+}
+
+/* What the device can never hold is refused before anything is planned. */
+static clconv_status check_device_holds(const clconv_context *context, clconv_op op,
+                                        const clconv_problem *problem, clconv_error *err)
+{
+    geometry g;
+    clconv_status status = geometry_compute(problem, &g, err);
+    if (status != CLCONV_SUCCESS) return status;
+    const clconv_device_info *info = &context->rt.info;
+    /* Names of what the sizes of the problem's input, weight and output are to the op; NULL if it has none. */
+    static const char *const names[][3] = {
+        [CLCONV_FORWARD] = {"input", "weight", "output"},
+        [CLCONV_BACKWARD_INPUT] = {"grad_input", "weight", "grad_output"},
+        [CLCONV_BACKWARD_WEIGHT] = {"input", "grad_weight", "grad_output"},
+        [CLCONV_BACKWARD_BIAS] = {NULL, NULL, "grad_output"},
+        [CLCONV_TRANSPOSED] = {"output", "weight", "input"},
+    };
+    const int64_t elements[] = {g.elements.input, g.elements.weight, g.elements.output};
+    int64_t total = 0;
+    for (int i = 0; i < 3 && status == CLCONV_SUCCESS; i++)
+        if (names[op][i] != NULL)
+            status = add_tensor(info, names[op][i], elements[i] * g.element_size, &total, err);
+    return status;
 }
 
 /* What does not go with an op. */
@@ -60,6 +100,7 @@ clconv_status clconv_plan_create(clconv_context *context, clconv_op op, const cl
     if (status == CLCONV_SUCCESS) status = clconv_problem_validate(problem, err);
     if (status == CLCONV_SUCCESS) status = check_op(op, problem, options, err);
     if (status == CLCONV_SUCCESS) status = check_device_can(context, problem, err);
+    if (status == CLCONV_SUCCESS) status = check_device_holds(context, op, problem, err);
     if (status != CLCONV_SUCCESS) return status;
     clconv_plan_options defaults;
     clconv_plan_options_init(&defaults);

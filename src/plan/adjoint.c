@@ -49,11 +49,15 @@ static bool plan_axes(adjoint *a, text *why)
     adjoint_volumes *v = &a->volumes;
     v->scatters = scatters(p);
     a->is_direct = p->padding_mode == CLCONV_PADDING_ZEROS && !v->scatters;
+    if (!v->scatters && !adjoint_is_few(p, ADJOINT_MAX_CONVOLUTIONS, why)) return false;
     for (int axis = 0; axis < 3; axis++) {
         adjoint_axis *x = &v->axis[axis];
-        *x = adjoint_span(p, g, axis);
-        widen_axis(p, g, axis, x);
-        if (v->scatters) *x = (adjoint_axis){p->kernel[axis], 0, g->output[axis], 1};
+        if (v->scatters) {
+            *x = (adjoint_axis){p->kernel[axis], 0, g->output[axis], 1};
+        } else {
+            *x = adjoint_span(p, g, axis);
+            widen_axis(p, g, axis, x);
+        }
         a->is_direct = a->is_direct && p->stride[axis] == 1 && x->low == p->pad_before[axis] &&
                        x->count == p->input[axis];
     }
@@ -110,10 +114,10 @@ static clconv_status append_convolution(adjoint *a, const algorithm *algorithm, 
     q.problem = &c;
     q.geometry = &g;
     q.workspace_limit = workspace_left(a, r);
-    recipe part = {0};
+    recipe part = {.run_steps = r->run_steps};
     parameter_set own;
     clconv_status status = forward_emit(&q, algorithm, overrides, &own, &part, why, err);
-    if (status == CLCONV_SUCCESS && why->length == 0) {
+    if (status == CLCONV_SUCCESS && why->length == 0 && recipe_admits(r, (int64_t)part.run_count, 1, why)) {
         adjoint_append_part(r, &part, &where);
         a->scratch_size = max_i64(a->scratch_size, part.workspace_bytes);
         a->identity = hash_bytes(a->identity, &part.packed_layout, sizeof part.packed_layout);

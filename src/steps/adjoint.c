@@ -39,6 +39,24 @@ adjoint_taps adjoint_taps_of(const clconv_problem *problem, int axis, const adjo
     return t;
 }
 
+static int64_t step_of(const clconv_problem *problem, int axis)
+{
+    return problem->stride[axis] / greatest_divisor(problem->stride[axis], problem->dilation[axis]);
+}
+
+bool adjoint_is_few(const clconv_problem *problem, int64_t most, text *why)
+{
+    int64_t volumes = 1;
+    for (int axis = 0; axis < 3; axis++)
+        if (!size_multiply(volumes, min_i64(problem->kernel[axis], step_of(problem, axis)), &volumes))
+            volumes = INT64_MAX;
+    if (volumes <= most) return true;
+    text_append(why,
+                "it would take %lld convolutions, one for each remainder by the stride; the limit is %lld",
+                (long long)volumes, (long long)most);
+    return false;
+}
+
 adjoint_axis adjoint_span(const clconv_problem *problem, const geometry *g, int axis)
 {
     const clconv_problem *p = problem;
@@ -46,7 +64,7 @@ adjoint_axis adjoint_span(const clconv_problem *problem, const geometry *g, int 
     bool is_cropped = p->padding_mode == CLCONV_PADDING_ZEROS;
     int64_t low = is_cropped ? p->pad_before[axis] : 0;
     int64_t high = is_cropped ? low + p->input[axis] : g->padded[axis];
-    adjoint_axis a = {.low = low, .step = stride / greatest_divisor(stride, p->dilation[axis])};
+    adjoint_axis a = {.low = low, .step = step_of(p, axis)};
     a.residues = min_i64(p->kernel[axis], a.step);
     for (int64_t e = 0; e < a.residues; e++) {
         int64_t last = (high - 1 - e * p->dilation[axis] % stride + stride) / stride;
@@ -87,10 +105,7 @@ bool adjoint_lay_out(const clconv_problem *problem, const geometry *g, int64_t b
     }
     v->volume = v->scatters ? cells : batch * problem->in_channels * cells;
     v->channel = v->scatters ? volumes * cells : cells;
-    if (v->scatters || volumes <= ADJOINT_MAX_CONVOLUTIONS) return true;
-    text_append(why, "it would take %lld convolutions, one for each remainder by the stride; the limit is %d",
-                (long long)volumes, ADJOINT_MAX_CONVOLUTIONS);
-    return false;
+    return true;
 }
 
 clconv_problem adjoint_convolution(const clconv_problem *problem, const geometry *g, const adjoint_volumes *v,

@@ -34,6 +34,10 @@ typedef struct adjoint_taps {
 
 adjoint_taps adjoint_taps_of(const clconv_problem *problem, int axis, const adjoint_axis *a, int64_t residue);
 
+/* Whether a gradient's volumes are `most` or fewer, or the reason: what is asked of the axes below takes as long as
+ * they have residues. */
+bool adjoint_is_few(const clconv_problem *problem, int64_t most, text *why);
+
 /* The cells that hold every position that the gradient needs. */
 adjoint_axis adjoint_span(const clconv_problem *problem, const geometry *g, int axis);
 
@@ -54,11 +58,11 @@ typedef struct adjoint_volumes {
 
 int64_t adjoint_volume_count(const adjoint_volumes *v);
 
-/* A limit to the convolutions of a gradient. */
-enum { ADJOINT_MAX_CONVOLUTIONS = 64 };
+/* Limits to the convolutions of a gradient, and to its volumes where one kernel makes all. */
+enum { ADJOINT_MAX_CONVOLUTIONS = 64, ADJOINT_MAX_VOLUMES = 4096 };
 
 /* Sets the strides and the size of volumes, of `batch` samples, whose axes and pitch are set. False, with the
- * reason, if they overflow or, each being a convolution of its own, are too many. */
+ * reason, if they overflow. */
 bool adjoint_lay_out(const clconv_problem *problem, const geometry *g, int64_t batch, adjoint_volumes *v,
                      text *why);
 

@@ -76,14 +76,23 @@ static int64_t body_vectors(int64_t rest, int64_t vectors)
     return min_i64(body, vectors);
 }
 
+/* Sums over so many things are estimates beyond this many, of every n-th: planning costs the same for any kernel. */
+enum { MOST_SUMMED = 512 };
+
+static int64_t summed_stride(int64_t count)
+{
+    return ceil_divide(count, MOST_SUMMED);
+}
+
 /* Smaller tiles are worth it only if the sums are short. */
 int64_t product_row_tiles(const product_tile *tile, int64_t pitch, int64_t width, double summed)
 {
     enum { SHORT_SUM = 256 };
     int64_t lanes = product_slack(tile) / tile->vectors, vectors = ceil_divide(width, lanes);
-    int64_t tiles = ceil_divide(vectors, tile->vectors), computed = 0;
-    for (int64_t t = 0; t < tiles; t++)
-        computed += lanes * body_vectors((t + 1) * vectors / tiles - t * vectors / tiles, tile->vectors);
+    int64_t tiles = ceil_divide(vectors, tile->vectors), computed = 0, each = summed_stride(tiles);
+    for (int64_t t = 0; t < tiles; t += each)
+        computed += min_i64(each, tiles - t) * lanes *
+                    body_vectors((t + 1) * vectors / tiles - t * vectors / tiles, tile->vectors);
     bool is_whole = vectors % tile->vectors == 0;
     return (summed <= SHORT_SUM || is_whole) && computed <= pitch + pitch / 32 ? tiles : 0;
 }
@@ -165,11 +174,12 @@ double product_planes_summed(int64_t kernel_d, int64_t stride_d, int64_t dilatio
                              int64_t padded_depth, int64_t output_depth)
 {
     double planes = 0;
-    for (int64_t kd = 0; kd < kernel_d; kd++) {
+    int64_t each = summed_stride(kernel_d);
+    for (int64_t kd = 0; kd < kernel_d; kd += each) {
         int64_t before = clip_depth - kd * dilation_d, after = before + padded_depth;
         int64_t first = before > 0 ? ceil_divide(before, stride_d) : 0;
         int64_t last = after > 0 ? min_i64(ceil_divide(after, stride_d), output_depth) : 0;
-        planes += (double)max_i64(last - first, 0);
+        planes += (double)min_i64(each, kernel_d - kd) * (double)max_i64(last - first, 0);
     }
     return planes;
 }
@@ -186,12 +196,13 @@ double product_axis_summed(const clconv_problem *problem, const geometry *g, int
 int64_t product_taps_read(const clconv_problem *problem, const geometry *g, int axis, bool clips)
 {
     const clconv_problem *p = problem;
-    int64_t read = 0;
+    int64_t read = 0, each = summed_stride(p->kernel[axis]);
     if (!clips) return p->kernel[axis];
-    for (int64_t k = 0; k < p->kernel[axis]; k++) {
+    for (int64_t k = 0; k < p->kernel[axis]; k += each) {
         int64_t start = k * p->dilation[axis] - p->pad_before[axis];
         int64_t first = start < 0 ? ceil_divide(-start, p->stride[axis]) : 0;
-        if (first < g->output[axis] && first * p->stride[axis] + start < p->input[axis]) read++;
+        if (first < g->output[axis] && first * p->stride[axis] + start < p->input[axis])
+            read += min_i64(each, p->kernel[axis] - k);
     }
     return read;
 }

@@ -59,13 +59,14 @@ double slices_work_shared(const slice_plan *s)
 }
 
 /* The next number of parts to try: each one while they are few, and as many as there are at the end, but for those whose
- * parts are no smaller. */
+ * parts are no smaller. Of very many things fewer numbers are tried. */
 static int64_t more_parts(int64_t parts, int64_t count)
 {
-    int64_t size = ceil_divide(count, parts);
+    enum { VERY_MANY = 8192 };
+    int64_t size = ceil_divide(count, parts), share = count > VERY_MANY ? 2 : 16;
     if (parts == count) return count + 1;
     do {
-        parts = min_i64(count, parts + 1 + parts / 16);
+        parts = min_i64(count, parts + 1 + parts / share);
     } while (parts < count && ceil_divide(count, parts) == size);
     return parts;
 }

@@ -32,6 +32,7 @@ enum { MOST_COMPARED = 32 };
 void recipe_append_run(recipe *r, const step *s)
 {
     r->has_epilogue = r->has_epilogue || s->has_epilogue;
+    r->run_steps++;
     if (r->compared != NULL) {
         r->run_seconds += machine_seconds(r->compared, s->element_size, &s->work);
         r->is_cut = r->run_count >= MOST_COMPARED;
@@ -72,6 +73,15 @@ clconv_status recipe_check(const recipe *r, const char *owner, clconv_error *err
     return error_set(err, CLCONV_INTERNAL,
                      "step '%s' of %s has more than %d buffers, %d scalars or %d characters of options",
                      r->overflowed, owner, STEP_BUFFERS, STEP_SCALARS, STEP_OPTIONS - 1);
+}
+
+bool recipe_admits(const recipe *r, int64_t chunks, int64_t steps, text *why)
+{
+    int64_t room = RECIPE_MOST_STEPS - (int64_t)r->run_steps;
+    if (chunks <= room / steps) return true;
+    text_append(why, "it would take %lld chunks of %lld steps; a run has at most %d", (long long)chunks,
+                (long long)steps, RECIPE_MOST_STEPS);
+    return false;
 }
 
 int64_t recipe_reserve(recipe *r, int64_t bytes)

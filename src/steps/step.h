@@ -3,6 +3,7 @@
 #ifndef CLCONV_STEPS_STEP_H
 #define CLCONV_STEPS_STEP_H
 
+#include "base/text.h"
 #include "machine/machine.h"
 
 #include <stdbool.h>
@@ -93,6 +94,7 @@ typedef struct recipe {
     const machine
         *compared; /* only to be compared by the seconds on this machine: long runs are cut. NULL: whole */
     double run_seconds; /* if it is compared: of all steps of the run */
+    size_t run_steps;   /* of the run, with those left out */
     bool is_cut;        /* steps at the end of the run were left out */
     bool failed;
     const char *overflowed; /* name of the step that overflows; NULL: memory is out, or nothing failed */
@@ -107,6 +109,12 @@ clconv_status recipe_check(const recipe *r, const char *owner, clconv_error *err
 
 /* Appends to the pack steps one that copies so many bytes. */
 void recipe_append_copy(recipe *r, step_buffer from, step_buffer to, int64_t bytes, int64_t element_size);
+
+/* Whether a run may grow by so many chunks of so many steps each. What repeats without end is refused, with the number,
+ * before any of it is appended: planning costs the same for any problem, and a run of more steps would be slower than
+ * any other. */
+bool recipe_admits(const recipe *r, int64_t chunks, int64_t steps, text *why);
+enum { RECIPE_MOST_STEPS = 4096 };
 
 /* Reserves workspace, aligned for every device, and returns its offset in bytes. */
 int64_t recipe_reserve(recipe *r, int64_t bytes);

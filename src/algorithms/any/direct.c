@@ -150,6 +150,8 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     int64_t planes = geometry_planes_read(problem, c.depth, layout.clips_depth);
     int64_t elements = c.samples * planes * problem->in_channels * layout.plane_size + slack;
     int64_t offset = recipe_reserve(r, elements * g->element_size);
+    int64_t chunks = ceil_divide(problem->batch, c.samples) * ceil_divide(g->output[0], c.depth);
+    if (!recipe_admits(r, chunks, 2, why)) return;
     if (r->workspace_bytes <= available)
         append_chunks(q, &tile, &layout, &c, offset, r);
     else

@@ -207,6 +207,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "it would take more than %d products", MAX_STEPS / 2);
         return;
     }
+    if (!recipe_admits(r, products, 2, why)) return;
     gemm_space space;
     if (!workspace_needed(q, columns, &space, why)) return;
     recipe_reserve(r, space.bytes);

@@ -44,7 +44,7 @@ static bool is_applicable(const request *q, text *why)
         text_append(why, "stride is 1; it is for strides above 1");
         return false;
     }
-    return true;
+    return adjoint_is_few(p, ADJOINT_MAX_CONVOLUTIONS, why);
 }
 
 /* Padding of H and W to what is read. Of D nothing is stored that does not exist: there the problem is given
@@ -194,6 +194,9 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     if (!adjoint_append_pack(r, q->problem, q->geometry, &w.volumes, w.tile.out_channels, q->traits, why))
         return;
     if (!reserve(q, p->values[CHUNK_KIB] << 10, &w, r, why)) return;
+    int64_t parts = ceil_divide(w.volumes.axis[0].count, w.depth), chunks;
+    if (!size_multiply(ceil_divide(q->problem->batch, w.samples), parts, &chunks)) chunks = INT64_MAX;
+    if (!recipe_admits(r, chunks, 2 + adjoint_volume_count(&w.volumes), why)) return;
     bool has_bias = q->op == CLCONV_TRANSPOSED && q->problem->has_bias;
     for (int64_t n = 0; n < q->problem->batch; n += w.samples) {
         chunk c = {n, min_i64(w.samples, q->problem->batch - n), 0, 0};

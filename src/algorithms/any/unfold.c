@@ -72,6 +72,7 @@ static bool reserve(const request *q, const parameter_set *p, unfold_plan *u, re
     u->samples = min_i64(q->problem->batch, max_i64(wanted / sample, 1));
     u->offset = recipe_reserve(r, u->samples * u->panels * column);
     int64_t chunks = ceil_divide(q->problem->batch, u->samples) * ceil_divide(all, u->panels);
+    if (chunks <= MAX_CHUNKS && !recipe_admits(r, chunks, 2, why)) return false;
     if (available >= r->workspace_bytes && chunks <= MAX_CHUNKS) return true;
     if (available < r->workspace_bytes)
         text_append(why, "it needs %lld bytes of workspace; the limit is %lld",

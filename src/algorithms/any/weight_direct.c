@@ -263,6 +263,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "its volumes would overflow");
         return;
     }
+    if (!recipe_admits(r, v.chunks, 4, why)) return;
     int64_t depth = q->geometry->output[0], chunk = 0;
     for (int64_t n = 0; n < q->problem->batch; n++)
         for (int64_t z = 0; z < depth; z += v.depth) {

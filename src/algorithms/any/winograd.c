@@ -264,6 +264,14 @@ static void append_span(const request *q, const winograd_plan *w, int64_t sample
     }
 }
 
+static bool admits(const request *q, const winograd_plan *w, const recipe *r, text *why)
+{
+    int64_t spans;
+    if (!size_multiply(q->problem->batch, ceil_divide(q->geometry->output[0], w->span), &spans))
+        spans = INT64_MAX;
+    return recipe_admits(r, spans, 1 + 2 * ceil_divide(w->span, w->chunk), why);
+}
+
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     winograd_plan w = {.m = p->values[OUTPUT_TILE]};
@@ -286,7 +294,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         text_append(why, "the transformed weight is too large");
         return;
     }
-    if (!reserve(q, p, &w, r, why)) return;
+    if (!reserve(q, p, &w, r, why) || !admits(q, &w, r, why)) return;
     for (int64_t n = 0; n < q->problem->batch; n++)
         for (int64_t z = 0; z < q->geometry->output[0]; z += w.span)
             append_span(q, &w, n, z, r);

@@ -79,7 +79,7 @@ static bool reserve(const request *q, const parameter_set *p, depth_plan *w, rec
     else if (chunks > MAX_CHUNKS / q->problem->batch)
         text_append(why, "it would take %lld chunks for a sample; it takes %d at most for all",
                     (long long)chunks, MAX_CHUNKS);
-    return why->length == 0;
+    return why->length == 0 && recipe_admits(r, chunks * q->problem->batch, 3, why);
 }
 
 static step transform_step(const request *q, const depth_plan *w, const char *name, const char *kernel)

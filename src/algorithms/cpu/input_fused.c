@@ -48,7 +48,7 @@ static bool is_applicable(const request *q, text *why)
     else if (p->padding_mode != CLCONV_PADDING_ZEROS)
         text_append(why, "padding_mode is not zeros: gradients of other blocks would fold back");
     else
-        return true;
+        return adjoint_is_few(p, ADJOINT_MAX_VOLUMES, why);
     return false;
 }
 

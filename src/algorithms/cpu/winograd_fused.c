@@ -188,15 +188,15 @@ static double block_cost(const request *q, const parameter_set *p, const product
 }
 
 /* Chooses among blocks with rows of `columns` tiles, shared out evenly: some sets, else a part of one, at least a row.
- * Counts up to twice the fewest blocks that a slice holds are tried; *best is replaced by what costs less than *least,
+ * Counts up to twice the fewest blocks that a slice holds are tried, each one while they are few; *best is replaced by what costs less than *least,
  * which is negative at first. False if sizes overflow. */
 static bool choose_rows(const request *q, const parameter_set *p, const product_tile *tile, bool cuts_rows,
                         int64_t columns, winograd_fused_arguments *best, double *least)
 {
-    enum { MOST_OVER = 5 };
+    enum { MOST_OVER = 5, MANY = 1024 };
     winograd_fused_arguments a = *best;
     int64_t dilation = a.dilation_h, last = INT64_MAX;
-    for (int64_t count = 1; count <= last; count++) {
+    for (int64_t count = 1; count <= last; count += max_i64(count / MANY, 1)) {
         int64_t sets = max_i64(ceil_divide(a.sets, count), 1);
         int64_t phases = count <= a.sets ? dilation : ceil_divide(dilation, count - a.sets + 1);
         bool is_least = sets == 1 && phases == 1;
