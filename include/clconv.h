@@ -11,13 +11,17 @@
  * of memory in bytes.
  *   - It returns CLCONV_SUCCESS or the reason of the failure. `err` may be NULL; if it is not, a failure
  * fills it. After success *err is untouched. Outputs are written only on success.
- *   - A context may be used by several threads at once; a plan by one at a time. There is no global state but
+ *   - A pointer that is not said to be allowed to be NULL and is NULL is CLCONV_INVALID_ARGUMENT from what returns a
+ * status; of what returns something else the answer is 0 or NULL, and what returns nothing does nothing.
+ *   - A context may be used by several threads at once; a plan by one at a time: a call that finds another at work in
+ * the same plan returns CLCONV_INVALID_ARGUMENT. There is no global state but
  * what follows.
  *   - OpenCL does not survive a fork. In a process that was forked from one that had used OpenCL, through
  * clconv or not, a function that would call OpenCL returns CLCONV_INVALID_ARGUMENT; what releases frees host
  * memory alone, and what only reads or computes sizes works. A fork before the first use, and a new program
  * after a fork, are free to use it.
- *   - Option structs are filled by their `_init` function first, so that a later version can add members. Structs may grow
+ *   - Option structs are filled by their `_init` function first, so that a later version can add members. Options of a
+ * plan that were not are refused: zeroed ones would mean a workspace limit of 0, and so the slowest algorithms. Structs may grow
  * with each minor version before 1.0, and carry no size: the name of the shared library holds major and minor version
  * (libclconv.so.0.1), so that a program never meets a library whose structs are other than those it was compiled with.
  *
@@ -334,6 +338,7 @@ typedef struct clconv_plan_options {
     int strict;          /* 1: inf and NaN in weights meet padded zeros as in PyTorch (inf * 0 = NaN) */
     int packed_weights;  /* 1: runs take weights made by clconv_plan_pack_weight() */
     const char *parameters; /* NULL, or "name=value,name=value": overrides the algorithm's own choice */
+    uint32_t initialized;   /* set by clconv_plan_options_init(), without which a plan is refused */
 } clconv_plan_options;
 
 CLCONV_API void clconv_plan_options_init(clconv_plan_options *options);
@@ -358,7 +363,8 @@ typedef struct clconv_buffer {
     size_t offset; /* bytes */
 } clconv_buffer;
 
-/* Tensors of one run. Those that the problem and the op do not have stay { NULL, 0 }:
+/* Tensors of one run, each a buffer that kernels may read, and write too if it is written. Those that the problem and the op do not have stay
+ * { NULL, 0 }; a bias or a residual that the problem does not have is refused, others are not looked at:
  *   forward          reads input, weight, bias, residual      writes output
  *   backward-input   reads weight, grad_output                writes grad_input
  *   backward-weight  reads input, grad_output                 writes grad_weight
@@ -382,7 +388,7 @@ CLCONV_API clconv_status clconv_plan_enqueue(clconv_plan *plan, cl_command_queue
                                              clconv_error *err);
 
 /* Packed weights: do once what every run would otherwise do to the weights. Bytes of the packed form; its
- * layout id is equal for two plans exactly if they can share it. */
+ * layout id is equal for two plans exactly if they can share it. Both are 0 if the op reads no weight. */
 CLCONV_API size_t clconv_plan_packed_weight_size(const clconv_plan *plan);
 CLCONV_API uint64_t clconv_plan_packed_weight_layout(const clconv_plan *plan);
 CLCONV_API clconv_status clconv_plan_pack_weight(clconv_plan *plan, cl_command_queue queue,
@@ -484,7 +490,7 @@ CLCONV_API clconv_status clconv_plan_profile(clconv_plan *plan, const clconv_ten
 
 /* Conveniences. */
 
-/* Arrays in host memory, of the problem's dtype, dense. Those that the problem does not have are ignored. */
+/* Arrays in host memory, of the problem's dtype, dense. Those that the problem does not have are NULL. */
 typedef struct clconv_host_tensors {
     const void *input, *weight, *bias, *residual;
     void *output;

@@ -44,11 +44,12 @@ void clconv_backward_release(clconv_backward *backward)
 
 size_t clconv_backward_workspace_size(const clconv_backward *backward)
 {
-    return plan_group_workspace_size(&backward->group);
+    return backward != NULL ? plan_group_workspace_size(&backward->group) : 0;
 }
 
 clconv_plan *clconv_backward_plan(const clconv_backward *backward, clconv_op op)
 {
+    if (backward == NULL) return NULL;
     const plan_group *group = &backward->group;
     for (int i = 0; i < group->count; i++)
         if (group->plans[i]->op == op) return group->plans[i];

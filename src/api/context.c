@@ -10,7 +10,7 @@
 
 void clconv_context_options_init(clconv_context_options *options)
 {
-    *options = (clconv_context_options){0};
+    if (options != NULL) *options = (clconv_context_options){0};
 }
 
 clconv_status clconv_context_create(cl_context opencl_context, cl_device_id device,
@@ -42,6 +42,7 @@ clconv_status clconv_context_create_selected(const char *selector, const clconv_
 {
     cl_platform_id platform;
     cl_device_id device;
+    if (context == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "context is NULL");
     clconv_status status = clconv_select_device(selector, &platform, &device, err);
     if (status != CLCONV_SUCCESS) return status;
     const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)platform, 0};
@@ -62,17 +63,17 @@ void clconv_context_release(clconv_context *context)
 
 cl_context clconv_context_opencl(const clconv_context *context)
 {
-    return context->rt.context;
+    return context != NULL ? context->rt.context : NULL;
 }
 
 cl_device_id clconv_context_device(const clconv_context *context)
 {
-    return context->rt.device;
+    return context != NULL ? context->rt.device : NULL;
 }
 
 const clconv_device_info *clconv_context_device_info(const clconv_context *context)
 {
-    return &context->rt.info;
+    return context != NULL ? &context->rt.info : NULL;
 }
 
 clconv_status clconv_buffer_create(const clconv_context *context, size_t bytes, const void *source,
@@ -87,6 +88,9 @@ clconv_status clconv_buffer_create(const clconv_context *context, size_t bytes, 
 
 void clconv_context_counters(const clconv_context *context, clconv_counters *counters)
 {
+    if (counters == NULL) return;
+    *counters = (clconv_counters){0};
+    if (context == NULL) return;
     /* A forked child has no thread that writes, but perhaps the lock of one that its parent has. */
     bool is_shared = runtime_is_usable();
     if (is_shared) lock_acquire(context->rt.guard);

@@ -83,9 +83,16 @@ clconv_status plan_group_enqueue(const plan_group *group, cl_command_queue queue
 {
     plan_buffers buffers[BIND_PLANS];
     clconv_status status = bind_check_queue(group->plans[0], queue, err);
-    if (status == CLCONV_SUCCESS) status = bind_check_wait_list(n_wait, wait, err);
+    if (status == CLCONV_SUCCESS) status = bind_check_wait_list(group->plans[0], n_wait, wait, err);
     if (status == CLCONV_SUCCESS)
         status = bind_runs(group->plans, group->count, tensors, workspace, buffers, err);
-    if (status != CLCONV_SUCCESS) return status;
-    return enqueue_plans(group, queue, buffers, n_wait, wait, done, err);
+    int begun = 0;
+    while (begun < group->count && status == CLCONV_SUCCESS) {
+        status = plan_begin(group->plans[begun], err);
+        if (status == CLCONV_SUCCESS) begun++;
+    }
+    if (status == CLCONV_SUCCESS) status = enqueue_plans(group, queue, buffers, n_wait, wait, done, err);
+    while (begun > 0)
+        plan_end(group->plans[--begun]);
+    return status;
 }

@@ -46,6 +46,9 @@ static size_t packing_steps(const clconv_plan *plan)
 
 void clconv_plan_get_info(const clconv_plan *plan, clconv_plan_info *info)
 {
+    if (info == NULL) return;
+    *info = (clconv_plan_info){0};
+    if (plan == NULL) return;
     *info = (clconv_plan_info){
         .algorithm = plan->algorithm->name,
         .parameters = plan->parameters_text,
@@ -58,9 +61,17 @@ void clconv_plan_get_info(const clconv_plan *plan, clconv_plan_info *info)
     };
 }
 
+static clconv_status check_given(const clconv_plan *plan, const void *info, clconv_error *err)
+{
+    if (plan != NULL && info != NULL) return CLCONV_SUCCESS;
+    return error_set(err, CLCONV_INVALID_ARGUMENT, "%s is NULL", plan == NULL ? "plan" : "info");
+}
+
 clconv_status clconv_plan_get_step(const clconv_plan *plan, size_t index, clconv_step_info *info,
                                    clconv_error *err)
 {
+    clconv_status status = check_given(plan, info, err);
+    if (status != CLCONV_SUCCESS) return status;
     size_t packing = packing_steps(plan), count = packing + plan->recipe.run_count;
     if (index >= count)
         return error_set(err, CLCONV_INVALID_ARGUMENT, "index is %zu; the plan has %zu steps", index, count);
@@ -74,6 +85,8 @@ clconv_status clconv_plan_get_step(const clconv_plan *plan, size_t index, clconv
 clconv_status clconv_plan_get_candidate(const clconv_plan *plan, size_t index, clconv_candidate_info *info,
                                         clconv_error *err)
 {
+    clconv_status status = check_given(plan, info, err);
+    if (status != CLCONV_SUCCESS) return status;
     if (index >= plan->candidate_count)
         return error_set(err, CLCONV_INVALID_ARGUMENT, "index is %zu; the plan has %zu candidates", index,
                          plan->candidate_count);
@@ -90,6 +103,7 @@ clconv_status clconv_plan_get_candidate(const clconv_plan *plan, size_t index, c
 clconv_status clconv_plan_describe(const clconv_plan *plan, char *buffer, size_t size, size_t *needed,
                                    clconv_error *err)
 {
+    if (plan == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "plan is NULL");
     if (buffer == NULL && size > 0)
         return error_set(err, CLCONV_INVALID_ARGUMENT, "text is NULL and size is %zu", size);
     text out = {0};

@@ -11,9 +11,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* No value that memory often holds. */
+enum { OPTIONS_INITIALIZED = 0x636c636f };
+
 void clconv_plan_options_init(clconv_plan_options *options)
 {
-    *options = (clconv_plan_options){.workspace_limit = CLCONV_WORKSPACE_UNLIMITED};
+    if (options == NULL) return;
+    *options = (clconv_plan_options){.workspace_limit = CLCONV_WORKSPACE_UNLIMITED,
+                                     .initialized = OPTIONS_INITIALIZED};
+}
+
+static clconv_status check_initialized(const clconv_plan_options *options, clconv_error *err)
+{
+    if (options == NULL || options->initialized == OPTIONS_INITIALIZED) return CLCONV_SUCCESS;
+    return error_set(
+        err, CLCONV_INVALID_ARGUMENT,
+        "options were not filled by clconv_plan_options_init(); zeroed ones would mean a workspace "
+        "limit of 0");
 }
 
 static clconv_status check_device_can(const clconv_context *context, const clconv_problem *problem,
@@ -97,6 +111,7 @@ clconv_status clconv_plan_create(clconv_context *context, clconv_op op, const cl
             "op is %d; it must be forward, backward-input, backward-weight, backward-bias or transposed",
             (int)op);
     clconv_status status = runtime_check_process(err);
+    if (status == CLCONV_SUCCESS) status = check_initialized(options, err);
     if (status == CLCONV_SUCCESS) status = clconv_problem_validate(problem, err);
     if (status == CLCONV_SUCCESS) status = check_op(op, problem, options, err);
     if (status == CLCONV_SUCCESS) status = check_device_can(context, problem, err);
@@ -114,7 +129,7 @@ void clconv_plan_release(clconv_plan *plan)
 
 size_t clconv_plan_workspace_size(const clconv_plan *plan)
 {
-    return (size_t)plan->workspace_size;
+    return plan != NULL ? (size_t)plan->workspace_size : 0;
 }
 
 clconv_status clconv_plan_enqueue(clconv_plan *plan, cl_command_queue queue, const clconv_tensors *tensors,
@@ -124,14 +139,18 @@ clconv_status clconv_plan_enqueue(clconv_plan *plan, cl_command_queue queue, con
     if (plan == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "plan is NULL");
     plan_buffers buffers;
     clconv_status status = bind_check_queue(plan, queue, err);
-    if (status == CLCONV_SUCCESS) status = bind_check_wait_list(n_wait, wait, err);
+    if (status == CLCONV_SUCCESS) status = bind_check_wait_list(plan, n_wait, wait, err);
     if (status == CLCONV_SUCCESS) status = bind_runs(&plan, 1, tensors, workspace, &buffers, err);
+    if (status == CLCONV_SUCCESS) status = plan_begin(plan, err);
     if (status != CLCONV_SUCCESS) return status;
-    return plan_enqueue_steps(plan, false, queue, &buffers, n_wait, wait, done, NULL, err);
+    status = plan_enqueue_steps(plan, false, queue, &buffers, n_wait, wait, done, NULL, err);
+    plan_end(plan);
+    return status;
 }
 
 size_t clconv_plan_packed_weight_size(const clconv_plan *plan)
 {
+    if (plan == NULL || !op_reads_weight(plan->op)) return 0;
     const geometry *g = &plan->geometry;
     return (size_t)(plan->recipe.packed_bytes > 0 ? plan->recipe.packed_bytes
                                                   : g->elements.weight * g->element_size);
@@ -139,7 +158,7 @@ size_t clconv_plan_packed_weight_size(const clconv_plan *plan)
 
 uint64_t clconv_plan_packed_weight_layout(const clconv_plan *plan)
 {
-    return plan->recipe.packed_layout;
+    return plan != NULL && op_reads_weight(plan->op) ? plan->recipe.packed_layout : 0;
 }
 
 clconv_status clconv_plan_pack_weight(clconv_plan *plan, cl_command_queue queue, clconv_buffer weight,
@@ -151,10 +170,13 @@ clconv_status clconv_plan_pack_weight(clconv_plan *plan, cl_command_queue queue,
         return error_set(err, CLCONV_INVALID_ARGUMENT, "plan was created without the option packed_weights");
     plan_buffers buffers;
     clconv_status status = bind_check_queue(plan, queue, err);
-    if (status == CLCONV_SUCCESS) status = bind_check_wait_list(n_wait, wait, err);
+    if (status == CLCONV_SUCCESS) status = bind_check_wait_list(plan, n_wait, wait, err);
     if (status == CLCONV_SUCCESS) status = bind_pack(plan, weight, packed, &buffers, err);
+    if (status == CLCONV_SUCCESS) status = plan_begin(plan, err);
     if (status != CLCONV_SUCCESS) return status;
-    return plan_enqueue_steps(plan, true, queue, &buffers, n_wait, wait, done, NULL, err);
+    status = plan_enqueue_steps(plan, true, queue, &buffers, n_wait, wait, done, NULL, err);
+    plan_end(plan);
+    return status;
 }
 
 static double seconds_of(cl_event event, clconv_error *err, clconv_status *status)
@@ -181,7 +203,11 @@ clconv_status clconv_plan_profile(clconv_plan *plan, const clconv_tensors *tenso
     if (status != CLCONV_SUCCESS) return status;
     cl_event *events = calloc(info.steps + 1, sizeof *events);
     if (events == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a profile");
-    status = plan_enqueue_steps(plan, false, queue, &buffers, 0, NULL, NULL, events, err);
+    status = plan_begin(plan, err);
+    if (status == CLCONV_SUCCESS) {
+        status = plan_enqueue_steps(plan, false, queue, &buffers, 0, NULL, NULL, events, err);
+        plan_end(plan);
+    }
     cl_int code = clFinish(queue);
     if (status == CLCONV_SUCCESS && code != CL_SUCCESS) status = error_set_opencl(err, code, "clFinish");
     for (size_t i = 0; i < info.steps && status == CLCONV_SUCCESS; i++)

@@ -305,6 +305,7 @@ size_t clconv_check_case_count(clconv_check_level level)
 
 void clconv_check_options_init(clconv_check_options *options)
 {
+    if (options == NULL) return;
     *options = (clconv_check_options){.level = CLCONV_CHECK_USUAL, .count = SIZE_MAX};
 }
 

@@ -32,15 +32,23 @@ clconv_status bind_check_queue(const clconv_plan *plan, cl_command_queue queue, 
 }
 
 /* A NULL event is found here: not every driver does, and what it waits for would never come. */
-clconv_status bind_check_wait_list(cl_uint n_wait, const cl_event *wait, clconv_error *err)
+clconv_status bind_check_wait_list(const clconv_plan *plan, cl_uint n_wait, const cl_event *wait,
+                                   clconv_error *err)
 {
     if ((n_wait == 0) != (wait == NULL))
         return error_set(err, CLCONV_INVALID_ARGUMENT,
                          "n_wait is %u and wait is %s; both or neither must be given", n_wait,
                          wait == NULL ? "NULL" : "not NULL");
-    for (cl_uint i = 0; i < n_wait; i++)
+    for (cl_uint i = 0; i < n_wait; i++) {
+        cl_context context = NULL;
         if (wait[i] == NULL)
             return error_set(err, CLCONV_INVALID_ARGUMENT, "wait[%u] is NULL; it must be an event", i);
+        cl_int code = clGetEventInfo(wait[i], CL_EVENT_CONTEXT, sizeof context, &context, NULL);
+        if (code != CL_SUCCESS) return error_set_opencl(err, code, "clGetEventInfo");
+        if (context != plan->context->rt.context)
+            return error_set(err, CLCONV_INVALID_ARGUMENT,
+                             "wait[%u] is of another OpenCL context than the plan", i);
+    }
     return CLCONV_SUCCESS;
 }
 
@@ -58,9 +66,28 @@ static clconv_status trace(extent *e, clconv_error *err)
     return CLCONV_SUCCESS;
 }
 
+/* What kernels do with a buffer. */
+typedef enum buffer_use { IS_READ, IS_WRITTEN, IS_BOTH } buffer_use;
+
+static clconv_status check_kind(const char *name, cl_mem memory, buffer_use use, clconv_error *err)
+{
+    cl_mem_object_type type = CL_MEM_OBJECT_BUFFER;
+    cl_mem_flags flags = 0;
+    cl_int code = clGetMemObjectInfo(memory, CL_MEM_TYPE, sizeof type, &type, NULL);
+    if (code == CL_SUCCESS) code = clGetMemObjectInfo(memory, CL_MEM_FLAGS, sizeof flags, &flags, NULL);
+    if (code != CL_SUCCESS) return error_set_opencl(err, code, "clGetMemObjectInfo");
+    if (type != CL_MEM_OBJECT_BUFFER)
+        return error_set(err, CLCONV_INVALID_ARGUMENT, "%s is an image; it must be a buffer", name);
+    if ((flags & CL_MEM_READ_ONLY) != 0 && use != IS_READ)
+        return error_set(err, CLCONV_INVALID_ARGUMENT, "%s is read-only to kernels; it is written", name);
+    if ((flags & CL_MEM_WRITE_ONLY) != 0 && use != IS_WRITTEN)
+        return error_set(err, CLCONV_INVALID_ARGUMENT, "%s is write-only to kernels; it is read", name);
+    return CLCONV_SUCCESS;
+}
+
 /* Checks one buffer of `bytes` bytes; an empty one may be NULL. */
 static clconv_status check_buffer(const clconv_plan *plan, const char *name, clconv_buffer b, int64_t bytes,
-                                  extent *e, clconv_error *err)
+                                  buffer_use use, extent *e, clconv_error *err)
 {
     *e = (extent){.name = name};
     if (bytes == 0) return CLCONV_SUCCESS;
@@ -81,6 +108,8 @@ static clconv_status check_buffer(const clconv_plan *plan, const char *name, clc
     if (b.offset > size || size - b.offset < (size_t)bytes)
         return error_set(err, CLCONV_INVALID_ARGUMENT, "%s has %zu bytes from offset %zu; it must hold %lld",
                          name, b.offset > size ? (size_t)0 : size - b.offset, b.offset, (long long)bytes);
+    clconv_status status = check_kind(name, b.memory, use, err);
+    if (status != CLCONV_SUCCESS) return status;
     *e = (extent){name, b.memory, b.offset, b.offset + (size_t)bytes};
     return trace(e, err);
 }
@@ -103,15 +132,16 @@ typedef struct required_buffer {
 /* Tensors that an op or several read, that they write, and the workspace. */
 enum { READ_MOST = 4, REQUIRED_MOST = READ_MOST + BIND_PLANS + 1 };
 
-/* Checks all; those from `first_written` on must overlap no other. */
+/* Checks all; those from `first_written` on are written and must overlap no other. What algorithms write they may read
+ * again, to add to it: only what is packed is written alone. */
 static clconv_status check_all(const clconv_plan *plan, const required_buffer *required, int count,
                                int first_written, clconv_error *err)
 {
     extent extents[REQUIRED_MOST] = {{NULL, NULL, 0, 0}};
     clconv_status status = CLCONV_SUCCESS;
     for (int i = 0; i < count && status == CLCONV_SUCCESS; i++)
-        status =
-            check_buffer(plan, required[i].name, required[i].buffer, required[i].bytes, &extents[i], err);
+        status = check_buffer(plan, required[i].name, required[i].buffer, required[i].bytes,
+                              i < first_written ? IS_READ : IS_BOTH, &extents[i], err);
     for (int i = first_written; i < count && status == CLCONV_SUCCESS; i++)
         for (int j = 0; j < i && status == CLCONV_SUCCESS; j++)
             status = check_apart(&extents[i], &extents[j], err);
@@ -207,13 +237,29 @@ static int list_all(clconv_plan *const *plans, int count, const clconv_tensors *
     return reads;
 }
 
+/* Forward and transposed alone have a bias or a residual; the gradients' plans may share a struct with them. */
+static clconv_status check_absent(const clconv_plan *plan, const clconv_tensors *t, clconv_error *err)
+{
+    const clconv_problem *p = &plan->problem;
+    if (plan->op != CLCONV_FORWARD && plan->op != CLCONV_TRANSPOSED) return CLCONV_SUCCESS;
+    if (!p->has_bias && t->bias.memory != NULL)
+        return error_set(err, CLCONV_INVALID_ARGUMENT, "bias is given; has_bias is 0");
+    if (!p->has_residual && t->residual.memory != NULL)
+        return error_set(err, CLCONV_INVALID_ARGUMENT, "residual is given; has_residual is 0");
+    return CLCONV_SUCCESS;
+}
+
 clconv_status bind_runs(clconv_plan *const *plans, int count, const clconv_tensors *tensors,
                         const clconv_buffer *workspace, plan_buffers *buffers, clconv_error *err)
 {
     if (tensors == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "tensors is NULL");
+    clconv_status status = CLCONV_SUCCESS;
+    for (int i = 0; i < count && status == CLCONV_SUCCESS; i++)
+        status = check_absent(plans[i], tensors, err);
+    if (status != CLCONV_SUCCESS) return status;
     required_buffer required[REQUIRED_MOST];
     int first_written, all = list_all(plans, count, tensors, workspace, required, &first_written);
-    clconv_status status = check_all(plans[0], required, all, first_written, err);
+    status = check_all(plans[0], required, all, first_written, err);
     if (status != CLCONV_SUCCESS) return status;
     const required_buffer *work = &required[all - 1];
     size_t alignment = (size_t)plans[0]->context->rt.traits.address_alignment;

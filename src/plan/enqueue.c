@@ -117,6 +117,18 @@ static clconv_status is_out_of_order(cl_command_queue queue, bool *result, clcon
     return CLCONV_SUCCESS;
 }
 
+clconv_status plan_begin(clconv_plan *plan, clconv_error *err)
+{
+    if (!atomic_exchange_explicit(&plan->is_busy, true, memory_order_acquire)) return CLCONV_SUCCESS;
+    return error_set(err, CLCONV_INVALID_ARGUMENT,
+                     "plan is being enqueued by another thread; it serves one at a time");
+}
+
+void plan_end(clconv_plan *plan)
+{
+    atomic_store_explicit(&plan->is_busy, false, memory_order_release);
+}
+
 clconv_status plan_enqueue_steps(clconv_plan *plan, bool pack, cl_command_queue queue,
                                  const plan_buffers *buffers, cl_uint n_wait, const cl_event *wait,
                                  cl_event *done, cl_event *each, clconv_error *err)

@@ -6,6 +6,8 @@
 #include "algorithms/algorithm.h"
 #include "plan/context.h"
 
+#include <stdatomic.h>
+
 typedef struct candidate {
     const algorithm *algorithm;
     char *rejection; /* owned; NULL if it can do the problem, as far as is known */
@@ -38,6 +40,7 @@ struct clconv_plan {
     plan_kernel *kernels;
     size_t kernel_count;
     size_t *run_kernels, *pack_kernels; /* index into kernels, for each step */
+    atomic_bool is_busy;                /* a thread is enqueuing it, which sets its kernels' arguments */
 };
 
 /* The problem is valid; the options are complete. */
@@ -77,8 +80,12 @@ typedef struct plan_buffers {
     clconv_buffer roles[BUFFER_ROLES];
 } plan_buffers;
 
+/* Between these the plan is this thread's alone; an error if it is another's. */
+clconv_status plan_begin(clconv_plan *plan, clconv_error *err);
+void plan_end(clconv_plan *plan);
+
 /* Enqueues the run steps, or the pack steps. `each` (may be NULL) has room for an event for each step, which
- * the caller releases. The arguments have been checked. */
+ * the caller releases. The arguments have been checked, and the plan begun. */
 clconv_status plan_enqueue_steps(clconv_plan *plan, bool pack, cl_command_queue queue,
                                  const plan_buffers *buffers, cl_uint n_wait, const cl_event *wait,
                                  cl_event *done, cl_event *each, clconv_error *err);

@@ -126,7 +126,8 @@ clconv_status clconv_problem_validate(const clconv_problem *problem, clconv_erro
 clconv_status clconv_output_size(const clconv_problem *problem, int64_t output[3], clconv_error *err)
 {
     geometry g;
-    if (problem == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "problem is NULL");
+    if (problem == NULL || output == NULL)
+        return error_set(err, CLCONV_INVALID_ARGUMENT, "%s is NULL", problem == NULL ? "problem" : "output");
     clconv_status status = geometry_compute(problem, &g, err);
     for (int axis = 0; axis < 3 && status == CLCONV_SUCCESS; axis++)
         output[axis] = g.output[axis];
@@ -137,7 +138,8 @@ clconv_status clconv_problem_tensor_sizes(const clconv_problem *problem, clconv_
                                           clconv_error *err)
 {
     geometry g;
-    if (problem == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "problem is NULL");
+    if (problem == NULL || sizes == NULL)
+        return error_set(err, CLCONV_INVALID_ARGUMENT, "%s is NULL", problem == NULL ? "problem" : "sizes");
     clconv_status status = geometry_compute(problem, &g, err);
     if (status == CLCONV_SUCCESS) *sizes = g.elements;
     return status;

@@ -10,6 +10,7 @@ static const char axis_names[] = "DHW";
 
 void clconv_problem_init(clconv_problem *problem)
 {
+    if (problem == NULL) return;
     *problem = (clconv_problem){
         .batch = 1,
         .groups = 1,

@@ -153,6 +153,7 @@ clconv_status clconv_problem_format(const clconv_problem *problem, char buffer[C
 {
     clconv_status status = clconv_problem_validate(problem, err);
     if (status != CLCONV_SUCCESS) return status;
+    if (buffer == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "text is NULL");
     const clconv_problem *p = problem;
     text out = {0};
     text_append(&out, "mb%lldic%lld", (long long)p->batch, (long long)p->in_channels);

@@ -337,9 +337,11 @@ class Suites(Refusals):
             self.refused(2, "--problem: ", "plan", "--problem", text)
         self.refused(2, "kernel size can't be greater", "plan", "--problem", "ic1id4oc1kd5")
 
-    def test_planes_beyond_32_bits(self):
-        self.refused(1, "'winograd_fused' cannot do this problem: its slices would overflow", "plan", "--algorithm",
-                     "winograd_fused", "--problem", "ic1id1ih13iw134000000oc1kd1kh13kw13sh4sw4")
+    def test_what_the_device_cannot_hold(self):
+        self.refused(1, "input has 4000000000000000000 bytes; device .* allocates at most", "plan", "--problem",
+                     "ic1id1000000ih1000000iw1000000oc1kd1")
+        self.refused(1, "input has 64000000000000000 bytes; device .* allocates at most", "plan", "--problem",
+                     "mb1000000000000ic2id20oc4kd3pd1")
 
 
 if __name__ == "__main__":

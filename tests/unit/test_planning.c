@@ -157,10 +157,27 @@ static void test_known(void)
     }
 }
 
+/* Blocks whose cells 32 bits do not count. */
+static void test_slices_overflow(void)
+{
+    clconv_problem p;
+    clconv_plan plan;
+    clconv_context context = imagine_context(&devices[0]);
+    context.rt.traits.max_allocation = INT64_MAX;
+    CU_ASSERT_EQUAL_FATAL(clconv_problem_parse("ic1id1ih13iw134000000oc1kd1kh13kw13sh4sw4", &p, NULL),
+                          CLCONV_SUCCESS);
+    CU_ASSERT(imagine_choice(&context, CLCONV_FORWARD, &p, &plan));
+    for (size_t i = 0; i < plan.candidate_count; i++)
+        if (strcmp(plan.candidates[i].algorithm->name, "winograd_fused") == 0)
+            CU_ASSERT_STRING_EQUAL(plan.candidates[i].rejection, "its slices would overflow");
+    plan_drop_candidates(&plan);
+}
+
 const char test_suite_name[] = "planning costs the same";
 const test_entry test_suite[] = {
     {"known problems", test_known},
     {"each extent in turn", test_each_extent},
     {"random problems", test_random},
+    {"slices that 32 bits do not count", test_slices_overflow},
     {NULL, NULL},
 };
