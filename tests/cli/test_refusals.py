@@ -338,8 +338,8 @@ class Suites(Refusals):
         self.refused(2, "kernel size can't be greater", "plan", "--problem", "ic1id4oc1kd5")
 
     def test_what_the_device_cannot_hold(self):
-        self.refused(1, "input has 4000000000000000000 bytes; device .* allocates at most", "plan", "--problem",
-                     "ic1id1000000ih1000000iw1000000oc1kd1")
+        self.refused(1, "input has 400000000000000000 bytes; device .* allocates at most", "plan", "--problem",
+                     "ic1id1000000ih1000000iw100000oc1kd1")
         self.refused(1, "input has 64000000000000000 bytes; device .* allocates at most", "plan", "--problem",
                      "mb1000000000000ic2id20oc4kd3pd1")
 

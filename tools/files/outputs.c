@@ -1,7 +1,9 @@
 /* The transaction over output files; see outputs.h. A claim makes the temporary file, so that whatever would
- * keep an output from being written shows before the work. An old file keeps a second name while outputs are
- * renamed, and gets its own back if a later one fails. */
-#define _XOPEN_SOURCE 700 /* realpath() */
+ * keep an output from being written shows before the work. Where the file system can, it has no name until the end, so
+ * that nothing is left of it however the process ends: handlers do not help against SIGKILL, nor where the driver's
+ * library replaces them. An old file keeps a second name while outputs are renamed, and gets its own back if a later
+ * one fails. */
+#define _GNU_SOURCE /* O_TMPFILE, realpath() */
 #include "files/outputs.h"
 
 #include "files/nifti.h"
@@ -21,7 +23,8 @@ enum { OUTPUTS_MOST = 8, NAME_TRIES = 100 };
 typedef struct output {
     const char *name, *path;
     char *target;    /* the path, links followed */
-    char *temporary; /* "" when there is none */
+    char *temporary; /* "" when it has no name */
+    int unnamed;     /* the descriptor of one without a name, until it gets the target's; else -1 */
     char *backup;    /* a second name of the old target while outputs are renamed; "" when there is none */
     FILE *file;      /* open until outputs_close() */
     bool written, renamed;
@@ -29,6 +32,7 @@ typedef struct output {
 
 struct outputs {
     int count;
+    bool names_all;
     output files[OUTPUTS_MOST];
 };
 
@@ -36,7 +40,7 @@ struct outputs {
 static outputs *volatile watched;
 static volatile sig_atomic_t committing, interrupted_by;
 
-static const int watched_signals[] = {SIGINT, SIGTERM, SIGHUP};
+static const int watched_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 enum { SIGNAL_COUNT = sizeof watched_signals / sizeof watched_signals[0] };
 
 static void on_signal(int number)
@@ -108,9 +112,59 @@ static int check_old_file(const output *o)
     return access(o->path, W_OK) == 0 ? EXIT_DONE : cannot_write(o);
 }
 
-/* Creates the temporary file under a name that nobody has. */
-static int make_temporary(output *o)
+/* The mode, and as far as that is allowed the owner, of the file that will be replaced: before anything is in it. */
+static bool take_mode(const output *o, int file)
 {
+    struct stat old;
+    if (stat(o->target, &old) != 0) return errno == ENOENT;
+    if (fchown(file, (uid_t)-1, old.st_gid) != 0 || fchown(file, old.st_uid, (gid_t)-1) != 0) errno = 0;
+    return fchmod(file, old.st_mode & 07777) == 0;
+}
+
+static bool open_stream(output *o, int file)
+{
+    o->file = take_mode(o, file) ? fdopen(file, "wb") : NULL;
+    if (o->file == NULL) close(file);
+    return o->file != NULL;
+}
+
+/* "/proc/self/fd/N", by which a file without a name gets one. */
+enum { LINK_NAME = 64 };
+static void name_of_descriptor(int descriptor, char name[LINK_NAME])
+{
+    snprintf(name, LINK_NAME, "/proc/self/fd/%d", descriptor);
+}
+
+/* A temporary file without a name; false where there are none. */
+static bool make_unnamed(output *o)
+{
+#ifdef O_TMPFILE
+    char name[LINK_NAME];
+    size_t length = folder_length(o->target);
+    char *folder = length == 0 ? strdup(".") : strndup(o->target, length);
+    int file = folder != NULL ? open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666) : -1;
+    free(folder);
+    if (file < 0) return false;
+    name_of_descriptor(file, name);
+    int kept = access(name, F_OK) == 0 ? fcntl(file, F_DUPFD_CLOEXEC, 0) : -1;
+    if (kept < 0) {
+        close(file);
+        return false;
+    }
+    o->unnamed = kept;
+    if (open_stream(o, file)) return true;
+    close(kept);
+    o->unnamed = -1;
+#else
+    (void)o;
+#endif
+    return false;
+}
+
+/* Creates the temporary file, if it needs a name under one that nobody has. */
+static int make_temporary(output *o, bool is_named)
+{
+    if (!is_named && make_unnamed(o)) return EXIT_DONE;
     for (int number = 0; number < NAME_TRIES; number++) {
         char *name = name_beside(o->target, "tmp", number);
         if (name == NULL) break;
@@ -122,9 +176,7 @@ static int make_temporary(output *o)
             return status;
         }
         o->temporary = name;
-        o->file = fdopen(file, "wb");
-        if (o->file != NULL) return EXIT_DONE;
-        close(file);
+        if (open_stream(o, file)) return EXIT_DONE;
         break;
     }
     return tool_fail(EXIT_FAILED, "%s: cannot make a temporary file beside '%s'", o->name, o->path);
@@ -158,10 +210,33 @@ static void free_name(char **name)
 static void drop_output(output *o)
 {
     if (o->file != NULL) fclose(o->file);
+    if (o->unnamed >= 0) close(o->unnamed);
+    o->unnamed = -1;
     if (o->temporary[0] != '\0') unlink(o->temporary);
     free_name(&o->target);
     free_name(&o->temporary);
     free_name(&o->backup);
+}
+
+/* Where a path leads: through links, also to a file that is not there yet. NULL if memory is out. */
+static char *follow(const char *path)
+{
+    enum { MOST_LINKS = 40 };
+    char *target = realpath(path, NULL);
+    if (target != NULL) return target;
+    target = strdup(path);
+    for (int i = 0; i < MOST_LINKS && target != NULL; i++) {
+        char to[4096];
+        ssize_t length = readlink(target, to, sizeof to - 1);
+        if (length <= 0) break;
+        to[length] = '\0';
+        size_t folder = to[0] == '/' ? 0 : folder_length(target);
+        char *next = malloc(folder + (size_t)length + 1);
+        if (next != NULL) snprintf(next, folder + (size_t)length + 1, "%.*s%s", (int)folder, target, to);
+        free(target);
+        target = next;
+    }
+    return target;
 }
 
 static int claim(outputs *set, output made)
@@ -170,17 +245,17 @@ static int claim(outputs *set, output made)
     output *o = &set->files[set->count];
     *o = made;
     o->temporary = o->backup = empty;
+    o->unnamed = -1;
     int status = check_old_file(o);
     if (status != EXIT_DONE) return status;
-    o->target = realpath(o->path, NULL);
-    if (o->target == NULL) o->target = strdup(o->path);
+    o->target = follow(o->path);
     if (o->target == NULL) return tool_fail(EXIT_FAILED, "%s: out of memory", o->name);
     for (int i = 0; i < set->count && status == EXIT_DONE; i++)
         if (same_file(set->files[i].target, o->target))
             status = tool_fail(EXIT_WRONG_USE,
                                "%s: '%s' is already the output of %s; each output needs its own file",
                                o->name, o->path, set->files[i].name);
-    if (status == EXIT_DONE) status = make_temporary(o);
+    if (status == EXIT_DONE) status = make_temporary(o, set->names_all);
     if (status == EXIT_DONE)
         set->count++;
     else
@@ -277,13 +352,41 @@ static void undo(outputs *set)
     }
 }
 
+/* Gives a file without a name a temporary one, since only a name can replace another. */
+static bool name_unnamed(output *o, const char *descriptor)
+{
+    for (int number = 0; number < NAME_TRIES; number++) {
+        char *name = name_beside(o->target, "tmp", number);
+        if (name == NULL) return false;
+        if (linkat(AT_FDCWD, descriptor, AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0) {
+            o->temporary = name;
+            return true;
+        }
+        free(name);
+        if (errno != EEXIST) return false;
+    }
+    return false;
+}
+
+/* The target becomes what was written. */
+static bool put_in_place(output *o)
+{
+    if (o->unnamed >= 0) {
+        char descriptor[LINK_NAME];
+        name_of_descriptor(o->unnamed, descriptor);
+        if (linkat(AT_FDCWD, descriptor, AT_FDCWD, o->target, AT_SYMLINK_FOLLOW) == 0) return true;
+        if (errno != EEXIST || !name_unnamed(o, descriptor)) return false;
+    }
+    return rename(o->temporary, o->target) == 0;
+}
+
 static int rename_all(outputs *set)
 {
     for (int i = 0; i < set->count; i++) {
         output *o = &set->files[i];
         if (!o->written) continue;
         /* The last rename either happens or does not: it needs no way back. */
-        if ((i + 1 < set->count && !keep_old_file(o)) || rename(o->temporary, o->target) != 0) {
+        if ((i + 1 < set->count && !keep_old_file(o)) || !put_in_place(o)) {
             int status = cannot_write(o);
             undo(set);
             return status;
@@ -298,9 +401,27 @@ static int rename_all(outputs *set)
     return EXIT_DONE;
 }
 
+void outputs_name_all(outputs *set)
+{
+    set->names_all = true;
+}
+
+/* Handlers that a library has put in place of ours would end the process in the middle. */
+static void watch_again(void)
+{
+    for (int i = 0; i < SIGNAL_COUNT; i++) {
+        struct sigaction old, action = {.sa_handler = on_signal};
+        sigemptyset(&action.sa_mask);
+        sigaction(watched_signals[i], NULL, &old);
+        if ((old.sa_flags & SA_SIGINFO) != 0 || old.sa_handler != SIG_IGN)
+            sigaction(watched_signals[i], &action, NULL);
+    }
+}
+
 int outputs_commit(outputs *set)
 {
     committing = 1;
+    if (watched == set) watch_again();
     int status = rename_all(set);
     committing = 0;
     if (interrupted_by != 0) on_signal((int)interrupted_by);

@@ -1,6 +1,8 @@
-/* The output files of one command: each is written whole under a temporary name beside its place; all are
- * renamed together at the end. After any error, and after SIGINT, SIGTERM or SIGHUP, there is no new file and
- * old ones are untouched. Every function but the last returns an exit status and has reported its failure. */
+/* The output files of one command: each is written whole beside its place, without a name where the file system can do
+ * that, else under a temporary one; all get their names together at the end. After any error, and however the process
+ * ends, there is no new file and old ones are untouched; a temporary name may stay where the process is killed while it
+ * has one. What replaces a file has its mode. A path that is a symbolic link is followed. Functions that return an
+ * int return an exit status and have reported their failure. */
 #ifndef CLCONV_TOOLS_FILES_OUTPUTS_H
 #define CLCONV_TOOLS_FILES_OUTPUTS_H
 
@@ -11,6 +13,9 @@
 typedef struct outputs outputs; /* zero files at first; one at a time is watched for signals */
 
 outputs *outputs_create(void); /* NULL if memory is out */
+
+/* From here on outputs of the set have temporary names, as where files without one cannot be. */
+void outputs_name_all(outputs *set);
 
 /* Checks at once, before any work is done, that a tensor can be written to `path`, by making its temporary
  * file: its folder exists and is writable, it is no folder, it differs from the other outputs, it ends in
