@@ -43,6 +43,18 @@ static int print_help(void)
     return EXIT_DONE;
 }
 
+/* "help" and "help COMMAND". */
+static int help(int argc, char **argv)
+{
+    char option[] = "--help";
+    if (argc == 2) return print_help();
+    if (argc > 3) return tool_fail(EXIT_WRONG_USE, "help takes one command");
+    for (const command *c = commands; c->name; c++) {
+        if (!strcmp(argv[2], c->name)) return c->run(2, (char *[]){argv[2], option, NULL});
+    }
+    return tool_fail(EXIT_WRONG_USE, "'%s' is no command; 'clconv --help' lists them", argv[2]);
+}
+
 static int dispatch(int argc, char **argv)
 {
     if (argc < 2) return tool_fail(EXIT_WRONG_USE, "no command; 'clconv --help' lists them");
@@ -51,6 +63,7 @@ static int dispatch(int argc, char **argv)
         printf("clconv %s\n", clconv_version());
         return EXIT_DONE;
     }
+    if (!strcmp(argv[1], "help")) return help(argc, argv);
     for (const command *c = commands; c->name; c++) {
         if (!strcmp(argv[1], c->name)) return c->run(argc - 1, argv + 1);
     }

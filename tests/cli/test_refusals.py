@@ -330,6 +330,19 @@ class Suites(Refusals):
         self.refuse_suite(2, "s.csv:2: column transposed is 2; it must be 0 or 1",
                           self.columns + ",transposed\n" + self.row + ",2\n")
 
+    def test_three_axes(self):
+        self.save("x.npy", self.normal(4, 4, 4))
+        self.save("w.npy", self.normal(1, 1, 3, 3, 3))
+        self.refused(2, r"a volume of one channel is \(1,D,H,W\)", "run", "--input", "x.npy", "--weight", "w.npy",
+                     "--output", "y.npy")
+
+    def test_suite_of_a_spreadsheet(self):
+        """One that begins with a byte order mark, and only there."""
+        head = ("\ufeff" + self.columns + "\n").encode()
+        self.write("s.csv", head + self.row.encode() + b"\n")
+        self.assertRegex(self.done("bench", "--suite", "s.csv"), "net +one")
+        self.refuse_suite(2, "s.csv:1: column 'network' is missing", "\ufeff\ufeff" + self.columns + "\n" + self.row + "\n")
+
     def test_problem_text(self):
         for text in ["ic1", "ic1id4oc1kd3xx", "id4", "ic1id4oc1kd3ic2", "icxid4oc1kd3",
                      "ic1id4oc1kd99999999999999999999"]:

@@ -15,6 +15,17 @@ class Usage(ToolTest):
         for command in COMMANDS:
             self.assertRegex(text, r"(?m)^  %s " % command)
 
+    def test_help_is_a_command(self):
+        self.assertEqual(self.done("help"), self.done("--help"))
+        for command in COMMANDS:
+            self.assertEqual(self.done("help", command), self.done(command, "--help"))
+        self.refused(2, "'nothing' is no command", "help", "nothing")
+        self.refused(2, "help takes one command", "help", "run", "plan")
+
+    def test_an_option_is_given_once(self):
+        self.refused(2, "plan: --stride is given twice", "plan", "--stride", "1", "--stride", "2")
+        self.refused(2, "plan: --strict is given twice", "plan", "--strict", "--problem", "ic1id4oc1kd3", "--strict")
+
     def test_help_of_every_command(self):
         for command in COMMANDS:
             text = self.done(command, "--help")

@@ -19,7 +19,8 @@ typedef struct run_options {
 static const option_spec run_table[] = {
     {.name = "input",
      .argument = "FILE",
-     .help = "(N,C,D,H,W), or (C,D,H,W) unbatched; .npy,\nFILE.npz:NAME, .nii or .nii.gz",
+     .help = "(N,C,D,H,W), or (C,D,H,W) unbatched; .npy,\nFILE.npz:NAME, .nii or .nii.gz, whose volume "
+             "is\n(1,1,D,H,W), or with four axes (1,C,D,H,W)",
      .parse = option_text,
      .offset = offsetof(run_options, input)},
     {.name = "weight",

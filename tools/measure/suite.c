@@ -126,6 +126,10 @@ static int csv_next(csv *c, int *more)
             return tool_fail(EXIT_WRONG_USE, "%s:%lld: holds a zero byte", c->path,
                              (long long)c->line_number);
         }
+        /* Spreadsheets begin UTF-8 with a mark. */
+        static const char mark[] = "\xef\xbb\xbf";
+        size_t skipped = c->line_number == 1 && strncmp(c->line, mark, 3) == 0 ? 3 : 0;
+        memmove(c->line, c->line + skipped, (size_t)length - skipped + 1);
         c->line[strcspn(c->line, "\r\n")] = 0;
         if (*c->line) return csv_split(c);
     }

@@ -27,8 +27,9 @@ static int check_ranks(shape_view input, shape_view weight, const shape_view *bi
     if (input.rank != 4 && input.rank != 5) {
         return tool_fail(EXIT_WRONG_USE,
                          "--input: expected 4D (unbatched) or 5D (batched) input to conv3d, but got input "
-                         "of size %s",
-                         describe(input).text);
+                         "of size %s%s",
+                         describe(input).text,
+                         input.rank == 3 ? "; a volume of one channel is (1,D,H,W): in NumPy x[None]" : "");
     }
     if (weight.rank != 5) {
         return tool_fail(EXIT_WRONG_USE,

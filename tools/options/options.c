@@ -108,6 +108,7 @@ int options_parse(const command_help *help, const option_group *groups, int argc
     struct option longs[MAX_OPTIONS + 2];
     const option_spec *specs[MAX_OPTIONS];
     void *members[MAX_OPTIONS];
+    bool given[MAX_OPTIONS] = {false};
     if (count_options(groups) > MAX_OPTIONS) abort();
     fill_getopt(groups, longs, specs, members);
     optind = 1;
@@ -121,6 +122,9 @@ int options_parse(const command_help *help, const option_group *groups, int argc
         const option_spec *o = specs[code - FIRST_VALUE];
         char name[64];
         snprintf(name, sizeof name, "--%s", o->name);
+        if (given[code - FIRST_VALUE])
+            return tool_fail(EXIT_WRONG_USE, "%s: %s is given twice", help->name, name);
+        given[code - FIRST_VALUE] = true;
         int status = o->parse(members[code - FIRST_VALUE], name, optarg);
         if (status != EXIT_DONE) return status;
     }
