@@ -29,7 +29,7 @@ STEPS = (1.25, 1.12, 1.06)
 SHARES = ("share", "volume", "one_tap", "panel", "frequency")  # of the peak: at most 1
 # Choices of blocks, the definition, what timings of whole layers do not tell, and what decides the tile of a weight's gradient
 # and so the order of its sums.
-FIXED = ("launch_seconds", "core.", "plain.indexed", "plain.gemm", "winograd.cut_rows", "winograd.over_slice",
+FIXED = ("launch_seconds", "core.", "plain.indexed", "plain.gemm", "plain.implicit", "winograd.cut_rows", "winograd.over_slice",
          "winograd.weight_share", "weights.line", "weights.split_load", "weights.least", "weights.step")
 
 

@@ -15,6 +15,7 @@
     X(algorithm_depthwise)            \
     X(algorithm_pointwise)            \
     X(algorithm_patch)                \
+    X(algorithm_implicit_gemm)        \
     X(algorithm_winograd)             \
     X(algorithm_winograd_fused)       \
     X(algorithm_winograd_channels)    \

@@ -14,7 +14,7 @@
     .flops_per_second = 0.5e9 * (bits), .bytes_per_second = 20e9, .launch_seconds = 15e-6, CPU_CACHES
 
 /* NOLINTBEGIN(readability-duplicate-include): their ratios are the same, but for CLBlast's */
-#define CPU_GEMM_SHARE .plain.gemm_share = 0.07
+#define CPU_GEMM_SHARE .plain.gemm_share = 0.07, .plain.implicit_share = 1
 
 static const machine cpu_128 = {
     .name = "cpu-128",
@@ -63,6 +63,7 @@ static const machine gpu = {
     .between_steps = 256 << 20,
 #include "machine/families/cpu.inc"
     .plain.gemm_share = 0.6,
+    .plain.implicit_share = 0.6,
 };
 
 /* NOLINTEND(readability-duplicate-include) */

@@ -125,6 +125,7 @@ typedef struct machine_plain {
     double indexed_strided;  /* times as much under strides, */
     double indexed_gradient; /* share of gradients */
     double gemm_share;       /* CLBlast */
+    double implicit_share;   /* implicit_gemm, of a tile that reads nothing but registers */
     double row_bytes;        /* bytes that memory moves in the time of a row's start and end */
 } machine_plain;
 

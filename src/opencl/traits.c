@@ -29,6 +29,9 @@ void traits_derive(const clconv_device_info *info, device_traits *traits)
     *traits = (device_traits){
         .is_cpu = (info->type & CL_DEVICE_TYPE_GPU) == 0 && !platform_of(info)->has_lanes,
         .has_fp64 = info->has_fp64 != 0,
+        .compute_units = max_i64(info->compute_units, 1),
+        .work_group = info->max_work_group_size,
+        .local_memory = info->local_memory_bytes,
         .max_allocation = info->max_allocation_bytes,
         .address_alignment = max_i64(info->address_alignment_bits / 8, 8),
         .machine = machine_of(info),

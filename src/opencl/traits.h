@@ -15,6 +15,9 @@ typedef struct device_traits {
     int registers;   /* vector registers a work-item may count on */
     int local_size;  /* work-items of a work-group along positions */
     int64_t slices;  /* work-groups that keep all units busy where each has a part of the workspace */
+    int64_t compute_units;     /* only for how well a grid fills them */
+    int64_t work_group;        /* work-items of one at most */
+    int64_t local_memory;      /* bytes that one has */
     int64_t max_allocation;    /* bytes */
     int64_t address_alignment; /* bytes: of a sub-buffer's origin */
     const machine *machine;    /* of the device's family */

@@ -10,7 +10,8 @@ clconv_device_info imagine_info(const imagined_device *device)
     clconv_device_info info = {.type = device->type,
                                .vector_bits = device->vector_bits,
                                .has_fp64 = 1,
-                               .compute_units = 2,
+                               .compute_units = device->type == CL_DEVICE_TYPE_GPU ? 32 : 2,
+                               .local_memory_bytes = 48 << 10,
                                .max_work_group_size = 1024,
                                .max_allocation_bytes = INT64_C(8) << 30,
                                .address_alignment_bits = 1024};

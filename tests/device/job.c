@@ -1,6 +1,9 @@
 /* Plans with their data on the device: see job.h. */
 #include "job.h"
 
+#include "algorithms/registry.h"
+#include "plan/context.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +38,11 @@ static bool job_upload(job *j)
     if (bytes > 0) j->workspace.memory = job_buffer(j, bytes, NULL);
     return j->tensors.input.memory != NULL && j->tensors.weight.memory != NULL &&
            j->tensors.output.memory != NULL && (bytes == 0 || j->workspace.memory != NULL);
+}
+
+bool job_is_for(const test_device *device, size_t index)
+{
+    return registry_is_for(registry_at(index), &device->context->rt.traits);
 }
 
 bool job_is_possible(const test_device *device, const char *problem, const char *algorithm)

@@ -15,6 +15,9 @@ typedef struct job {
     clconv_buffer workspace; /* {NULL, 0} if none is needed */
 } job;
 
+/* Whether the algorithm at `index` is for devices of this kind. */
+bool job_is_for(const test_device *device, size_t index);
+
 /* A problem that the algorithm does: small, with a batch, padding, a bias and more than one group or none. */
 const char *job_problem(const test_device *device, const char *algorithm);
 

@@ -61,7 +61,7 @@ static void write_source(const char *folder, const char *name, const char *bytes
 
 void kernel_folder_open(const char *name, const char *content)
 {
-    static const char *const parts[] = {"any", "arguments", "common", "cpu"};
+    static const char *const parts[] = {"any", "arguments", "common", "cpu", "gpu"};
     char folder[] = "/tmp/clconv-test-XXXXXX", path[512];
     CU_ASSERT_FATAL(mkdtemp(folder) != NULL);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {

@@ -43,6 +43,7 @@ static void expect_info(const job *j, const char *algorithm)
 static void test_infos(void)
 {
     for (size_t a = 0; a < forward_algorithm_count(); a++) {
+        if (!job_is_for(&device, a)) continue;
         job j;
         CU_ASSERT_FATAL(job_open(&device, job_problem(&device, clconv_algorithm_name(a)),
                                  clconv_algorithm_name(a), 1, &j));
@@ -77,6 +78,7 @@ static double flops_inside(const clconv_problem *p)
 static void test_steps(void)
 {
     for (size_t a = 0; a < forward_algorithm_count(); a++) {
+        if (!job_is_for(&device, a)) continue;
         job j;
         clconv_plan_info info;
         clconv_step_info step;
@@ -119,6 +121,7 @@ static size_t count_steps(const clconv_problem *p, const char *algorithm)
 static void test_fused_epilogue(void)
 {
     for (size_t a = 0; a < forward_algorithm_count(); a++) {
+        if (!job_is_for(&device, a)) continue;
         const char *algorithm = clconv_algorithm_name(a);
         clconv_problem p;
         CU_ASSERT_EQUAL_FATAL(clconv_problem_parse(job_problem(&device, algorithm), &p, NULL),
@@ -206,6 +209,7 @@ static void test_describe(void)
 static void test_profile(void)
 {
     for (size_t a = 0; a < forward_algorithm_count(); a++) {
+        if (!job_is_for(&device, a)) continue;
         job j;
         clconv_plan_info info;
         clconv_error err = {.message = ""};
@@ -245,6 +249,7 @@ static void test_packed_layout(void)
     };
     const size_t count = sizeof sets / sizeof sets[0];
     for (size_t a = 0; a < forward_algorithm_count(); a++) {
+        if (!job_is_for(&device, a)) continue;
         size_t set = 0;
         while (set + 1 < count && !job_is_possible(&device, sets[set][0], clconv_algorithm_name(a)))
             set++;

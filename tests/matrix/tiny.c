@@ -207,7 +207,7 @@ static bool set_kind(runtime *rt, const char *text)
     if (bits > 0) rt->info.vector_bits = (int)bits;
     rt->info.platform_name[0] = '\0'; /* of which it may be known that work-items are lanes */
     traits_derive(&rt->info, &rt->traits);
-    if (lanes > 0) rt->traits.local_size = (int)lanes;
+    if (lanes > 0) rt->traits.work_group = rt->traits.local_size = (int)lanes;
     return true;
 }
 

@@ -1,0 +1,251 @@
+/* Convolution as a product of matrices, output channels by positions, without an unfolded input: for devices whose
+ * work-items are lanes that share local memory.
+ *
+ *     A work-group makes a tile of outputs, slab by slab: SLAB channels of one tap.
+ *
+ *                       TILE_POSITIONS columns
+ *                     +------------------------+
+ *                     | input [SLAB][position] |  local memory: each work-item gathers elements of one column
+ *                     +------------------------+
+ *     +-----------+   +------------------------+
+ *     | weights   |   |  outputs: a work-item  |  registers: OUT_CHANNELS x POSITIONS sums, in quads that are as far
+ *     | [SLAB][o] |   |  has quads of rows and |  apart as quads are for all work-items, so that those who read at
+ *     |           |   |  columns               |  the same time read neighbours
+ *     +-----------+   +------------------------+
+ *     TILE_CHANNELS
+ *
+ * While a slab is multiplied, the next is on its way to registers. Positions of a volume run over the ends of rows and
+ * planes: where one reads is found once for each tap, in all padding modes, and a zero is selected and never
+ * multiplied with what lies there. Taps run outside, channels inside; a run of slabs is added to the output, which the
+ * last run ends, so the shape of a sum depends on the problem alone.
+ *   TILE_CHANNELS    32 to 128   a power of two
+ *   TILE_POSITIONS   32 to 128   a power of two
+ *   SLAB             8 or 16     products of an output that are in local memory at a time
+ *   OUT_CHANNELS     4 or 8      rows of a work-item, TILE_CHANNELS / OUT_CHANNELS * TILE_POSITIONS / POSITIONS of which
+ *   POSITIONS        4 or 8      are a work-group: a multiple of TILE_POSITIONS, and a part of SLAB times either tile
+ *   INDEX_BITS       32 or 64    of an element's place in a volume: 32 where all are below 2^31
+ *   LONG_SUMS        1 where an output has several runs
+ *
+ * Index space: work-groups of units, a tile of a volume each, stepping over what is left.
+ * Cost: 2 * group_in * taps FLOPs an output; a tile reads (TILE_CHANNELS + TILE_POSITIONS) elements from memory or a
+ * cache for TILE_CHANNELS * TILE_POSITIONS multiply-adds, and a work-item (OUT_CHANNELS + POSITIONS) from local memory
+ * for OUT_CHANNELS * POSITIONS.
+ */
+#include "arguments/implicit_gemm.clh"
+#include "common/epilogue.clh"
+#include "common/padding.clh"
+
+typedef JOIN(REAL_NAME, 4) quad;
+
+enum {
+    COLUMNS = TILE_POSITIONS / POSITIONS, /* of work-items */
+    ITEMS = TILE_CHANNELS / OUT_CHANNELS * COLUMNS,
+    WEIGHTS = SLAB * TILE_CHANNELS / ITEMS, /* elements of a slab that a work-item fetches */
+    ELEMENTS = SLAB * TILE_POSITIONS / ITEMS,
+    ELEMENT_STEP = ITEMS / TILE_POSITIONS, /* rows from one of its elements to the next */
+    ROW_QUADS = OUT_CHANNELS / 4,
+    COLUMN_QUADS = POSITIONS / 4,
+    CHANNEL_PITCH = TILE_CHANNELS + 4, /* whole quads, which do not meet on a bank when they are written */
+    POSITION_PITCH = TILE_POSITIONS + 4,
+};
+
+/* The tile's row or column that is number i of a work-item's. */
+#define PLACE(item, i, quads, tile) ((item)*4 + (i) / 4 * ((tile) / (quads)) + (i) % 4)
+
+/* Extents of the problem that a work-item needs for each tap. */
+typedef struct extents {
+    index depth, height, width, mode;
+    index dilation_d, dilation_h, dilation_w;
+    int kernel_h, kernel_w, channels, group_out;
+    index channel_size, positions;
+} extents;
+
+/* What a work-item fetches: channels from `channel` on of a tap, for a column whose first tap lies at z, y, x; `source` is
+ * where the tap's element of the first channel is, or -1 for a zero. */
+typedef struct fetcher {
+    global const real *input, *weight; /* of the volume and of the tile */
+    index z, y, x;
+    bool exists;
+    int kd, kh, kw, tap, channel;
+    index source;
+} fetcher;
+
+ALWAYS_INLINE void find_source(fetcher *f, const extents *e)
+{
+    const index z = padding_source(e->mode, f->z + f->kd * e->dilation_d, e->depth),
+                y = padding_source(e->mode, f->y + f->kh * e->dilation_h, e->height),
+                x = padding_source(e->mode, f->x + f->kw * e->dilation_w, e->width);
+    f->source = f->exists && z >= 0 && y >= 0 && x >= 0 ? (z * e->height + y) * e->width + x : -1;
+}
+
+ALWAYS_INLINE void next_slab(fetcher *f, const extents *e)
+{
+    f->channel += SLAB;
+    if (f->channel < e->channels) return;
+    f->channel = 0;
+    f->tap++;
+    if (++f->kw < e->kernel_w) return;
+    f->kw = 0;
+    if (++f->kh < e->kernel_h) return;
+    f->kh = 0;
+    f->kd++;
+}
+
+/* A slab's elements to registers, zeros past the last channel. */
+ALWAYS_INLINE void fetch(fetcher *f, const extents *e, real weights[WEIGHTS], real elements[ELEMENTS])
+{
+    const int item = (int)get_local_id(0), first = f->channel + item / TILE_POSITIONS;
+    if (f->channel == 0) find_source(f, e);
+#pragma unroll
+    for (int i = 0; i < WEIGHTS; i++) {
+        const int of = i * ITEMS + item, c = f->channel + of / TILE_CHANNELS;
+        const index at = ((index)f->tap * e->channels + c) * TILE_CHANNELS + of % TILE_CHANNELS;
+        weights[i] = c < e->channels ? f->weight[at] : 0;
+    }
+#pragma unroll
+    for (int i = 0; i < ELEMENTS; i++) {
+        const int c = first + i * ELEMENT_STEP;
+        elements[i] = f->source >= 0 && c < e->channels ? f->input[f->source + c * e->channel_size] : 0;
+    }
+    next_slab(f, e);
+}
+
+/* From registers to local memory, when all have done with what was there. */
+ALWAYS_INLINE void put_slab(const real next_weights[WEIGHTS], const real next_elements[ELEMENTS],
+                            local real (*weights)[CHANNEL_PITCH], local real (*elements)[POSITION_PITCH])
+{
+    const int item = (int)get_local_id(0);
+    barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll
+    for (int i = 0; i < WEIGHTS; i++)
+        weights[(i * ITEMS + item) / TILE_CHANNELS][(i * ITEMS + item) % TILE_CHANNELS] = next_weights[i];
+#pragma unroll
+    for (int i = 0; i < ELEMENTS; i++)
+        elements[item / TILE_POSITIONS + i * ELEMENT_STEP][item % TILE_POSITIONS] = next_elements[i];
+    barrier(CLK_LOCAL_MEM_FENCE);
+}
+
+/* acc += the products of a slab. */
+ALWAYS_INLINE void multiply_slab(real acc[OUT_CHANNELS][POSITIONS], local real (*weights)[CHANNEL_PITCH],
+                                 local real (*elements)[POSITION_PITCH], const int row, const int column)
+{
+#pragma unroll
+    for (int k = 0; k < SLAB; k++) {
+        real x[POSITIONS], w[OUT_CHANNELS];
+#pragma unroll
+        for (int i = 0; i < OUT_CHANNELS; i += 4)
+            *(quad *)(w + i) = *(local quad *)&weights[k][PLACE(row, i, ROW_QUADS, TILE_CHANNELS)];
+#pragma unroll
+        for (int j = 0; j < POSITIONS; j += 4)
+            *(quad *)(x + j) = *(local quad *)&elements[k][PLACE(column, j, COLUMN_QUADS, TILE_POSITIONS)];
+#pragma unroll
+        for (int i = 0; i < OUT_CHANNELS; i++)
+#pragma unroll
+            for (int j = 0; j < POSITIONS; j++)
+                acc[i][j] = w[i] * x[j] + acc[i][j];
+    }
+}
+
+/* A work-item's outputs of a tile. Where the tile is comes from local memory when they are stored: else compilers keep the
+ * places of all of them in registers throughout. */
+typedef struct tile_outputs {
+    global real *out; /* of the volume */
+    epilogue e;
+    int row, column;
+    local const index *place; /* the first channel and position */
+} tile_outputs;
+
+/* Adds a run to what earlier ones left in the output, if there are any, and clears it; the last is stored as it should be. */
+ALWAYS_INLINE void end_run(real acc[OUT_CHANNELS][POSITIONS], const tile_outputs *t, const extents *e,
+                           const bool is_first, const bool is_last)
+{
+    const index first = t->place[1] + t->column * 4;
+    const int first_out = (int)t->place[0] + t->row * 4;
+#pragma unroll
+    for (int i = 0; i < OUT_CHANNELS; i++) {
+        const int o = first_out + PLACE(0, i, ROW_QUADS, TILE_CHANNELS);
+#pragma unroll
+        for (int j = 0; j < POSITIONS; j++) {
+            const index p = first + PLACE(0, j, COLUMN_QUADS, TILE_POSITIONS);
+            const index at = o * e->positions + p;
+            if (o < e->group_out && p < e->positions) {
+                const real sum = is_first ? acc[i][j] : t->out[at] + acc[i][j];
+                t->out[at] = is_last ? epilogue_late_one(epilogue_early_one(sum, t->e), t->e, at) : sum;
+            }
+            acc[i][j] = 0;
+        }
+    }
+}
+
+kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
+implicit_gemm(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const real, bias),
+              TENSOR(real, output) EPILOGUE_TENSOR IMPLICIT_GEMM_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
+{
+    local real weights[SLAB][CHANNEL_PITCH] __attribute__((aligned(16)));
+    local real elements[SLAB][POSITION_PITCH] __attribute__((aligned(16)));
+    local index place[2];
+    const int item = (int)get_local_id(0), taps = (int)(kernel_d * kernel_h * kernel_w);
+    const int slabs = taps * (((int)group_in + SLAB - 1) / SLAB);
+    const extents x = {
+        .depth = (index)depth,
+        .height = (index)height,
+        .width = (index)width,
+        .mode = (index)mode,
+        .dilation_d = (index)dilation_d,
+        .dilation_h = (index)dilation_h,
+        .dilation_w = (index)dilation_w,
+        .kernel_h = (int)kernel_h,
+        .kernel_w = (int)kernel_w,
+        .channels = (int)group_in,
+        .group_out = (int)group_out,
+        .channel_size = (index)depth * (index)height * (index)width,
+        .positions = (index)out_depth * (index)out_height * (index)out_width,
+    };
+    for (long unit = get_group_id(0); unit < units; unit += get_num_groups(0)) {
+        const long volume = unit / tiles / out_tiles, group = volume % groups,
+                   at = volume * group_out * x.positions;
+        const int out_tile = (int)(unit / tiles % out_tiles);
+        const index first = (index)(unit % tiles) * TILE_POSITIONS, p = first + item % TILE_POSITIONS,
+                    line = p / (index)out_width, plane = line / (index)out_height;
+        fetcher f = {
+            .input = TENSOR_START(input) + volume * group_in * x.channel_size,
+            .weight = TENSOR_START(weight) + (group * out_tiles + out_tile) * taps * group_in * TILE_CHANNELS,
+            .z = plane * (index)stride_d - (index)pad_depth,
+            .y = (line - plane * (index)out_height) * (index)stride_h - (index)pad_height,
+            .x = (p - line * (index)out_width) * (index)stride_w - (index)pad_width,
+            .exists = p < x.positions,
+        };
+        const tile_outputs t = {
+            .out = TENSOR_START(output) + at,
+            .e = EPILOGUE_AT(at),
+            .row = item / COLUMNS,
+            .column = item % COLUMNS,
+            .place = place,
+        };
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (item == 0) {
+            place[0] = (index)out_tile * TILE_CHANNELS;
+            place[1] = first;
+        }
+        real acc[OUT_CHANNELS][POSITIONS], next_weights[WEIGHTS], next_elements[ELEMENTS];
+#pragma unroll
+        for (int i = 0; i < OUT_CHANNELS; i++) {
+            const int o = out_tile * TILE_CHANNELS + PLACE(t.row, i, ROW_QUADS, TILE_CHANNELS);
+            const real start = has_bias && o < x.group_out ? TENSOR_START(bias)[group * group_out + o] : 0;
+#pragma unroll
+            for (int j = 0; j < POSITIONS; j++)
+                acc[i][j] = start;
+        }
+        fetch(&f, &x, next_weights, next_elements);
+        int ended = 0;
+        for (int slab = 1; slab <= slabs; slab++) {
+            put_slab(next_weights, next_elements, weights, elements);
+            if (slab < slabs) fetch(&f, &x, next_weights, next_elements);
+            multiply_slab(acc, weights, elements, t.row, t.column);
+#if LONG_SUMS
+            if (slab < slabs && slab % (int)run == 0) end_run(acc, &t, &x, ended++ == 0, false);
+#endif
+        }
+        end_run(acc, &t, &x, ended == 0, true);
+    }
+}
