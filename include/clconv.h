@@ -124,6 +124,9 @@ typedef struct clconv_device_info {
     int has_fp64;
     int has_compiler;
     int is_little_endian;
+    char architecture
+        [32]; /* of a GPU, where an extension tells: such as sm_90, gfx1030, or simd8 for the narrowest
+                              sub-group; else "" */
 } clconv_device_info;
 
 /* Every device of every platform. *devices has *count entries; release it with clconv_free(). A machine
@@ -178,6 +181,12 @@ CLCONV_API clconv_status clconv_context_create(cl_context opencl_context, cl_dev
 CLCONV_API clconv_status clconv_context_create_selected(const char *selector,
                                                         const clconv_context_options *options,
                                                         clconv_context **context, clconv_error *err);
+
+/* A context of a device that is not there, for looking at plans: a usual one of a family of docs/machines.md, such as
+ * "nvidia", or with so many compute units, "nvidia:132". Its plans are made and described, but nothing is built: what would
+ * run or allocate is CLCONV_UNSUPPORTED. No OpenCL is needed. */
+CLCONV_API clconv_status clconv_context_create_imagined(const char *family, clconv_context **context,
+                                                        clconv_error *err);
 
 /* Plans must be released first. NULL is ignored. */
 CLCONV_API void clconv_context_release(clconv_context *context);

@@ -4,6 +4,7 @@
 #include "base/environment.h"
 #include "base/error.h"
 #include "opencl/memory.h"
+#include "plan/imagine.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,28 @@ clconv_status clconv_context_create_selected(const char *selector, const clconv_
     status = clconv_context_create(opencl_context, device, options, context, err);
     clReleaseContext(opencl_context);
     return status;
+}
+
+clconv_status clconv_context_create_imagined(const char *family, clconv_context **context, clconv_error *err)
+{
+    if (family == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "family is NULL");
+    if (context == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "context is NULL");
+    clconv_device_info info;
+    clconv_status status = imagine_family(family, &info, err);
+    if (status != CLCONV_SUCCESS) return status;
+    clconv_context *made = calloc(1, sizeof *made);
+    lock *guard = lock_create(), *messages = lock_create();
+    if (made == NULL || guard == NULL || messages == NULL) {
+        lock_release(guard);
+        lock_release(messages);
+        free(made);
+        return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a context");
+    }
+    made->rt = (runtime){.info = info, .guard = guard, .messages = messages};
+    made->rt.platform = platform_of(&made->rt.info);
+    traits_derive(&made->rt.info, &made->rt.traits);
+    *context = made;
+    return CLCONV_SUCCESS;
 }
 
 void clconv_context_release(clconv_context *context)

@@ -3,10 +3,10 @@
 
 #include <math.h>
 
-double machine_seconds(const machine *m, int64_t element_size, const work *w)
+double machine_seconds(const machine *m, double speed, int64_t element_size, const work *w)
 {
-    double rate = m->flops_per_second * (element_size == 8 ? 0.5 : 1.0);
-    return fmax(2 * w->busy / rate, w->traffic / m->bytes_per_second) + m->launch_seconds;
+    double rate = speed * m->flops_per_second * (element_size == 8 ? 0.5 : 1.0);
+    return fmax(2 * w->busy / rate, w->traffic / (speed * m->bytes_per_second)) + m->launch_seconds;
 }
 
 double machine_tile_share(const machine *m, int64_t out_channels, int64_t vectors)

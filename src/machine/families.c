@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Caches of a server's CPU. */
@@ -51,46 +52,75 @@ static const machine xeon = {
 #include "machine/families/xeon.inc"
 };
 
-/* The rates of a mid-range device. No ratio is measured. */
-static const machine gpu = {
-    .name = "gpu",
-    .flops_per_second = 10e12,
-    .bytes_per_second = 400e9,
-    .launch_seconds = 8e-6,
-    .cache_way = 16 << 10,
-    .core_cache = 1 << 20,
-    .shared_cache = 16 << 20,
-    .between_steps = 256 << 20,
+/* FPGAs and such: nothing is known of them. */
+static const machine accelerator = {
+    .name = "accelerator",
+    CPU_RATES(128),
 #include "machine/families/cpu.inc"
-    .plain.gemm_share = 0.6,
-    .plain.implicit_share = 0.6,
+    CPU_GEMM_SHARE,
 };
 
 /* NOLINTEND(readability-duplicate-include) */
 
-/* A family is the first whose width of vectors a device has at least, and whose vendor it names, if there is one. */
+/* A family is the first of a device's type whose width of vectors it has at least, and whose vendor it names, if there is
+ * one. */
 typedef struct family {
     const machine *machine;
+    cl_device_type type; /* 0: any */
     int vector_bits;
     const char *vendor; /* a part of the vendor's or device's name; NULL: any */
 } family;
 
-static const family cpus[] = {
-    {&zen4, 512, "AMD"},   {&xeon, 512, "INTEL"}, {&cpu_512, 512, NULL},
-    {&cpu_256, 256, NULL}, {&cpu_128, 0, NULL},
+static const family families[] = {
+    {&accelerator, CL_DEVICE_TYPE_ACCELERATOR, 0, NULL},
+    {&zen4, 0, 512, "AMD"},
+    {&xeon, 0, 512, "INTEL"},
+    {&cpu_512, 0, 512, NULL},
+    {&cpu_256, 0, 256, NULL},
+    {&cpu_128, 0, 0, NULL},
 };
+enum { FAMILIES = sizeof families / sizeof families[0] };
 
-static bool names(const clconv_device_info *info, const char *vendor)
+bool machine_has_word(const clconv_device_info *info, const char *word)
 {
-    size_t length = strlen(vendor);
-    return text_holds(info->vendor, vendor, length) || text_holds(info->name, vendor, length);
+    size_t length = strlen(word);
+    return text_holds(info->vendor, word, length) || text_holds(info->name, word, length);
 }
 
 const machine *machine_of(const clconv_device_info *info)
 {
-    if ((info->type & CL_DEVICE_TYPE_GPU) != 0) return &gpu;
-    const family *f = cpus;
-    while (info->vector_bits < f->vector_bits || (f->vendor != NULL && !names(info, f->vendor)))
+    if ((info->type & CL_DEVICE_TYPE_GPU) != 0) return machine_of_gpu(info);
+    const family *f = families;
+    while ((f->type != 0 && (info->type & f->type) == 0) || info->vector_bits < f->vector_bits ||
+           (f->vendor != NULL && !machine_has_word(info, f->vendor)))
         f++;
     return f->machine;
+}
+
+const char *machine_name(size_t index)
+{
+    return index < FAMILIES ? families[index].machine->name : machine_name_gpu(index - FAMILIES);
+}
+
+bool machine_example(const char *name, clconv_device_info *info)
+{
+    *info = (clconv_device_info){.has_fp64 = 1,
+                                 .has_compiler = 1,
+                                 .is_little_endian = 1,
+                                 .global_memory_bytes = INT64_C(32) << 30,
+                                 .max_allocation_bytes = INT64_C(8) << 30,
+                                 .local_memory_bytes = 48 << 10,
+                                 .max_work_group_size = 1024,
+                                 .address_alignment_bits = 1024};
+    snprintf(info->name, sizeof info->name, "a device of the family %s that is not there", name);
+    if (machine_example_gpu(name, info)) return true;
+    const family *f = families;
+    while (f < families + FAMILIES && strcmp(f->machine->name, name) != 0)
+        f++;
+    if (f == families + FAMILIES) return false;
+    info->type = f->type != 0 ? f->type : CL_DEVICE_TYPE_CPU;
+    info->compute_units = 2;
+    info->vector_bits = f->vector_bits;
+    snprintf(info->vendor, sizeof info->vendor, "%s", f->vendor != NULL ? f->vendor : "someone");
+    return true;
 }

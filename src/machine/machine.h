@@ -1,13 +1,16 @@
 /* What a machine is to the choice of an algorithm: the one place for rates, capacities and ratios of devices.
  *
  * A family holds what was measured on one machine and stands for all like it, so that the choice is the same on all of
- * them; nothing is measured in passing, and no count of compute units is in here. What decides the order of a sum is not a
+ * them; nothing is measured in passing. A GPU's peak is that of the device itself, by what it says of itself, and its
+ * memory's rate goes with it. What decides the order of a sum is not a
  * family's. Costs are in the time of a multiply-add, of a lane or of a vector of them, at the peak; shares are of the peak.
  * docs/machines.md says where the numbers come from and how to add a family. */
 #ifndef CLCONV_MACHINE_MACHINE_H
 #define CLCONV_MACHINE_MACHINE_H
 
 #include "clconv.h"
+
+#include <stdbool.h>
 
 /* A core's loads, in the time of a multiply-add of a vector. */
 typedef struct machine_core {
@@ -129,8 +132,28 @@ typedef struct machine_plain {
     double row_bytes;        /* bytes that memory moves in the time of a row's start and end */
 } machine_plain;
 
+/* A tile of a product of matrices in local memory: parameters of implicit_gemm. */
+typedef struct machine_gemm_tile {
+    int64_t channels, positions, slab, out_channels, out_positions;
+} machine_gemm_tile;
+
+enum { MACHINE_GEMM_TILES = 8 };
+
+/* What a GPU has beside rates: of a usual device of the family, where a device does not say it itself. */
+typedef struct machine_gpu {
+    double multiply_adds; /* of a compute unit in a clock */
+    int64_t units, clock_mhz;
+    int64_t lanes; /* work-items that run in step */
+    int64_t work_group, local_memory;
+    int64_t
+        registers; /* of 32 bits, that a work-item may use before fewer of them run at a time than hide latency */
+    bool local_pays;                             /* local memory is a memory of its own */
+    machine_gemm_tile tiles[MACHINE_GEMM_TILES]; /* the best for large products first; zeros end them */
+} machine_gpu;
+
 typedef struct machine {
     const char *name;
+    const machine_gpu *gpu;  /* NULL where work-items are no lanes */
     double flops_per_second; /* of the whole device in fp32; only the rates' ratios matter */
     double bytes_per_second; /* of its memory */
     double launch_seconds;
@@ -149,8 +172,26 @@ typedef struct machine {
     machine_plain plain;
 } machine;
 
-/* The family of a device: of its type, vendor and vector width. Never NULL. */
+/* The family of a device: of its type, vendor, architecture and vector width. Never NULL. The one place that knows
+ * devices by their names. */
 const machine *machine_of(const clconv_device_info *info);
+
+/* The same of GPUs alone. */
+const machine *machine_of_gpu(const clconv_device_info *info);
+
+/* How many times as fast as the usual device of its family a GPU is, by its units and its clock; 1 for all others. */
+double machine_speed(const machine *m, const clconv_device_info *info);
+
+/* Fills what a usual device of the family would say of itself; false if there is no such family. */
+bool machine_example(const char *family, clconv_device_info *info);
+bool machine_example_gpu(const char *family, clconv_device_info *info);
+
+/* The names of all families, NULL past the end. */
+const char *machine_name(size_t index);
+const char *machine_name_gpu(size_t index);
+
+/* Whether the vendor or the device has a word in its name, whatever its case. */
+bool machine_has_word(const clconv_device_info *info, const char *word);
 
 /* What a step does. */
 typedef struct work {
@@ -160,8 +201,8 @@ typedef struct work {
     double traffic; /* bytes of memory that take as long */
 } work;
 
-/* Seconds that a step should take: the one place where work becomes time. */
-double machine_seconds(const machine *m, int64_t element_size, const work *w);
+/* Seconds that a step should take on a device of such a speed: the one place where work becomes time. */
+double machine_seconds(const machine *m, double speed, int64_t element_size, const work *w);
 
 /* The share of the peak of a register tile of out_channels values by so many vectors: two multiply-adds or two loads a
  * cycle. */

@@ -108,6 +108,49 @@ static int query_fp64(query *q)
     return has;
 }
 
+/* What the vendors' extensions number their queries. */
+enum {
+    NV_CAPABILITY_MAJOR = 0x4000,
+    NV_CAPABILITY_MINOR = 0x4001,
+    AMD_GFXIP_MAJOR = 0x404A,
+    AMD_GFXIP_MINOR = 0x404B,
+    INTEL_SUB_GROUP_SIZES = 0x4108
+};
+
+/* A number, 0 where the device does not know the query: for what may be missing. */
+static unsigned query_optional(const query *q, cl_device_info what)
+{
+    cl_uint value = 0;
+    return clGetDeviceInfo(q->device, what, sizeof value, &value, NULL) == CL_SUCCESS ? value : 0;
+}
+
+/* The narrowest sub-group that a kernel can ask for; 0 if the device does not tell. */
+static size_t query_narrowest(const query *q)
+{
+    size_t sizes[8] = {0}, bytes = 0, least = 0;
+    if (clGetDeviceInfo(q->device, INTEL_SUB_GROUP_SIZES, sizeof sizes, sizes, &bytes) != CL_SUCCESS)
+        return 0;
+    for (size_t i = 0; i < bytes / sizeof sizes[0] && i < sizeof sizes / sizeof sizes[0]; i++)
+        if (least == 0 || sizes[i] < least) least = sizes[i];
+    return least;
+}
+
+static void query_architecture(query *q, clconv_device_info *d)
+{
+    char *extensions = query_whole_text(q, false, CL_DEVICE_EXTENSIONS);
+    size_t size = sizeof d->architecture;
+    if (extensions == NULL) return;
+    if (has_word(extensions, "cl_nv_device_attribute_query"))
+        snprintf(d->architecture, size, "sm_%u%u", query_optional(q, NV_CAPABILITY_MAJOR),
+                 query_optional(q, NV_CAPABILITY_MINOR));
+    else if (has_word(extensions, "cl_amd_device_attribute_query"))
+        snprintf(d->architecture, size, "gfx%u%u0", query_optional(q, AMD_GFXIP_MAJOR),
+                 query_optional(q, AMD_GFXIP_MINOR));
+    else if (has_word(extensions, "cl_intel_required_subgroup_size"))
+        snprintf(d->architecture, size, "simd%zu", query_narrowest(q));
+    free(extensions);
+}
+
 static int query_vector_bits(query *q)
 {
     int64_t bits = 32 * query_uint(q, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
@@ -246,6 +289,7 @@ clconv_status device_info_query(cl_platform_id platform, int platform_index, cl_
                                .device_index = place.device_index};
     query_texts(&q, &made);
     query_numbers(&q, &made);
+    if ((made.type & CL_DEVICE_TYPE_GPU) != 0) query_architecture(&q, &made);
     if (q.code != CL_SUCCESS) return error_set_opencl(err, q.code, "clGetDeviceInfo");
     if (made.platform_index >= 0)
         snprintf(made.selector, sizeof made.selector, "%d:%d", made.platform_index, made.device_index);

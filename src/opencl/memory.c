@@ -20,6 +20,8 @@ clconv_status memory_create(const runtime *rt, const char *name, size_t bytes, c
                             cl_mem *memory, clconv_error *err)
 {
     enum { HUGE_PAGE = 1 << 21 };
+    clconv_status status = runtime_check_device(rt, err);
+    if (status != CLCONV_SUCCESS) return status;
     if (bytes > (size_t)rt->info.max_allocation_bytes)
         return error_set(err, CLCONV_OUT_OF_DEVICE_MEMORY,
                          "%s has %zu bytes; device %s allocates at most %lld", name, bytes, rt->info.name,

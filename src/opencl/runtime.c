@@ -68,6 +68,14 @@ clconv_status runtime_check_process(clconv_error *err)
                      (long long)process_id(), (long long)process_of_opencl());
 }
 
+clconv_status runtime_check_device(const runtime *rt, clconv_error *err)
+{
+    if (rt->context != NULL) return CLCONV_SUCCESS;
+    return error_set(err, CLCONV_UNSUPPORTED,
+                     "the context is of a device that is not there (%s): it only plans",
+                     rt->traits.machine->name);
+}
+
 void runtime_message(const runtime *rt, clconv_message_level level, const char *text)
 {
     if (rt->options.message == NULL) return;

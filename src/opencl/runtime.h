@@ -36,6 +36,9 @@ bool runtime_is_usable(void);
 /* The same as an error. */
 clconv_status runtime_check_process(clconv_error *err);
 
+/* An error where the context is of a device that is not there. */
+clconv_status runtime_check_device(const runtime *rt, clconv_error *err);
+
 /* Sends a text to the message callback, if that is set and wants the level; one at a time. */
 void runtime_message(const runtime *rt, clconv_message_level level, const char *text);
 

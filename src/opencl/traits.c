@@ -18,6 +18,8 @@ static void derive_cpu(const clconv_device_info *info, device_traits *t)
 
 static void derive_gpu(const clconv_device_info *info, device_traits *t)
 {
+    static const clconv_device_info unknown = {.type = CL_DEVICE_TYPE_GPU};
+    t->gpu = t->machine->gpu != NULL ? t->machine->gpu : machine_of_gpu(&unknown)->gpu;
     t->vector_bits = 32;
     t->registers = 64;
     t->local_size = info->max_work_group_size >= 64 ? 64 : 1;
@@ -36,6 +38,7 @@ void traits_derive(const clconv_device_info *info, device_traits *traits)
         .address_alignment = max_i64(info->address_alignment_bits / 8, 8),
         .machine = machine_of(info),
     };
+    traits->speed = machine_speed(traits->machine, info);
     if (traits->is_cpu)
         derive_cpu(info, traits);
     else

@@ -20,7 +20,9 @@ typedef struct device_traits {
     int64_t local_memory;      /* bytes that one has */
     int64_t max_allocation;    /* bytes */
     int64_t address_alignment; /* bytes: of a sub-buffer's origin */
-    const machine *machine;    /* of the device's family */
+    const machine_gpu *gpu;    /* what is known of a device of lanes; NULL: it has none */
+    const machine *machine;    /* of the device's family, */
+    double speed;              /* and how many times as fast as its usual device */
 } device_traits;
 
 void traits_derive(const clconv_device_info *info, device_traits *traits);

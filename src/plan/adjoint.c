@@ -114,7 +114,7 @@ static clconv_status append_convolution(adjoint *a, const algorithm *algorithm, 
     q.problem = &c;
     q.geometry = &g;
     q.workspace_limit = workspace_left(a, r);
-    recipe part = {.run_steps = r->run_steps};
+    recipe part = {.run_steps = r->run_steps, .speed = r->speed};
     parameter_set own;
     clconv_status status = forward_emit(&q, algorithm, overrides, &own, &part, why, err);
     if (status == CLCONV_SUCCESS && why->length == 0 && recipe_admits(r, (int64_t)part.run_count, 1, why)) {

@@ -17,6 +17,7 @@ clconv_status bind_check_queue(const clconv_plan *plan, cl_command_queue queue, 
 {
     const runtime *rt = &plan->context->rt;
     clconv_status status = runtime_check_process(err);
+    if (status == CLCONV_SUCCESS) status = runtime_check_device(rt, err);
     if (status != CLCONV_SUCCESS) return status;
     if (queue == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "queue is NULL");
     cl_context context = NULL;

@@ -35,7 +35,9 @@ static clconv_status emit(const request *q, const algorithm *a, const char *over
 static clconv_status try_algorithm(const request *q, const algorithm *a, const char *overrides, bool is_whole,
                                    candidate *c, text *why, clconv_error *err)
 {
-    *c = (candidate){.algorithm = a, .recipe.compared = is_whole ? NULL : q->traits->machine};
+    *c = (candidate){.algorithm = a,
+                     .recipe.compared = is_whole ? NULL : q->traits->machine,
+                     .recipe.speed = q->traits->speed};
     clconv_status status = emit(q, a, overrides, c, why, err);
     if (status != CLCONV_SUCCESS) return status;
     if (why->length == 0 && q->op == CLCONV_FORWARD)

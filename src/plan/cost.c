@@ -5,8 +5,8 @@ double cost_of_recipe(const device_traits *traits, const recipe *r, bool packed_
 {
     double seconds = r->run_seconds;
     for (size_t i = 0; i < r->run_count && r->compared == NULL; i++)
-        seconds += machine_seconds(traits->machine, r->run[i].element_size, &r->run[i].work);
+        seconds += machine_seconds(traits->machine, traits->speed, r->run[i].element_size, &r->run[i].work);
     for (size_t i = 0; i < r->pack_count && !packed_weights; i++)
-        seconds += machine_seconds(traits->machine, r->pack[i].element_size, &r->pack[i].work);
+        seconds += machine_seconds(traits->machine, traits->speed, r->pack[i].element_size, &r->pack[i].work);
     return seconds;
 }

@@ -1,8 +1,24 @@
 /* A plan in words, for people. */
 #include "plan/plan.h"
+
 #include "problem/activation.h"
 
-static void describe_steps(const char *title, const step *steps, size_t count, size_t first, text *out)
+#include <math.h>
+
+/* How much of a device of lanes is busy while the work-groups of a launch are, if each takes a unit. */
+static void describe_fill(const step *s, const device_traits *traits, text *out)
+{
+    if (s->kind != STEP_KERNEL || traits->is_cpu) return;
+    double groups = 1;
+    for (int axis = 0; axis < 3; axis++)
+        groups *= s->launch.local[axis] > 0 ? (double)(s->launch.global[axis] / s->launch.local[axis]) : 1;
+    double units = (double)traits->compute_units, turns = ceil(groups / units);
+    text_append(out, ", %.0f work-groups fill %.0f%% of %.0f units", groups, 100 * groups / (turns * units),
+                units);
+}
+
+static void describe_steps(const char *title, const step *steps, size_t count, size_t first,
+                           const device_traits *traits, text *out)
 {
     for (size_t i = 0; i < count; i++) {
         const step *s = &steps[i];
@@ -14,7 +30,9 @@ static void describe_steps(const char *title, const step *steps, size_t count, s
         if (s->kind == STEP_GEMM)
             text_append(out, ", %lld x %lld x %lld", (long long)s->gemm.m, (long long)s->gemm.n,
                         (long long)s->gemm.k);
-        text_append(out, ", %.4g GFLOP, %.4g MB\n", 1e-9 * s->work.flops, 1e-6 * s->work.bytes);
+        describe_fill(s, traits, out);
+        text_append(out, ", %.4g GFLOP, %.4g MB, %.4g ms\n", 1e-9 * s->work.flops, 1e-6 * s->work.bytes,
+                    1e3 * machine_seconds(traits->machine, traits->speed, s->element_size, &s->work));
     }
 }
 
@@ -38,8 +56,10 @@ void plan_describe(const clconv_plan *plan, text *out)
     describe_epilogue(&plan->problem, out);
     text_append(out, "workspace: %lld bytes\n", (long long)plan->workspace_size);
     text_append(out, "estimate: %.4g ms\n", 1e3 * plan->seconds);
-    describe_steps(plan->packed_weights ? "beforehand" : "step", r->pack, r->pack_count, 0, out);
-    describe_steps("step", r->run, r->run_count, plan->packed_weights ? 0 : r->pack_count, out);
+    describe_steps(plan->packed_weights ? "beforehand" : "step", r->pack, r->pack_count, 0,
+                   &plan->context->rt.traits, out);
+    describe_steps("step", r->run, r->run_count, plan->packed_weights ? 0 : r->pack_count,
+                   &plan->context->rt.traits, out);
     for (size_t i = 0; i < plan->candidate_count; i++) {
         const candidate *c = &plan->candidates[i];
         if (c->rejection != NULL)

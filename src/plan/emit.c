@@ -24,7 +24,7 @@ clconv_status forward_emit(const request *q, const algorithm *a, const char *ove
     request folded = *q;
     folded.problem = &problem;
     folded.geometry = &g;
-    recipe made = {.compared = r->compared, .run_steps = r->run_steps};
+    recipe made = {.compared = r->compared, .run_steps = r->run_steps, .speed = r->speed};
     text reason = {0};
     parameter_set own;
     status = algorithm_emit(&folded, a, overrides, &own, &made, &reason, err);

@@ -1,9 +1,13 @@
 /* Choosing for devices that are not there: see imagine.h. */
 #include "plan/imagine.h"
 
+#include "base/error.h"
+#include "base/text.h"
 #include "problem/problem.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 clconv_device_info imagine_info(const imagined_device *device)
 {
@@ -18,6 +22,34 @@ clconv_device_info imagine_info(const imagined_device *device)
     snprintf(info.name, sizeof info.name, "%s", device->name);
     snprintf(info.vendor, sizeof info.vendor, "%s", device->vendor);
     return info;
+}
+
+static clconv_status unknown_family(const char *name, clconv_error *err)
+{
+    text names = {0};
+    for (size_t i = 0; machine_name(i) != NULL; i++)
+        text_append(&names, "%s%s", i > 0 ? ", " : "", machine_name(i));
+    clconv_status status = error_set(err, CLCONV_INVALID_ARGUMENT,
+                                     "family '%s' is unknown; there are %s, each with :UNITS after it or not",
+                                     name, names.failed ? "" : names.data);
+    text_release(&names);
+    return status;
+}
+
+clconv_status imagine_family(const char *text, clconv_device_info *info, clconv_error *err)
+{
+    enum { MOST_NAME = 32, MOST_UNITS = 1 << 20 };
+    char name[MOST_NAME], *end = NULL;
+    size_t length = strcspn(text, ":");
+    snprintf(name, sizeof name, "%.*s", (int)(length < MOST_NAME ? length : MOST_NAME - 1), text);
+    if (!machine_example(name, info)) return unknown_family(text, err);
+    if (text[length] == '\0') return CLCONV_SUCCESS;
+    long long units = strtoll(text + length + 1, &end, 10);
+    if (end == text + length + 1 || *end != '\0' || units < 1 || units > MOST_UNITS)
+        return error_set(err, CLCONV_INVALID_ARGUMENT, "units are '%s'; they must be 1 to %d",
+                         text + length + 1, MOST_UNITS);
+    info->compute_units = units;
+    return CLCONV_SUCCESS;
 }
 
 clconv_context imagine_context(const imagined_device *device)

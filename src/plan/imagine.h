@@ -1,4 +1,4 @@
-/* Choosing for devices that are not there: what bench/fit and the tests of the choice ask, and no caller. */
+/* Choosing for devices that are not there: what bench/fit, the tests of the choice and contexts without a device ask. */
 #ifndef CLCONV_PLAN_IMAGINE_H
 #define CLCONV_PLAN_IMAGINE_H
 
@@ -12,6 +12,9 @@ typedef struct imagined_device {
 } imagined_device;
 
 clconv_device_info imagine_info(const imagined_device *device);
+
+/* What a usual device of a family would say of itself; `text` is FAMILY or FAMILY:UNITS. */
+clconv_status imagine_family(const char *text, clconv_device_info *info, clconv_error *err);
 
 /* A context of nothing but the device's traits: only plan_consider() may be asked for it. */
 clconv_context imagine_context(const imagined_device *device);

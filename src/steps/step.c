@@ -34,7 +34,7 @@ void recipe_append_run(recipe *r, const step *s)
     r->has_epilogue = r->has_epilogue || s->has_epilogue;
     r->run_steps++;
     if (r->compared != NULL) {
-        r->run_seconds += machine_seconds(r->compared, s->element_size, &s->work);
+        r->run_seconds += machine_seconds(r->compared, r->speed, s->element_size, &s->work);
         r->is_cut = r->run_count >= MOST_COMPARED;
         if (r->is_cut && !s->overflows) return;
     }

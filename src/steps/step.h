@@ -93,6 +93,7 @@ typedef struct recipe {
     bool has_epilogue;       /* a step of the run has */
     const machine
         *compared; /* only to be compared by the seconds on this machine: long runs are cut. NULL: whole */
+    double speed;  /* of the device that it is compared on */
     double run_seconds; /* if it is compared: of all steps of the run */
     size_t run_steps;   /* of the run, with those left out */
     bool is_cut;        /* steps at the end of the run were left out */

@@ -27,6 +27,9 @@ static const family_device devices[] = {
     {"cpu-256", {CL_DEVICE_TYPE_CPU, "pthread-haswell-Intel(R) Core(TM)", "GenuineIntel", 256}},
     {"cpu-128", {CL_DEVICE_TYPE_CPU, "pthread-cortex-a76", "ARM", 128}},
     {"gpu", {CL_DEVICE_TYPE_GPU, "some GPU", "someone", 32}},
+    {"nvidia", {CL_DEVICE_TYPE_GPU, "some GPU", "NVIDIA Corporation", 32}},
+    {"rdna", {CL_DEVICE_TYPE_GPU, "gfx1030", "Advanced Micro Devices, Inc.", 32}},
+    {"intel", {CL_DEVICE_TYPE_GPU, "Arc", "Intel(R) Corporation", 32}},
 };
 
 enum {
@@ -82,7 +85,50 @@ static void test_families(void)
         CU_ASSERT_STRING_EQUAL(machine_of(&info)->name, devices[i].family);
     }
     const clconv_device_info odd = {.type = CL_DEVICE_TYPE_ACCELERATOR, .vector_bits = 32};
-    CU_ASSERT_STRING_EQUAL(machine_of(&odd)->name, "cpu-128");
+    CU_ASSERT_STRING_EQUAL(machine_of(&odd)->name, "accelerator");
+    for (size_t i = 0; machine_name(i) != NULL; i++) {
+        clconv_device_info info;
+        CU_ASSERT_TRUE_FATAL(machine_example(machine_name(i), &info));
+        CU_ASSERT_STRING_EQUAL(machine_of(&info)->name, machine_name(i));
+        CU_ASSERT_DOUBLE_EQUAL(machine_speed(machine_of(&info), &info), 1, 1e-9);
+        info.compute_units *= 3;
+        double speed = (info.type & CL_DEVICE_TYPE_GPU) != 0 ? 3 : 1;
+        CU_ASSERT_DOUBLE_EQUAL(machine_speed(machine_of(&info), &info), speed, 1e-9);
+    }
+}
+
+/* What drivers say of their devices. */
+static void test_gpus(void)
+{
+    static const struct {
+        const char *vendor, *name, *architecture, *family;
+        double multiply_adds; /* of a unit, by those of the family's */
+    } gpus[] = {
+        {"NVIDIA Corporation", "NVIDIA H200", "sm_90", "nvidia", 1},
+        {"NVIDIA Corporation", "Tesla T4", "sm_75", "nvidia", 0.5},
+        {"NVIDIA Corporation", "NVIDIA A100-SXM4-40GB", "sm_80", "nvidia", 0.5},
+        {"Advanced Micro Devices, Inc.", "gfx1030", "gfx1030", "rdna", 1},
+        {"Advanced Micro Devices, Inc.", "gfx1100", "", "rdna", 1},
+        {"Advanced Micro Devices, Inc.", "gfx90a:sramecc+:xnack-", "gfx900", "gcn", 1},
+        {"AMD", "AMD Radeon VII (radeonsi, vega20)", "", "gcn", 1},
+        {"Intel(R) Corporation", "Intel(R) Arc(TM) A770 Graphics", "simd8", "intel", 1},
+        {"Intel(R) Corporation", "Intel(R) UHD Graphics 630", "", "intel", 1},
+        {"Intel(R) Corporation", "Intel(R) Data Center GPU Max 1550", "simd16", "xe-hpc", 1},
+        {"ARM", "Mali-G78", "", "mali", 1},
+        {"QUALCOMM", "QUALCOMM Adreno(TM)", "", "adreno", 1},
+        {"Apple", "Apple M1", "", "apple", 1},
+        {"Imagination Technologies", "PowerVR B-Series", "", "gpu", 1},
+    };
+    for (size_t i = 0; i < sizeof gpus / sizeof gpus[0]; i++) {
+        clconv_device_info info, usual;
+        CU_ASSERT_TRUE_FATAL(machine_example(gpus[i].family, &usual));
+        info = usual;
+        snprintf(info.vendor, sizeof info.vendor, "%s", gpus[i].vendor);
+        snprintf(info.name, sizeof info.name, "%s", gpus[i].name);
+        snprintf(info.architecture, sizeof info.architecture, "%s", gpus[i].architecture);
+        CU_ASSERT_STRING_EQUAL(machine_of(&info)->name, gpus[i].family);
+        CU_ASSERT_DOUBLE_EQUAL(machine_speed(machine_of(&info), &info), gpus[i].multiply_adds, 1e-9);
+    }
 }
 
 static void test_shares(void)
@@ -93,10 +139,10 @@ static void test_shares(void)
     CU_ASSERT(machine_tile_share(m, 1, 1) < machine_tile_share(m, 2, 2));
     const work once = {.busy = 1e9, .traffic = 1}, twice = {.busy = 2e9, .traffic = 1},
                far = {.traffic = 1e9};
-    double launch = m->launch_seconds, one = machine_seconds(m, 4, &once) - launch;
-    CU_ASSERT_DOUBLE_EQUAL(machine_seconds(m, 4, &twice) - launch, 2 * one, 1e-12);
-    CU_ASSERT_DOUBLE_EQUAL(machine_seconds(m, 8, &once) - launch, 2 * one, 1e-12);
-    CU_ASSERT_DOUBLE_EQUAL(machine_seconds(m, 4, &far) - launch, 1e9 / m->bytes_per_second, 1e-12);
+    double launch = m->launch_seconds, one = machine_seconds(m, 1, 4, &once) - launch;
+    CU_ASSERT_DOUBLE_EQUAL(machine_seconds(m, 1, 4, &twice) - launch, 2 * one, 1e-12);
+    CU_ASSERT_DOUBLE_EQUAL(machine_seconds(m, 1, 8, &once) - launch, 2 * one, 1e-12);
+    CU_ASSERT_DOUBLE_EQUAL(machine_seconds(m, 1, 4, &far) - launch, 1e9 / m->bytes_per_second, 1e-12);
 }
 
 /* The op and the numbers of a row of a suite; false for its head. */
@@ -268,6 +314,7 @@ const char test_suite_name[] = "the choice";
 const test_entry test_suite[] = {
     {"the case table reaches all algorithms", test_cases_reach_all},
     {"families", test_families},
+    {"GPUs", test_gpus},
     {"work and time", test_shares},
     {"what is frozen", test_frozen},
     {"what it loses", test_regret},

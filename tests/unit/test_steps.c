@@ -38,13 +38,13 @@ static void test_compared(void)
 {
     device_traits traits;
     traits_derive(&some_cpu, &traits);
-    recipe compared = {.compared = traits.machine};
+    recipe compared = {.compared = traits.machine, .speed = traits.speed};
     double seconds = 0;
     for (int i = 0; i < 100; i++) {
         const step s = {.element_size = 4, .work = {.traffic = 1e6 * i}, .has_epilogue = i == 99};
         CU_ASSERT(compared.is_cut || compared.run_count == (size_t)i);
         recipe_append_run(&compared, &s);
-        seconds += machine_seconds(traits.machine, 4, &s.work);
+        seconds += machine_seconds(traits.machine, traits.speed, 4, &s.work);
     }
     CU_ASSERT_DOUBLE_EQUAL(compared.run_seconds, seconds, 1e-12);
     CU_ASSERT(compared.is_cut && compared.has_epilogue && compared.run_count < 100);

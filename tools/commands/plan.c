@@ -1,5 +1,6 @@
 /* clconv plan: how a problem would be computed on the device, and why not otherwise. */
 #include "commands/commands.h"
+#include "commands/plan_suite.h"
 #include "common/json.h"
 #include "options/options.h"
 
@@ -8,7 +9,7 @@
 
 typedef struct plan_options {
     int64_t input[5], weight[5];
-    const char *problem;
+    const char *problem, *family, *suite;
     clconv_op op;
     int bias, residual, json;
     activation_choice activation;
@@ -46,6 +47,17 @@ static const option_spec plan_table[] = {
              "mb1ic64id16ih56oc128kd3pd1 (dilation counts from 0)",
      .parse = option_text,
      .offset = offsetof(plan_options, problem)},
+    {.name = "as",
+     .argument = "FAMILY[:UNITS]",
+     .help = "plans for a usual device of a family, or one with so many\n"
+             "compute units, which need not be there; nothing is built",
+     .parse = option_text,
+     .offset = offsetof(plan_options, family)},
+    {.name = "suite",
+     .argument = "FILE.csv",
+     .help = "a line for each layer of a list of layers",
+     .parse = option_text,
+     .offset = offsetof(plan_options, suite)},
     {.name = "op",
      .argument = "OP",
      .help = "forward (default), backward-input, backward-weight,\nbackward-bias or transposed",
@@ -62,7 +74,8 @@ static const command_help plan_help = {
     "plan",
     "--input-shape N,C,D,H,W --weight-shape O,I,kD,kH,kW [convolution options]\n"
     "[--bias] [--residual] [--activation A] [--op OP] [--json]\n"
-    "or --problem TEXT [--bias] [--residual] [--activation A] [--op OP] [--json]",
+    "or --problem TEXT [--bias] [--residual] [--activation A] [--op OP] [--json]\n"
+    "or --suite FILE.csv [--op OP] [--json]; all of them also with --as FAMILY[:UNITS]",
     "Describes the plan of a problem on the device: algorithm, parameters, steps, memory and\n"
     "estimated cost, and why each other algorithm was not taken.",
     0};
@@ -172,13 +185,22 @@ static int print_json(const clconv_plan *plan, clconv_op op, const clconv_proble
     return json_print(object);
 }
 
+static int open_context(const plan_options *o, clconv_context **context)
+{
+    clconv_error err;
+    if (!o->family) return common_options_open(&o->common, context);
+    if (o->common.device) return tool_fail(EXIT_WRONG_USE, "plan: --as and --device exclude each other");
+    return clconv_context_create_imagined(o->family, context, &err) ? tool_fail_library("--as", &err)
+                                                                    : EXIT_DONE;
+}
+
 static int describe(const plan_options *o, const clconv_problem *problem)
 {
     clconv_error err;
     clconv_context *context = NULL;
     clconv_plan *plan = NULL;
     clconv_plan_options how;
-    int status = common_options_open(&o->common, &context);
+    int status = open_context(o, &context);
     if (status) return status;
     common_options_plan(&o->common, &how);
     if (clconv_plan_create(context, o->op, problem, &how, &plan, &err)) {
@@ -187,6 +209,23 @@ static int describe(const plan_options *o, const clconv_problem *problem)
         status = o->json ? print_json(plan, o->op, problem) : print_text(plan);
     }
     clconv_plan_release(plan);
+    clconv_context_release(context);
+    return status;
+}
+
+/* Plans every layer of the suite, with weights packed beforehand where the op reads them. */
+static int describe_suite(const plan_options *o)
+{
+    clconv_context *context = NULL;
+    suite layers = {0};
+    plan_suite_options how = {.op = o->op, .json = o->json};
+    if (o->problem || o->input[0] != SHAPE_MISSING || o->weight[0] != SHAPE_MISSING)
+        return tool_fail(EXIT_WRONG_USE, "plan: --suite and a problem exclude each other");
+    int status = open_context(o, &context);
+    if (!status) status = suite_read(o->suite, o->op, &layers);
+    common_options_plan(&o->common, &how.plan);
+    if (!status) status = plan_suite_print(context, &layers, &how);
+    suite_release(&layers);
     clconv_context_release(context);
     return status;
 }
@@ -202,6 +241,7 @@ int cmd_plan(int argc, char **argv)
                                    {NULL, NULL, NULL}};
     int status = options_parse(&plan_help, groups, argc, argv, NULL);
     if (status != OPTIONS_PARSED) return status;
+    if (options.suite) return describe_suite(&options);
     clconv_problem problem;
     clconv_problem_init(&problem);
     status =

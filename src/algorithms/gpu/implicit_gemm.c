@@ -7,6 +7,8 @@
 #include "steps/pack.h"
 #include "steps/partial_sums.h"
 
+#include <string.h>
+
 typedef struct implicit_gemm_arguments {
     IMPLICIT_GEMM_ARGUMENTS(ARGUMENT_MEMBER)
 } implicit_gemm_arguments;
@@ -14,7 +16,7 @@ typedef struct implicit_gemm_arguments {
 enum { TILE_CHANNELS, TILE_POSITIONS, SLAB, OUT_CHANNELS, POSITIONS, INDEX_BITS, PARAMETERS };
 
 static const parameter_range ranges[] = {
-    [TILE_CHANNELS] = {"tile_channels", 32, 128, true},
+    [TILE_CHANNELS] = {"tile_channels", 16, 128, true},
     [TILE_POSITIONS] = {"tile_positions", 32, 128, true},
     [SLAB] = {"slab", 8, 16, true},
     [OUT_CHANNELS] = {"out_channels", 4, 8, true},
@@ -25,11 +27,6 @@ static const parameter_range ranges[] = {
 
 /* Runs that are added to the output at most, which keeps the error's bound (docs/numerics.md). */
 enum { MOST_RUNS = 64 };
-
-/* The tiles that are tried, in the order of the parameters. */
-static const int64_t tiles[][INDEX_BITS] = {
-    {128, 128, 8, 8, 8}, {64, 128, 8, 8, 8}, {64, 64, 8, 8, 8}, {32, 128, 16, 4, 8}, {32, 32, 8, 4, 4},
-};
 
 static int64_t items_of(const int64_t *tile)
 {
@@ -71,17 +68,18 @@ static bool places_are_short(const clconv_problem *p, const geometry *g)
 static void choose(const request *q, parameter_set *p)
 {
     const geometry *g = q->geometry;
-    size_t best = sizeof tiles / sizeof tiles[0] - 1;
+    const machine_gemm_tile *tiles = q->traits->gpu->tiles;
     double most = -1;
-    for (size_t i = 0; i < sizeof tiles / sizeof tiles[0]; i++) {
-        int64_t rows = round_up(g->group_out, tiles[i][TILE_CHANNELS]);
-        double value = tile_share(tiles[i]) * (double)g->group_out / (double)rows;
-        if (value <= most || !device_takes(q->traits, tiles[i], g->element_size)) continue;
-        most = value;
-        best = i;
+    for (int i = 0; i < MACHINE_GEMM_TILES && tiles[i].channels > 0; i++) {
+        int64_t tile[PARAMETERS] = {tiles[i].channels, tiles[i].positions, tiles[i].slab,
+                                    tiles[i].out_channels, tiles[i].out_positions};
+        double value =
+            tile_share(tile) * (double)g->group_out / (double)round_up(g->group_out, tile[TILE_CHANNELS]);
+        bool is_first = i == 0; /* whatever else is wrong with it is told by is_applicable() */
+        if (value <= most || (!is_first && !device_takes(q->traits, tile, g->element_size))) continue;
+        most = device_takes(q->traits, tile, g->element_size) ? value : -1;
+        memcpy(p->values, tile, sizeof tile);
     }
-    for (int i = 0; i < INDEX_BITS; i++)
-        p->values[i] = tiles[best][i];
     p->values[INDEX_BITS] = places_are_short(q->problem, g) ? 32 : 64;
 }
 
