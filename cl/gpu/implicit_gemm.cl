@@ -17,7 +17,8 @@
  * While a slab is multiplied, the next is on its way to registers. Positions of a volume run over the ends of rows and
  * planes: where one reads is found once for each tap, in all padding modes, and a zero is selected and never
  * multiplied with what lies there. Taps run outside, channels inside; a run of slabs is added to the output, which the
- * last run ends, so the shape of a sum depends on the problem alone.
+ * last run ends, so the shape of a sum depends on the problem alone. Where tiles are few, parts of the slabs are summed by
+ * work-groups of their own, each to an output of its own, and cl/gpu/add_parts.cl adds them in order.
  *   TILE_CHANNELS    32 to 128   a power of two
  *   TILE_POSITIONS   32 to 128   a power of two
  *   SLAB             8 or 16     products of an output that are in local memory at a time
@@ -25,6 +26,9 @@
  *   POSITIONS        4 or 8      are a work-group: a multiple of TILE_POSITIONS, and a part of SLAB times either tile
  *   INDEX_BITS       32 or 64    of an element's place in a volume: 32 where all are below 2^31
  *   LONG_SUMS        1 where an output has several runs
+ *   FLAT             0, or of few channels the number of products of an output, over all of which slabs then run: where each
+ *                    reads is in local memory, and found anew for each position
+ *   BATCHED          1: columns run over the ends of samples too, where these have few positions
  *
  * Index space: work-groups of units, a tile of a volume each, stepping over what is left.
  * Cost: 2 * group_in * taps FLOPs an output; a tile reads (TILE_CHANNELS + TILE_POSITIONS) elements from memory or a
@@ -33,32 +37,26 @@
  */
 #include "arguments/implicit_gemm.clh"
 #include "common/epilogue.clh"
+#include "common/gemm_tile.clh"
 #include "common/padding.clh"
 
-typedef JOIN(REAL_NAME, 4) quad;
-
 enum {
-    COLUMNS = TILE_POSITIONS / POSITIONS, /* of work-items */
-    ITEMS = TILE_CHANNELS / OUT_CHANNELS * COLUMNS,
-    WEIGHTS = SLAB * TILE_CHANNELS / ITEMS, /* elements of a slab that a work-item fetches */
-    ELEMENTS = SLAB * TILE_POSITIONS / ITEMS,
-    ELEMENT_STEP = ITEMS / TILE_POSITIONS, /* rows from one of its elements to the next */
-    ROW_QUADS = OUT_CHANNELS / 4,
-    COLUMN_QUADS = POSITIONS / 4,
-    CHANNEL_PITCH = TILE_CHANNELS + 4, /* whole quads, which do not meet on a bank when they are written */
-    POSITION_PITCH = TILE_POSITIONS + 4,
-};
-
-/* The tile's row or column that is number i of a work-item's. */
-#define PLACE(item, i, quads, tile) ((item)*4 + (i) / 4 * ((tile) / (quads)) + (i) % 4)
+    ELEMENT_STEP = ITEMS / TILE_POSITIONS
+}; /* rows from one element that a work-item fetches to the next */
 
 /* Extents of the problem that a work-item needs for each tap. */
 typedef struct extents {
     index depth, height, width, mode;
     index dilation_d, dilation_h, dilation_w;
     int kernel_h, kernel_w, channels, group_out;
-    index channel_size, positions;
+    index channel_size, positions; /* of a sample */
+    index all_positions, input_sample, output_sample;
 } extents;
+
+/* Where a product reads, from where its window starts. */
+typedef struct element {
+    index channel, z, y, x;
+} element;
 
 /* What a work-item fetches: channels from `channel` on of a tap, for a column whose first tap lies at z, y, x; `source` is
  * where the tap's element of the first channel is, or -1 for a zero. */
@@ -68,6 +66,7 @@ typedef struct fetcher {
     bool exists;
     int kd, kh, kw, tap, channel;
     index source;
+    index sample; /* where the column's sample starts */
 } fetcher;
 
 ALWAYS_INLINE void find_source(fetcher *f, const extents *e)
@@ -75,7 +74,7 @@ ALWAYS_INLINE void find_source(fetcher *f, const extents *e)
     const index z = padding_source(e->mode, f->z + f->kd * e->dilation_d, e->depth),
                 y = padding_source(e->mode, f->y + f->kh * e->dilation_h, e->height),
                 x = padding_source(e->mode, f->x + f->kw * e->dilation_w, e->width);
-    f->source = f->exists && z >= 0 && y >= 0 && x >= 0 ? (z * e->height + y) * e->width + x : -1;
+    f->source = f->exists && z >= 0 && y >= 0 && x >= 0 ? f->sample + (z * e->height + y) * e->width + x : -1;
 }
 
 ALWAYS_INLINE void next_slab(fetcher *f, const extents *e)
@@ -84,18 +83,32 @@ ALWAYS_INLINE void next_slab(fetcher *f, const extents *e)
     if (f->channel < e->channels) return;
     f->channel = 0;
     f->tap++;
-    if (++f->kw < e->kernel_w) return;
-    f->kw = 0;
-    if (++f->kh < e->kernel_h) return;
-    f->kh = 0;
-    f->kd++;
+    if (++f->kw == e->kernel_w) {
+        f->kw = 0;
+        if (++f->kh == e->kernel_h) {
+            f->kh = 0;
+            f->kd++;
+        }
+    }
+    find_source(f, e);
+}
+
+/* To slab number `slab` of all. */
+ALWAYS_INLINE void start_slab(fetcher *f, const extents *e, const int slab, const int channel_slabs)
+{
+    const int row = (f->tap = slab / channel_slabs) / e->kernel_w;
+    f->channel = slab % channel_slabs * SLAB;
+    f->kw = f->tap - row * e->kernel_w;
+    f->kd = row / e->kernel_h;
+    f->kh = row - f->kd * e->kernel_h;
+    find_source(f, e);
 }
 
 /* A slab's elements to registers, zeros past the last channel. */
-ALWAYS_INLINE void fetch(fetcher *f, const extents *e, real weights[WEIGHTS], real elements[ELEMENTS])
+ALWAYS_INLINE void fetch(fetcher *f, const extents *e, local const element *filter, real weights[WEIGHTS],
+                         real elements[ELEMENTS])
 {
     const int item = (int)get_local_id(0), first = f->channel + item / TILE_POSITIONS;
-    if (f->channel == 0) find_source(f, e);
 #pragma unroll
     for (int i = 0; i < WEIGHTS; i++) {
         const int of = i * ITEMS + item, c = f->channel + of / TILE_CHANNELS;
@@ -105,7 +118,16 @@ ALWAYS_INLINE void fetch(fetcher *f, const extents *e, real weights[WEIGHTS], re
 #pragma unroll
     for (int i = 0; i < ELEMENTS; i++) {
         const int c = first + i * ELEMENT_STEP;
+#if FLAT
+        const element at = filter[min(c, FLAT - 1)];
+        const index z = padding_source(e->mode, f->z + at.z, e->depth),
+                    y = padding_source(e->mode, f->y + at.y, e->height),
+                    x = padding_source(e->mode, f->x + at.x, e->width);
+        const bool is_zero = !f->exists || c >= FLAT || z < 0 || y < 0 || x < 0;
+        elements[i] = is_zero ? 0 : f->input[f->sample + at.channel + (z * e->height + y) * e->width + x];
+#else
         elements[i] = f->source >= 0 && c < e->channels ? f->input[f->source + c * e->channel_size] : 0;
+#endif
     }
     next_slab(f, e);
 }
@@ -123,27 +145,6 @@ ALWAYS_INLINE void put_slab(const real next_weights[WEIGHTS], const real next_el
     for (int i = 0; i < ELEMENTS; i++)
         elements[item / TILE_POSITIONS + i * ELEMENT_STEP][item % TILE_POSITIONS] = next_elements[i];
     barrier(CLK_LOCAL_MEM_FENCE);
-}
-
-/* acc += the products of a slab. */
-ALWAYS_INLINE void multiply_slab(real acc[OUT_CHANNELS][POSITIONS], local real (*weights)[CHANNEL_PITCH],
-                                 local real (*elements)[POSITION_PITCH], const int row, const int column)
-{
-#pragma unroll
-    for (int k = 0; k < SLAB; k++) {
-        real x[POSITIONS], w[OUT_CHANNELS];
-#pragma unroll
-        for (int i = 0; i < OUT_CHANNELS; i += 4)
-            *(quad *)(w + i) = *(local quad *)&weights[k][PLACE(row, i, ROW_QUADS, TILE_CHANNELS)];
-#pragma unroll
-        for (int j = 0; j < POSITIONS; j += 4)
-            *(quad *)(x + j) = *(local quad *)&elements[k][PLACE(column, j, COLUMN_QUADS, TILE_POSITIONS)];
-#pragma unroll
-        for (int i = 0; i < OUT_CHANNELS; i++)
-#pragma unroll
-            for (int j = 0; j < POSITIONS; j++)
-                acc[i][j] = w[i] * x[j] + acc[i][j];
-    }
 }
 
 /* A work-item's outputs of a tile. Where the tile is comes from local memory when they are stored: else compilers keep the
@@ -167,8 +168,13 @@ ALWAYS_INLINE void end_run(real acc[OUT_CHANNELS][POSITIONS], const tile_outputs
 #pragma unroll
         for (int j = 0; j < POSITIONS; j++) {
             const index p = first + PLACE(0, j, COLUMN_QUADS, TILE_POSITIONS);
+#if BATCHED
+            const index sample = p / e->positions,
+                        at = sample * e->output_sample + o * e->positions + p - sample * e->positions;
+#else
             const index at = o * e->positions + p;
-            if (o < e->group_out && p < e->positions) {
+#endif
+            if (o < e->group_out && p < e->all_positions) {
                 const real sum = is_first ? acc[i][j] : t->out[at] + acc[i][j];
                 t->out[at] = is_last ? epilogue_late_one(epilogue_early_one(sum, t->e), t->e, at) : sum;
             }
@@ -184,9 +190,15 @@ implicit_gemm(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(cons
     local real weights[SLAB][CHANNEL_PITCH] __attribute__((aligned(16)));
     local real elements[SLAB][POSITION_PITCH] __attribute__((aligned(16)));
     local index place[2];
-    const int item = (int)get_local_id(0), taps = (int)(kernel_d * kernel_h * kernel_w);
-    const int slabs = taps * (((int)group_in + SLAB - 1) / SLAB);
-    const extents x = {
+#if FLAT
+    local element filter[FLAT];
+#else
+    local const element *filter = 0;
+#endif
+    const int item = (int)get_local_id(0), all_taps = (int)(kernel_d * kernel_h * kernel_w),
+              taps = FLAT ? 1 : all_taps, channels = FLAT ? FLAT : (int)group_in;
+    const int channel_slabs = (channels + SLAB - 1) / SLAB, all_slabs = taps * channel_slabs;
+    extents x = {
         .depth = (index)depth,
         .height = (index)height,
         .width = (index)width,
@@ -196,27 +208,44 @@ implicit_gemm(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(cons
         .dilation_w = (index)dilation_w,
         .kernel_h = (int)kernel_h,
         .kernel_w = (int)kernel_w,
-        .channels = (int)group_in,
+        .channels = channels,
         .group_out = (int)group_out,
         .channel_size = (index)depth * (index)height * (index)width,
         .positions = (index)out_depth * (index)out_height * (index)out_width,
     };
+    x.all_positions = BATCHED ? (index)samples * x.positions : x.positions;
+    x.input_sample = BATCHED ? (index)(groups * group_in) * x.channel_size : 0;
+    x.output_sample = BATCHED ? (index)(groups * group_out) * x.positions : 0;
+#if FLAT
+    if (units > 0)
+        for (int k = item; k < FLAT; k += ITEMS) {
+            const int tap = k / (int)group_in, line = tap / (int)kernel_w, plane = line / (int)kernel_h;
+            filter[k].channel = (k - tap * (int)group_in) * x.channel_size;
+            filter[k].z = plane * x.dilation_d;
+            filter[k].y = (line - plane * (int)kernel_h) * x.dilation_h;
+            filter[k].x = (tap - line * (int)kernel_w) * x.dilation_w;
+        }
+#endif
     for (long unit = get_group_id(0); unit < units; unit += get_num_groups(0)) {
-        const long volume = unit / tiles / out_tiles, group = volume % groups,
-                   at = volume * group_out * x.positions;
+        const long part = unit / part_units, volume = (unit - part * part_units) / tiles / out_tiles,
+                   group = volume % groups, at = volume * group_out * x.positions;
+        const int first_slab = (int)(part * part_slabs), slabs = min((int)part_slabs, all_slabs - first_slab);
         const int out_tile = (int)(unit / tiles % out_tiles);
         const index first = (index)(unit % tiles) * TILE_POSITIONS, p = first + item % TILE_POSITIONS,
-                    line = p / (index)out_width, plane = line / (index)out_height;
+                    sample = BATCHED ? p / x.positions : 0, in_sample = p - sample * x.positions,
+                    line = in_sample / (index)out_width, plane = line / (index)out_height;
         fetcher f = {
             .input = TENSOR_START(input) + volume * group_in * x.channel_size,
-            .weight = TENSOR_START(weight) + (group * out_tiles + out_tile) * taps * group_in * TILE_CHANNELS,
+            .weight =
+                TENSOR_START(weight) + (group * out_tiles + out_tile) * all_taps * group_in * TILE_CHANNELS,
             .z = plane * (index)stride_d - (index)pad_depth,
             .y = (line - plane * (index)out_height) * (index)stride_h - (index)pad_height,
-            .x = (p - line * (index)out_width) * (index)stride_w - (index)pad_width,
-            .exists = p < x.positions,
+            .x = (in_sample - line * (index)out_width) * (index)stride_w - (index)pad_width,
+            .exists = p < x.all_positions,
+            .sample = sample * x.input_sample,
         };
         const tile_outputs t = {
-            .out = TENSOR_START(output) + at,
+            .out = TENSOR_START(output) + part * outputs + at,
             .e = EPILOGUE_AT(at),
             .row = item / COLUMNS,
             .column = item % COLUMNS,
@@ -236,11 +265,12 @@ implicit_gemm(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(cons
             for (int j = 0; j < POSITIONS; j++)
                 acc[i][j] = start;
         }
-        fetch(&f, &x, next_weights, next_elements);
+        start_slab(&f, &x, first_slab, channel_slabs);
+        fetch(&f, &x, filter, next_weights, next_elements);
         int ended = 0;
         for (int slab = 1; slab <= slabs; slab++) {
             put_slab(next_weights, next_elements, weights, elements);
-            if (slab < slabs) fetch(&f, &x, next_weights, next_elements);
+            if (slab < slabs) fetch(&f, &x, filter, next_weights, next_elements);
             multiply_slab(acc, weights, elements, t.row, t.column);
 #if LONG_SUMS
             if (slab < slabs && slab % (int)run == 0) end_run(acc, &t, &x, ended++ == 0, false);

@@ -16,6 +16,7 @@
     X(algorithm_pointwise)            \
     X(algorithm_patch)                \
     X(algorithm_implicit_gemm)        \
+    X(algorithm_strips)               \
     X(algorithm_winograd)             \
     X(algorithm_winograd_fused)       \
     X(algorithm_winograd_channels)    \
@@ -27,6 +28,8 @@
     X(algorithm_input_fused)          \
     X(algorithm_input_direct)         \
     X(algorithm_input_indexed)        \
+    X(algorithm_implicit_weight)      \
+    X(algorithm_depthwise_weight)     \
     X(algorithm_weight_direct)        \
     X(algorithm_weight_fused)         \
     X(algorithm_weight_channels)      \

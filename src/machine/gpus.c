@@ -16,7 +16,7 @@
 #define GPU_RATES(units, clock, multiply_adds, balance)                                            \
     .flops_per_second = GPU_PEAK(units, clock, multiply_adds),                                     \
     .bytes_per_second = GPU_PEAK(units, clock, multiply_adds) * (balance), .launch_seconds = 8e-6, \
-    .cache_way = 16 << 10, .core_cache = 1 << 20, .shared_cache = 16 << 20, .between_steps = 256 << 20
+    .cache_way = 16 << 10, .core_cache = 1 << 20, .shared_cache = 16 << 20, .between_steps = 64 << 20
 #define GPU_SHARES(implicit, gemm) .plain.gemm_share = (gemm), .plain.implicit_share = (implicit)
 
 /* The units of a family: those of GPU_RATES, lanes, the largest work-group, KiB of local memory, registers. */
@@ -79,21 +79,21 @@ static const machine nvidia = {
     .gpu = &nvidia_gpu,
     GPU_RATES(132, 1700, 128, 0.04),
 #include "machine/families/gpu.inc"
-    GPU_SHARES(0.6, 0.5),
+    GPU_SHARES(0.6, 0.4),
 };
 static const machine gcn = {
     .name = "gcn",
     .gpu = &gcn_gpu,
     GPU_RATES(64, 1500, 64, 0.045),
 #include "machine/families/gpu.inc"
-    GPU_SHARES(0.45, 0.35),
+    GPU_SHARES(0.45, 0.3),
 };
 static const machine rdna = {
     .name = "rdna",
     .gpu = &rdna_gpu,
     GPU_RATES(36, 2200, 128, 0.03),
 #include "machine/families/gpu.inc"
-    GPU_SHARES(0.45, 0.35),
+    GPU_SHARES(0.45, 0.3),
 };
 static const machine intel = {
     .name = "intel",
@@ -114,14 +114,14 @@ static const machine mali = {
     .gpu = &mali_gpu,
     GPU_RATES(10, 850, 64, 0.03),
 #include "machine/families/gpu.inc"
-    GPU_SHARES(0.3, 0.25),
+    GPU_SHARES(0.3, 0.15),
 };
 static const machine adreno = {
     .name = "adreno",
     .gpu = &adreno_gpu,
     GPU_RATES(12, 700, 128, 0.03),
 #include "machine/families/gpu.inc"
-    GPU_SHARES(0.3, 0.25),
+    GPU_SHARES(0.3, 0.15),
 };
 static const machine apple = {
     .name = "apple",
@@ -135,7 +135,7 @@ static const machine gpu = {
     .gpu = &other_gpu,
     GPU_RATES(32, 1500, 64, 0.04),
 #include "machine/families/gpu.inc"
-    GPU_SHARES(0.4, 0.35),
+    GPU_SHARES(0.4, 0.25),
 };
 /* NOLINTEND(readability-duplicate-include) */
 

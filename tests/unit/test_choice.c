@@ -218,6 +218,52 @@ static void test_frozen(void)
     if (freeze != NULL) fclose(freeze);
 }
 
+/* For GPUs no layer of any weight runs on a kernel that is made for CPUs or is the definition. */
+static void check_gpu_choice(const char *family, clconv_op op, const clconv_problem *p)
+{
+    clconv_context context = {.rt = {.traits = {0}}};
+    clconv_plan plan;
+    geometry g;
+    CU_ASSERT_EQUAL_FATAL(imagine_family(family, &context.rt.info, NULL), CLCONV_SUCCESS);
+    traits_derive(&context.rt.info, &context.rt.traits);
+    CU_ASSERT_EQUAL_FATAL(geometry_compute(p, &g, NULL), CLCONV_SUCCESS);
+    if ((double)g.elements.output * (double)g.reduction < 50e6) return;
+    CU_ASSERT_TRUE(imagine_choice(&context, op, p, &plan));
+    bool is_made_for_it = plan.algorithm != NULL && (plan.algorithm->devices == FOR_GPU ||
+                                                     strcmp(plan.algorithm->name, "im2col_gemm") == 0);
+    if (!is_made_for_it) {
+        char text[CLCONV_PROBLEM_TEXT_SIZE];
+        clconv_problem_format(p, text, NULL);
+        printf("\n  %s: %s %s", family, clconv_op_name(op), text);
+    }
+    CU_ASSERT_TRUE(is_made_for_it);
+    plan_drop_candidates(&plan);
+}
+
+static void test_gpu_choices(void)
+{
+    static const char *const families[] = {"nvidia:132", "rdna:36", "intel:32"};
+    static const char *const suites[] = {SOURCE_DIR "/bench/networks.csv", SOURCE_DIR "/bench/suite.csv"};
+    int layers = 0;
+    for (int suite = 0; suite < 2; suite++) {
+        FILE *file = fopen(suites[suite], "r");
+        char line[MOST_LINE];
+        CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+        while (fgets(line, sizeof line, file) != NULL) {
+            clconv_problem p;
+            clconv_op op;
+            if (!read_row(line, &op, &p)) continue;
+            const clconv_op ops[] = {op, CLCONV_BACKWARD_INPUT, CLCONV_BACKWARD_WEIGHT};
+            for (int i = 0; i < (op == CLCONV_FORWARD ? 3 : 1); i++)
+                for (size_t f = 0; f < sizeof families / sizeof families[0]; f++)
+                    check_gpu_choice(families[f], ops[i], &p);
+            layers++;
+        }
+        fclose(file);
+    }
+    CU_ASSERT(layers > 250);
+}
+
 static cJSON *read_json(const char *path)
 {
     FILE *file = fopen(path, "rb");
@@ -317,6 +363,7 @@ const test_entry test_suite[] = {
     {"GPUs", test_gpus},
     {"work and time", test_shares},
     {"what is frozen", test_frozen},
+    {"what GPUs choose", test_gpu_choices},
     {"what it loses", test_regret},
     {NULL, NULL},
 };

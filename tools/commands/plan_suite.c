@@ -41,8 +41,8 @@ static void summarize(const clconv_context *context, const clconv_problem *p, co
         s->traffic += step.bytes;
         if (step.flops < most) continue;
         most = step.flops;
-        s->groups = groups_of(&step);
-        s->fill = fill_of(s->groups, units);
+        s->groups = step.local[0] > 0 ? groups_of(&step) : 0; /* a library's GEMM does not say */
+        s->fill = step.local[0] > 0 ? fill_of(s->groups, units) : 1;
     }
     if (clconv_output_size(p, output, NULL)) return;
     double in = (double)p->batch * (double)p->in_channels, out = (double)p->batch * (double)p->out_channels,

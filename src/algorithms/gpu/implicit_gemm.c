@@ -1,117 +1,116 @@
 /* implicit_gemm: a product of matrices without an unfolded input, by tiles in local memory (cl/gpu/implicit_gemm.cl). */
 #include "arguments/implicit_gemm.clh"
 #include "algorithms/algorithm.h"
+#include "arguments/add_parts.clh"
 #include "base/arith.h"
 #include "steps/epilogue.h"
+#include "steps/gemm_tile.h"
 #include "steps/kernel.h"
 #include "steps/pack.h"
 #include "steps/partial_sums.h"
-
-#include <string.h>
 
 typedef struct implicit_gemm_arguments {
     IMPLICIT_GEMM_ARGUMENTS(ARGUMENT_MEMBER)
 } implicit_gemm_arguments;
 
-enum { TILE_CHANNELS, TILE_POSITIONS, SLAB, OUT_CHANNELS, POSITIONS, INDEX_BITS, PARAMETERS };
+typedef struct add_parts_arguments {
+    ADD_PARTS_ARGUMENTS(ARGUMENT_MEMBER)
+} add_parts_arguments;
+
+enum { INDEX_BITS = GEMM_TILE, GRID };
 
 static const parameter_range ranges[] = {
-    [TILE_CHANNELS] = {"tile_channels", 16, 128, true},
-    [TILE_POSITIONS] = {"tile_positions", 32, 128, true},
-    [SLAB] = {"slab", 8, 16, true},
-    [OUT_CHANNELS] = {"out_channels", 4, 8, true},
-    [POSITIONS] = {"positions", 4, 8, true},
+    GEMM_TILE_RANGES,
     [INDEX_BITS] = {"index_bits", 32, 64, true},
+    [GRID] = {"grid", 1, 65536,
+              false}, /* work-groups that there should be, whatever the device has of units */
     {NULL, 0, 0, false},
 };
 
 /* Runs that are added to the output at most, which keeps the error's bound (docs/numerics.md). */
 enum { MOST_RUNS = 64 };
 
-static int64_t items_of(const int64_t *tile)
+/* Slabs of a part at least, and memory of parts by that of the tensors at most. */
+enum { LEAST_PART = 4, MOST_SPACE = 3 };
+
+/* Products of an output over which slabs run without regard to taps, where channels are so few that slabs of their own
+ * would be mostly zeros: 0, or how many. */
+static int64_t flat_products(const geometry *g, int64_t slab)
 {
-    return tile[TILE_CHANNELS] / tile[OUT_CHANNELS] * (tile[TILE_POSITIONS] / tile[POSITIONS]);
+    enum { MOST_FLAT = 1152 };
+    int64_t products = g->group_in * g->taps;
+    bool is_flat = g->group_in < slab && g->taps <= MOST_FLAT && products <= MOST_FLAT && g->taps > 1;
+    return is_flat ? products : 0;
 }
 
-/* Bytes of local memory: a slab of both, and the tile's place. */
-static int64_t local_bytes(const int64_t *tile, int64_t element_size)
+/* Whether columns run over the ends of samples: where a tile would be mostly empty else. */
+static bool is_batched(const clconv_problem *p, const geometry *g)
 {
-    enum { PAD = 4, PLACE = 16 };
-    return tile[SLAB] * (tile[TILE_CHANNELS] + tile[TILE_POSITIONS] + (int64_t)2 * PAD) * element_size +
-           PLACE;
+    enum { FEW_POSITIONS = 128 };
+    return p->batch > 1 && g->output_plane < FEW_POSITIONS;
 }
 
-static bool device_takes(const device_traits *t, const int64_t *tile, int64_t element_size)
+static int64_t slabs_of(const geometry *g, const int64_t *tile)
 {
-    return items_of(tile) <= t->work_group && local_bytes(tile, element_size) <= t->local_memory;
+    int64_t flat = flat_products(g, tile[SLAB]);
+    return flat > 0 ? ceil_divide(flat, tile[SLAB]) : g->taps * ceil_divide(g->group_in, tile[SLAB]);
 }
 
-/* Multiply-adds by them and reads of local memory, a quad of which takes as long as one. */
-static double tile_share(const int64_t *tile)
-{
-    double products = (double)(tile[OUT_CHANNELS] * tile[POSITIONS]);
-    return products / (products + (double)(tile[OUT_CHANNELS] + tile[POSITIONS]));
-}
-
-/* Whether all places in a volume, and those of padding around it, are below 2^31. */
+/* Whether all places in what columns run over, and those of padding around it, are below 2^31. */
 static bool places_are_short(const clconv_problem *p, const geometry *g)
 {
+    enum { LARGEST_TILE = 128 };
     int64_t input, output, weight, most = INT32_MAX / 2;
+    int64_t volumes = is_batched(p, g) ? p->batch * p->groups : 1;
     for (int axis = 0; axis < 3; axis++)
-        if (g->padded[axis] > most) return false;
-    return size_multiply(g->group_in, g->input_plane, &input) && input <= most &&
-           size_multiply(round_up(g->group_out, 128), round_up(g->output_plane, 128), &output) &&
-           output <= most && size_product((const int64_t[]){g->group_in, g->taps, 128}, 3, &weight) &&
-           weight <= most && p->stride[0] <= most && p->stride[1] <= most && p->stride[2] <= most;
+        if (g->padded[axis] > most || p->stride[axis] > most) return false;
+    return size_product((const int64_t[]){volumes, g->group_in, g->input_plane}, 3, &input) &&
+           input <= most &&
+           size_product((const int64_t[]){volumes, round_up(g->group_out, LARGEST_TILE),
+                                          round_up(g->output_plane, LARGEST_TILE)},
+                        3, &output) &&
+           output <= most &&
+           size_product((const int64_t[]){g->group_in, g->taps, LARGEST_TILE}, 3, &weight) && weight <= most;
+}
+
+/* The tile's place, and where products read if slabs run over taps, are in local memory too. */
+static gemm_tile_memory memory_of(const request *q)
+{
+    enum { PLACE = 16, ELEMENT = 16, LARGEST_SLAB = 16 };
+    const geometry *g = q->geometry;
+    int64_t element = places_are_short(q->problem, g) ? ELEMENT : 2 * ELEMENT;
+    return (gemm_tile_memory){.fixed = PLACE + flat_products(g, LARGEST_SLAB) * element,
+                              .element_size = g->element_size};
 }
 
 static void choose(const request *q, parameter_set *p)
 {
-    const geometry *g = q->geometry;
-    const machine_gemm_tile *tiles = q->traits->gpu->tiles;
-    double most = -1;
-    for (int i = 0; i < MACHINE_GEMM_TILES && tiles[i].channels > 0; i++) {
-        int64_t tile[PARAMETERS] = {tiles[i].channels, tiles[i].positions, tiles[i].slab,
-                                    tiles[i].out_channels, tiles[i].out_positions};
-        double value =
-            tile_share(tile) * (double)g->group_out / (double)round_up(g->group_out, tile[TILE_CHANNELS]);
-        bool is_first = i == 0; /* whatever else is wrong with it is told by is_applicable() */
-        if (value <= most || (!is_first && !device_takes(q->traits, tile, g->element_size))) continue;
-        most = device_takes(q->traits, tile, g->element_size) ? value : -1;
-        memcpy(p->values, tile, sizeof tile);
-    }
-    p->values[INDEX_BITS] = places_are_short(q->problem, g) ? 32 : 64;
+    const gemm_tile_memory memory = memory_of(q);
+    gemm_tile_choose(q->traits, q->geometry->group_out, 0, &memory, p->values);
+    p->values[GRID] = GEMM_TILE_GRID;
+    p->values[INDEX_BITS] = places_are_short(q->problem, q->geometry) ? 32 : 64;
 }
 
 static bool is_applicable(const request *q, const parameter_set *p, text *why)
 {
-    const int64_t *tile = p->values;
-    int64_t items = items_of(tile), size = q->geometry->element_size;
-    if (items % tile[TILE_POSITIONS] != 0 || tile[SLAB] * tile[TILE_CHANNELS] % items != 0 ||
-        tile[SLAB] * tile[TILE_POSITIONS] % items != 0)
-        text_append(why, "a work-group of %lld items cannot fetch its slabs evenly", (long long)items);
-    else if (items > q->traits->work_group)
-        text_append(why, "it needs work-groups of %lld; the device has at most %lld", (long long)items,
-                    (long long)q->traits->work_group);
-    else if (local_bytes(tile, size) > q->traits->local_memory)
-        text_append(why, "it needs %lld bytes of local memory; the device has %lld",
-                    (long long)local_bytes(tile, size), (long long)q->traits->local_memory);
-    else if (tile[INDEX_BITS] == 32 && !places_are_short(q->problem, q->geometry))
-        text_append(why, "index_bits is 32; a volume needs 64");
-    else
-        return true;
+    const gemm_tile_memory memory = memory_of(q);
+    if (!gemm_tile_is_legal(q->traits, p->values, &memory, why)) return false;
+    if (p->values[INDEX_BITS] == 64 || places_are_short(q->problem, q->geometry)) return true;
+    text_append(why, "index_bits is 32; a volume needs 64");
     return false;
 }
 
 /* Slabs that make a run, and whether the runs of a sum are few enough. */
-static bool divide_sum(const geometry *g, int64_t slab, int64_t *run, text *why)
+static bool divide_sum(const geometry *g, const int64_t *tile, int64_t *run, text *why)
 {
     int64_t slabs, products;
-    if (!size_multiply(g->taps, ceil_divide(g->group_in, slab), &slabs) ||
-        !size_multiply(slabs, slab, &products)) {
+    int64_t slab = tile[SLAB];
+    if (!size_multiply(g->taps, g->group_in, &products) || products > INT64_MAX / 64) {
         text_append(why, "its sums would overflow");
         return false;
     }
+    slabs = slabs_of(g, tile);
+    products = slabs * slab;
     *run = max_i64(partial_sums_are_long(products) ? partial_sums_run(g->taps) / slab : slabs, 1);
     if (ceil_divide(slabs, *run) <= MOST_RUNS && slabs <= INT32_MAX) return true;
     text_append(why, "an output sums %lld products; it needs at most %lld", (long long)products,
@@ -123,16 +122,34 @@ static bool describe(const request *q, const int64_t *tile, implicit_gemm_argume
 {
     const clconv_problem *p = q->problem;
     const geometry *g = q->geometry;
+    const int64_t samples = is_batched(p, g) ? p->batch : 1;
     *a = (implicit_gemm_arguments){
         .out_tiles = ceil_divide(g->group_out, tile[TILE_CHANNELS]),
-        .tiles = ceil_divide(g->output_plane, tile[TILE_POSITIONS]),
+        .tiles = ceil_divide(g->output_plane * samples, tile[TILE_POSITIONS]),
+        .samples = samples,
         KERNEL_GROUPS(p, g),
         KERNEL_EXTENTS(p, g),
         KERNEL_WINDOW(p),
-        .has_bias = p->has_bias,
     };
     return g->group_in <= INT32_MAX && g->group_out <= INT32_MAX && g->taps <= INT32_MAX &&
-           size_product((const int64_t[]){p->batch, p->groups, a->out_tiles, a->tiles}, 4, &a->units);
+           size_product((const int64_t[]){p->batch / samples, p->groups, a->out_tiles, a->tiles}, 4,
+                        &a->units);
+}
+
+/* Slabs of a part: few tiles leave units idle, unless parts of their sums are tiles too. A constant decides and not how many
+ * units there are, since it is the order of sums. */
+static void divide_slabs(const request *q, const int64_t *tile, const recipe *r, implicit_gemm_arguments *a)
+{
+    const geometry *g = q->geometry;
+    int64_t slabs = slabs_of(g, tile), outputs = g->elements.output,
+            tensors = g->elements.input + g->elements.weight + outputs;
+    int64_t parts = min_i64(ceil_divide(tile[GRID], a->units), slabs / LEAST_PART);
+    parts = min_i64(parts, MOST_SPACE * tensors / outputs);
+    parts = max_i64(min_i64(parts, workspace_room(q, r) / g->element_size / outputs), 1);
+    a->part_slabs = ceil_divide(slabs, parts);
+    a->part_units = a->units;
+    a->outputs = outputs;
+    a->units *= ceil_divide(slabs, a->part_slabs);
 }
 
 /* Tiles that do not fill the units leave some idle, whose share of the time goes with the rest. */
@@ -140,12 +157,15 @@ static void set_cost(const request *q, const int64_t *tile, const implicit_gemm_
 {
     const geometry *g = q->geometry;
     const machine *m = q->traits->machine;
-    double slabs = (double)g->taps * (double)ceil_divide(g->group_in, tile[SLAB]),
-           outputs = (double)a->units * (double)(tile[TILE_CHANNELS] * tile[TILE_POSITIONS]),
-           fill = (double)a->units / (double)round_up(a->units, max_i64(q->traits->compute_units, 1));
-    double fetched =
-        slabs * (double)tile[SLAB] * (double)a->units * (double)(tile[TILE_CHANNELS] + tile[TILE_POSITIONS]);
-    step_computes(s, outputs * slabs * (double)tile[SLAB], m->plain.implicit_share * tile_share(tile) * fill);
+    /* Where a product reads is found for each position. */
+    enum { PLACE_WORK = 20 };
+    double products = (double)(a->units * a->part_slabs * tile[SLAB]),
+           fill = (double)a->units / (double)round_up(a->units, max_i64(q->traits->compute_units, 1)),
+           fetched = products * (double)(tile[TILE_CHANNELS] + tile[TILE_POSITIONS]),
+           share = m->plain.implicit_share * gemm_tile_share(tile) * fill;
+    step_computes(s, products * (double)(tile[TILE_CHANNELS] * tile[TILE_POSITIONS]), share);
+    if (flat_products(g, tile[SLAB]) > 0)
+        s->work.busy += products * PLACE_WORK * (double)tile[TILE_POSITIONS] / share;
     step_moves(s, (double)g->element_size *
                       ((double)g->elements.input + (double)g->elements.output + (double)g->elements.weight));
     /* What tiles fetch again comes from a cache. */
@@ -153,12 +173,59 @@ static void set_cost(const request *q, const int64_t *tile, const implicit_gemm_
     s->work.traffic += (double)g->element_size * fetched / CACHE_RATE;
 }
 
+/* The step that adds the parts, which lie in the workspace from `offset` on. */
+static void append_sum(const request *q, int64_t parts, int64_t offset, recipe *r)
+{
+    const clconv_problem *p = q->problem;
+    const geometry *g = q->geometry;
+    const int64_t local = q->traits->local_size;
+    const add_parts_arguments a = {.planes = p->batch * p->out_channels,
+                                   .channels = p->out_channels,
+                                   .plane_size = g->output_plane,
+                                   .parts = parts,
+                                   .has_bias = p->has_bias};
+    step s = kernel_step("add_parts", "gpu/add_parts.cl", "add_parts", p->dtype);
+    kernel_add_buffer(&s, BUFFER_WORKSPACE, offset);
+    kernel_add_buffer(&s, p->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
+    kernel_add_buffer(&s, BUFFER_OUTPUT, 0);
+    kernel_set_scalars(&s, &a, sizeof a);
+    kernel_set_range(&s, (const int64_t[]){ceil_divide(a.plane_size, local), a.planes, 1},
+                     (const int64_t[]){local, 1, 1});
+    step_moves(&s, (double)g->element_size * (double)(parts + 1) * (double)g->elements.output);
+    epilogue_fuse(&s, p, 0);
+    recipe_append_run(r, &s);
+}
+
+static void append_product(const request *q, const int64_t *tile, implicit_gemm_arguments *a, recipe *r)
+{
+    int64_t parts = a->units / a->part_units;
+    bool is_divided = parts > 1;
+    step s = kernel_step("implicit_gemm", "gpu/implicit_gemm.cl", "implicit_gemm", q->problem->dtype);
+    gemm_tile_define(&s, tile);
+    kernel_define(&s, "INDEX_BITS", tile[INDEX_BITS]);
+    kernel_define(&s, "FLAT", flat_products(q->geometry, tile[SLAB]));
+    kernel_define(&s, "BATCHED", is_batched(q->problem, q->geometry));
+    partial_sums_define(&s, slabs_of(q->geometry, tile) * tile[SLAB]);
+    int64_t offset = is_divided ? recipe_reserve(r, parts * a->outputs * q->geometry->element_size) : 0;
+    a->has_bias = !is_divided && q->problem->has_bias;
+    kernel_add_buffer(&s, BUFFER_INPUT, 0);
+    kernel_add_buffer(&s, BUFFER_PACKED, 0);
+    kernel_add_buffer(&s, a->has_bias ? BUFFER_BIAS : BUFFER_NONE, 0);
+    kernel_add_buffer(&s, is_divided ? BUFFER_WORKSPACE : BUFFER_OUTPUT, offset);
+    kernel_set_scalars(&s, a, sizeof *a);
+    kernel_set_range(&s, (const int64_t[]){a->units, 1, 1}, (const int64_t[]){gemm_tile_items(tile), 1, 1});
+    set_cost(q, tile, a, &s);
+    if (!is_divided) epilogue_fuse(&s, q->problem, 0);
+    recipe_append_run(r, &s);
+    if (is_divided) append_sum(q, parts, offset, r);
+}
+
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     const int64_t *tile = p->values;
     implicit_gemm_arguments a;
     int64_t run;
-    if (!is_applicable(q, p, why) || !divide_sum(q->geometry, tile[SLAB], &run, why)) return;
+    if (!is_applicable(q, p, why) || !divide_sum(q->geometry, tile, &run, why)) return;
     if (!describe(q, tile, &a)) {
         text_append(why, "its tiles would overflow");
         return;
@@ -166,19 +233,8 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     if (!pack_append(r, q->problem, q->geometry, tile[TILE_CHANNELS], true, q->traits->local_size, why))
         return;
     a.run = run;
-    step s = kernel_step("implicit_gemm", "gpu/implicit_gemm.cl", "implicit_gemm", q->problem->dtype);
-    for (int i = 0; i < PARAMETERS; i++) {
-        static const char *const names[] = {"TILE_CHANNELS", "TILE_POSITIONS", "SLAB",
-                                            "OUT_CHANNELS",  "POSITIONS",      "INDEX_BITS"};
-        kernel_define(&s, names[i], tile[i]);
-    }
-    partial_sums_define(&s, q->geometry->taps * round_up(q->geometry->group_in, tile[SLAB]));
-    kernel_add_tensors(&s, q->problem, BUFFER_PACKED);
-    kernel_set_scalars(&s, &a, sizeof a);
-    kernel_set_range(&s, (const int64_t[]){a.units, 1, 1}, (const int64_t[]){items_of(tile), 1, 1});
-    set_cost(q, tile, &a, &s);
-    epilogue_fuse(&s, q->problem, 0);
-    recipe_append_run(r, &s);
+    divide_slabs(q, tile, r, &a);
+    append_product(q, tile, &a, r);
 }
 
 const algorithm algorithm_implicit_gemm = {.name = "implicit_gemm",

@@ -1,0 +1,77 @@
+/* Tiles in local memory: see gemm_tile.h. */
+#include "steps/gemm_tile.h"
+
+#include "base/arith.h"
+#include "steps/kernel.h"
+
+#include <string.h>
+
+int64_t gemm_tile_items(const int64_t *tile)
+{
+    return tile[TILE_CHANNELS] / tile[OUT_CHANNELS] * (tile[TILE_POSITIONS] / tile[POSITIONS]);
+}
+
+/* Bytes of a slab of both matrices, and what else is there. */
+static int64_t local_bytes(const int64_t *tile, const gemm_tile_memory *memory)
+{
+    enum { PAD = 4 };
+    return tile[SLAB] * (tile[TILE_CHANNELS] + tile[TILE_POSITIONS] + (int64_t)2 * PAD) *
+               memory->element_size +
+           tile[TILE_POSITIONS] * memory->column + memory->fixed;
+}
+
+double gemm_tile_share(const int64_t *tile)
+{
+    double products = (double)(tile[OUT_CHANNELS] * tile[POSITIONS]);
+    return products / (products + (double)(tile[OUT_CHANNELS] + tile[POSITIONS]));
+}
+
+static double use(int64_t count, int64_t block)
+{
+    return count > 0 ? (double)count / (double)round_up(count, block) : 1;
+}
+
+void gemm_tile_choose(const device_traits *traits, int64_t rows, int64_t columns,
+                      const gemm_tile_memory *memory, int64_t *tile)
+{
+    const machine_gemm_tile *tiles = traits->gpu->tiles;
+    double most = -1;
+    for (int i = 0; i < MACHINE_GEMM_TILES && tiles[i].channels > 0; i++) {
+        const int64_t tried[GEMM_TILE] = {tiles[i].channels, tiles[i].positions, tiles[i].slab,
+                                          tiles[i].out_channels, tiles[i].out_positions};
+        double value =
+            gemm_tile_share(tried) * use(rows, tried[TILE_CHANNELS]) * use(columns, tried[TILE_POSITIONS]);
+        bool is_legal = gemm_tile_items(tried) <= traits->work_group &&
+                        local_bytes(tried, memory) <= traits->local_memory;
+        if (i > 0 && (value <= most || !is_legal))
+            continue; /* the first stands if none is legal, and says why */
+        most = is_legal ? value : -1;
+        memcpy(tile, tried, sizeof tried);
+    }
+}
+
+bool gemm_tile_is_legal(const device_traits *traits, const int64_t *tile, const gemm_tile_memory *memory,
+                        text *why)
+{
+    int64_t items = gemm_tile_items(tile), bytes = local_bytes(tile, memory);
+    if (items % tile[TILE_POSITIONS] != 0 || items % tile[SLAB] != 0 ||
+        tile[SLAB] * tile[TILE_CHANNELS] % items != 0 || tile[SLAB] * tile[TILE_POSITIONS] % items != 0)
+        text_append(why, "a work-group of %lld items cannot fetch its slabs evenly", (long long)items);
+    else if (items > traits->work_group)
+        text_append(why, "it needs work-groups of %lld; the device has at most %lld", (long long)items,
+                    (long long)traits->work_group);
+    else if (bytes > traits->local_memory)
+        text_append(why, "it needs %lld bytes of local memory; the device has %lld", (long long)bytes,
+                    (long long)traits->local_memory);
+    else
+        return true;
+    return false;
+}
+
+void gemm_tile_define(step *s, const int64_t *tile)
+{
+    static const char *const names[GEMM_TILE] = {"TILE_CHANNELS", "TILE_POSITIONS", "SLAB", "OUT_CHANNELS",
+                                                 "POSITIONS"};
+    for (int i = 0; i < GEMM_TILE; i++)
+        kernel_define(s, names[i], tile[i]);
+}
