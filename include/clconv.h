@@ -127,6 +127,7 @@ typedef struct clconv_device_info {
     char architecture
         [32]; /* of a GPU, where an extension tells: such as sm_90, gfx1030, or simd8 for the narrowest
                               sub-group; else "" */
+    int shares_host_memory; /* CL_DEVICE_HOST_UNIFIED_MEMORY: arrays of the host need no copy */
 } clconv_device_info;
 
 /* Every device of every platform. *devices has *count entries; release it with clconv_free(). A machine
@@ -193,6 +194,10 @@ CLCONV_API void clconv_context_release(clconv_context *context);
 
 CLCONV_API cl_context clconv_context_opencl(const clconv_context *context); /* not retained for the caller */
 CLCONV_API cl_device_id clconv_context_device(const clconv_context *context);
+
+/* The queue of the context's own, in order and profiling, on which plans run that are given host arrays: not retained for the
+ * caller, who may enqueue on it and wait for it. */
+CLCONV_API cl_command_queue clconv_context_queue(const clconv_context *context);
 CLCONV_API const clconv_device_info *
 clconv_context_device_info(const clconv_context *context); /* context's own */
 
@@ -202,6 +207,14 @@ clconv_context_device_info(const clconv_context *context); /* context's own */
  */
 CLCONV_API clconv_status clconv_buffer_create(const clconv_context *context, size_t bytes, const void *source,
                                               cl_mem *memory, clconv_error *err);
+
+/* A buffer over `bytes` of the host's own memory (CL_MEM_USE_HOST_PTR), to be released by clReleaseMemObject(), until when
+ * the memory must stay. `writable` 0 makes it CL_MEM_READ_ONLY. Where clconv_device_info says shares_host_memory the device
+ * uses the memory where it lies; elsewhere the driver copies. The buffer holds what the memory holds at this call. After it
+ * the host may touch the memory only between clEnqueueMapBuffer() and clEnqueueUnmapMemObject(), as the OpenCL specification
+ * demands, and two buffers must not lie over the same bytes. clconv_plan_run_host() does all of this by itself. Thread-safe. */
+CLCONV_API clconv_status clconv_buffer_wrap(const clconv_context *context, void *pointer, size_t bytes,
+                                            int writable, cl_mem *memory, clconv_error *err);
 
 typedef struct clconv_counters {
     int64_t programs_built;  /* OpenCL programs compiled from source in this context */
@@ -503,7 +516,19 @@ CLCONV_API clconv_status clconv_plan_profile(clconv_plan *plan, const clconv_ten
 typedef struct clconv_host_tensors {
     const void *input, *weight, *bias, *residual;
     void *output;
+    uint64_t weight_version; /* of clconv_plan_run_host() */
 } clconv_host_tensors;
+
+/* One run of a plan of forward or transposed on arrays in host memory, which waits for it. Memory that the device shares with
+ * the host is used where it lies; else tensors are written to the device and read back. The workspace, and copies, belong to
+ * the plan from its first such run on, until it is released: what a run allocates is little or nothing.
+ *   - Arrays start at a multiple of the element size, and what is written overlaps nothing else. Nobody writes to them during
+ *     the call.
+ *   - weight_version 0: the weight may be another at each run. Any other number is a promise: all runs of this plan with the
+ *     same number, one after the other, have the same weight, which is then packed (and copied) once.
+ *   - The plan is made without packed_weights. */
+CLCONV_API clconv_status clconv_plan_run_host(clconv_plan *plan, const clconv_host_tensors *tensors,
+                                              clconv_error *err);
 
 /* One forward convolution on arrays in host memory. Plans, allocates on the device, copies, runs, waits.
  * `options` may be NULL (packed_weights must be 0). */
@@ -515,7 +540,13 @@ CLCONV_API clconv_status clconv_conv3d_host(clconv_context *context, const clcon
 typedef struct clconv_host_gradients {
     const void *input, *weight, *grad_output;
     void *grad_input, *grad_weight, *grad_bias;
+    uint64_t weight_version; /* of clconv_backward_run_host() */
 } clconv_host_gradients;
+
+/* The same for gradients: of the arrays it takes what the gradients read and make that `backward` was created for. With a
+ * weight_version that is not 0 the gradient of the input has a workspace of its own. */
+CLCONV_API clconv_status clconv_backward_run_host(clconv_backward *backward,
+                                                  const clconv_host_gradients *gradients, clconv_error *err);
 
 /* The gradients of one forward convolution on arrays in host memory: one call makes any of the three, from
  * tensors that are copied once. A request for none is an error. Without grad_weight `input` is not read,

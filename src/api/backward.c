@@ -1,5 +1,5 @@
 /* Several gradients in one call: a group of plans. */
-#include "api/group.h"
+#include "api/run_host.h"
 #include "base/error.h"
 
 #include <stdlib.h>
@@ -8,6 +8,7 @@ enum { GRADIENTS = CLCONV_GRAD_INPUT | CLCONV_GRAD_WEIGHT | CLCONV_GRAD_BIAS };
 
 struct clconv_backward {
     plan_group group;
+    kept_memory kept; /* of runs on host arrays */
 };
 
 clconv_status clconv_backward_create(clconv_context *context, const clconv_problem *problem, int gradients,
@@ -39,6 +40,7 @@ void clconv_backward_release(clconv_backward *backward)
 {
     if (backward == NULL) return;
     plan_group_release(&backward->group);
+    kept_release(&backward->kept);
     free(backward);
 }
 
@@ -62,4 +64,19 @@ clconv_status clconv_backward_enqueue(clconv_backward *backward, cl_command_queu
 {
     if (backward == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "backward is NULL");
     return plan_group_enqueue(&backward->group, queue, tensors, workspace, n_wait, wait, done, err);
+}
+
+clconv_status clconv_backward_run_host(clconv_backward *backward, const clconv_host_gradients *gradients,
+                                       clconv_error *err)
+{
+    if (backward == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "backward is NULL");
+    if (gradients == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "gradients is NULL");
+    host_arrays arrays = {.read = {[KEPT_INPUT] = gradients->input,
+                                   [KEPT_WEIGHT] = gradients->weight,
+                                   [KEPT_GRAD_OUTPUT] = gradients->grad_output},
+                          .weight_version = gradients->weight_version};
+    void *const made[] = {gradients->grad_input, gradients->grad_weight, gradients->grad_bias};
+    for (int i = 0; i < backward->group.count; i++)
+        arrays.made[i] = made[backward->group.plans[i]->op - CLCONV_BACKWARD_INPUT];
+    return run_host(&backward->group, &arrays, &backward->kept, err);
 }

@@ -94,6 +94,11 @@ cl_device_id clconv_context_device(const clconv_context *context)
     return context != NULL ? context->rt.device : NULL;
 }
 
+cl_command_queue clconv_context_queue(const clconv_context *context)
+{
+    return context->rt.queue;
+}
+
 const clconv_device_info *clconv_context_device_info(const clconv_context *context)
 {
     return context != NULL ? &context->rt.info : NULL;
@@ -107,6 +112,19 @@ clconv_status clconv_buffer_create(const clconv_context *context, size_t bytes, 
     clconv_status status = runtime_check_process(err);
     return status == CLCONV_SUCCESS ? memory_create(&context->rt, "a buffer", bytes, source, memory, err)
                                     : status;
+}
+
+clconv_status clconv_buffer_wrap(const clconv_context *context, void *pointer, size_t bytes, int writable,
+                                 cl_mem *memory, clconv_error *err)
+{
+    if (context == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "context is NULL");
+    if (pointer == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "pointer is NULL");
+    if (bytes == 0) return error_set(err, CLCONV_INVALID_ARGUMENT, "bytes is 0; it must be positive");
+    if (memory == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "memory is NULL");
+    clconv_status status = runtime_check_process(err);
+    return status == CLCONV_SUCCESS
+               ? memory_wrap(&context->rt, "the array", bytes, pointer, writable != 0, memory, err)
+               : status;
 }
 
 void clconv_context_counters(const clconv_context *context, clconv_counters *counters)

@@ -68,13 +68,31 @@ static clconv_status enqueue_plans(const plan_group *group, cl_command_queue que
     for (int i = 0; i < group->count && status == CLCONV_SUCCESS; i++) {
         bool is_last = i == group->count - 1;
         cl_event ended = NULL;
-        status = plan_enqueue_steps(group->plans[i], false, queue, &buffers[i], i > 0 ? 1 : n_wait,
+        status = plan_enqueue_steps(group->plans[i], PLAN_RUN, queue, &buffers[i], i > 0 ? 1 : n_wait,
                                     i > 0 ? &before : wait, is_last ? done : &ended, NULL, err);
         if (before != NULL) clReleaseEvent(before);
         before = ended;
     }
     if (before != NULL) clReleaseEvent(before);
     return status;
+}
+
+clconv_status plan_group_begin(const plan_group *group, clconv_error *err)
+{
+    for (int i = 0; i < group->count; i++) {
+        clconv_status status = plan_begin(group->plans[i], err);
+        if (status == CLCONV_SUCCESS) continue;
+        while (i > 0)
+            plan_end(group->plans[--i]);
+        return status;
+    }
+    return CLCONV_SUCCESS;
+}
+
+void plan_group_end(const plan_group *group)
+{
+    for (int i = 0; i < group->count; i++)
+        plan_end(group->plans[i]);
 }
 
 clconv_status plan_group_enqueue(const plan_group *group, cl_command_queue queue,
@@ -86,13 +104,9 @@ clconv_status plan_group_enqueue(const plan_group *group, cl_command_queue queue
     if (status == CLCONV_SUCCESS) status = bind_check_wait_list(group->plans[0], n_wait, wait, err);
     if (status == CLCONV_SUCCESS)
         status = bind_runs(group->plans, group->count, tensors, workspace, buffers, err);
-    int begun = 0;
-    while (begun < group->count && status == CLCONV_SUCCESS) {
-        status = plan_begin(group->plans[begun], err);
-        if (status == CLCONV_SUCCESS) begun++;
-    }
-    if (status == CLCONV_SUCCESS) status = enqueue_plans(group, queue, buffers, n_wait, wait, done, err);
-    while (begun > 0)
-        plan_end(group->plans[--begun]);
+    if (status == CLCONV_SUCCESS) status = plan_group_begin(group, err);
+    if (status != CLCONV_SUCCESS) return status;
+    status = enqueue_plans(group, queue, buffers, n_wait, wait, done, err);
+    plan_group_end(group);
     return status;
 }

@@ -19,6 +19,10 @@ void plan_group_release(plan_group *group);
 /* Bytes: of the plan that needs most. */
 size_t plan_group_workspace_size(const plan_group *group);
 
+/* Between these the plans are this thread's alone; an error if one is another's. */
+clconv_status plan_group_begin(const plan_group *group, clconv_error *err);
+void plan_group_end(const plan_group *group);
+
 /* Checks all that clconv_plan_enqueue() checks and enqueues the plans, each waiting for the one before. */
 clconv_status plan_group_enqueue(const plan_group *group, cl_command_queue queue,
                                  const clconv_tensors *tensors, const clconv_buffer *workspace,

@@ -143,7 +143,7 @@ clconv_status clconv_plan_enqueue(clconv_plan *plan, cl_command_queue queue, con
     if (status == CLCONV_SUCCESS) status = bind_runs(&plan, 1, tensors, workspace, &buffers, err);
     if (status == CLCONV_SUCCESS) status = plan_begin(plan, err);
     if (status != CLCONV_SUCCESS) return status;
-    status = plan_enqueue_steps(plan, false, queue, &buffers, n_wait, wait, done, NULL, err);
+    status = plan_enqueue_steps(plan, PLAN_RUN, queue, &buffers, n_wait, wait, done, NULL, err);
     plan_end(plan);
     return status;
 }
@@ -174,7 +174,7 @@ clconv_status clconv_plan_pack_weight(clconv_plan *plan, cl_command_queue queue,
     if (status == CLCONV_SUCCESS) status = bind_pack(plan, weight, packed, &buffers, err);
     if (status == CLCONV_SUCCESS) status = plan_begin(plan, err);
     if (status != CLCONV_SUCCESS) return status;
-    status = plan_enqueue_steps(plan, true, queue, &buffers, n_wait, wait, done, NULL, err);
+    status = plan_enqueue_steps(plan, PLAN_PACK, queue, &buffers, n_wait, wait, done, NULL, err);
     plan_end(plan);
     return status;
 }
@@ -205,7 +205,7 @@ clconv_status clconv_plan_profile(clconv_plan *plan, const clconv_tensors *tenso
     if (events == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a profile");
     status = plan_begin(plan, err);
     if (status == CLCONV_SUCCESS) {
-        status = plan_enqueue_steps(plan, false, queue, &buffers, 0, NULL, NULL, events, err);
+        status = plan_enqueue_steps(plan, PLAN_RUN, queue, &buffers, 0, NULL, NULL, events, err);
         plan_end(plan);
     }
     cl_int code = clFinish(queue);

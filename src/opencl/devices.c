@@ -181,6 +181,7 @@ static void query_numbers(query *q, clconv_device_info *d)
     query_value(q, CL_DEVICE_MAX_WORK_GROUP_SIZE, &work_group, sizeof work_group);
     d->max_work_group_size = (int64_t)work_group;
     d->address_alignment_bits = query_uint(q, CL_DEVICE_MEM_BASE_ADDR_ALIGN);
+    d->shares_host_memory = query_bool(q, CL_DEVICE_HOST_UNIFIED_MEMORY);
     d->vector_bits = query_vector_bits(q);
     d->has_fp64 = query_fp64(q);
     d->has_compiler = query_bool(q, CL_DEVICE_COMPILER_AVAILABLE);

@@ -10,4 +10,8 @@
 clconv_status memory_create(const runtime *rt, const char *name, size_t bytes, const void *source,
                             cl_mem *memory, clconv_error *err);
 
+/* A buffer over the host's own memory: what the array holds when the buffer is made is in it. */
+clconv_status memory_wrap(const runtime *rt, const char *name, size_t bytes, void *array, bool writable,
+                          cl_mem *memory, clconv_error *err);
+
 #endif

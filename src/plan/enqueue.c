@@ -129,7 +129,7 @@ void plan_end(clconv_plan *plan)
     atomic_store_explicit(&plan->is_busy, false, memory_order_release);
 }
 
-clconv_status plan_enqueue_steps(clconv_plan *plan, bool pack, cl_command_queue queue,
+clconv_status plan_enqueue_steps(clconv_plan *plan, plan_part part, cl_command_queue queue,
                                  const plan_buffers *buffers, cl_uint n_wait, const cl_event *wait,
                                  cl_event *done, cl_event *each, clconv_error *err)
 {
@@ -138,7 +138,7 @@ clconv_status plan_enqueue_steps(clconv_plan *plan, bool pack, cl_command_queue 
     clconv_status status = is_out_of_order(queue, &pass.out_of_order, err);
     if (status != CLCONV_SUCCESS) return status;
     cl_event last = NULL;
-    bool run_packs = pack || !plan->packed_weights;
+    bool pack = part == PLAN_PACK, run_packs = pack || (part == PLAN_RUN && !plan->packed_weights);
     if (run_packs)
         status = enqueue_list(&pass, r->pack, plan->pack_kernels, r->pack_count, pack && done != NULL, &last,
                               each, err);

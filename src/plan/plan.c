@@ -149,6 +149,7 @@ void plan_release(clconv_plan *plan)
 {
     if (plan == NULL) return;
     clear(plan);
+    kept_release(&plan->kept);
     plan_drop_candidates(plan);
     free(plan);
 }

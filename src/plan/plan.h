@@ -5,6 +5,7 @@
 
 #include "algorithms/algorithm.h"
 #include "plan/context.h"
+#include "plan/kept.h"
 
 #include <stdatomic.h>
 
@@ -41,6 +42,7 @@ struct clconv_plan {
     size_t kernel_count;
     size_t *run_kernels, *pack_kernels; /* index into kernels, for each step */
     atomic_bool is_busy;                /* a thread is enqueuing it, which sets its kernels' arguments */
+    kept_memory kept;                   /* of runs on host arrays */
 };
 
 /* The problem is valid; the options are complete. */
@@ -84,9 +86,13 @@ typedef struct plan_buffers {
 clconv_status plan_begin(clconv_plan *plan, clconv_error *err);
 void plan_end(clconv_plan *plan);
 
-/* Enqueues the run steps, or the pack steps. `each` (may be NULL) has room for an event for each step, which
+/* Which steps: those of a run, with those that pack the weight unless the caller does that; those that pack alone; or
+ * those of a run whose packed weight is in the workspace since an earlier one. */
+typedef enum plan_part { PLAN_RUN, PLAN_PACK, PLAN_RUN_PACKED } plan_part;
+
+/* Enqueues a part of the steps. `each` (may be NULL) has room for an event for each step, which
  * the caller releases. The arguments have been checked, and the plan begun. */
-clconv_status plan_enqueue_steps(clconv_plan *plan, bool pack, cl_command_queue queue,
+clconv_status plan_enqueue_steps(clconv_plan *plan, plan_part part, cl_command_queue queue,
                                  const plan_buffers *buffers, cl_uint n_wait, const cl_event *wait,
                                  cl_event *done, cl_event *each, clconv_error *err);
 

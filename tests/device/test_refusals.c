@@ -275,7 +275,7 @@ static void test_host_arrays(void)
     static const char *const messages[] = {"input is NULL", "weight is NULL", "bias is NULL",
                                            "residual is NULL", "output is NULL"};
     for (int i = 0; i < 5; i++) {
-        clconv_host_tensors t = {values, values, values, values, output};
+        clconv_host_tensors t = {values, values, values, values, output, 0};
         const void **const inputs[] = {&t.input, &t.weight, &t.bias, &t.residual};
         if (i < 4)
             *inputs[i] = NULL;
@@ -285,7 +285,7 @@ static void test_host_arrays(void)
         CU_ASSERT_STRING_EQUAL(err.message, messages[i]);
         CU_ASSERT_EQUAL(output[0], 7);
     }
-    const clconv_host_tensors all = {values, values, values, values, output};
+    const clconv_host_tensors all = {values, values, values, values, output, 0};
     CU_ASSERT_EQUAL(clconv_conv3d_host(device.context, &p, NULL, &all, &err), CLCONV_SUCCESS);
     CU_ASSERT_EQUAL(output[0], 3 * 3 + 3 + 3);
 }

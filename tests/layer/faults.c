@@ -1,6 +1,7 @@
 /* A device that fails: at launches of the kernel that a variable names, or in what it computes.
  *   LAYER_CRASH=KERNEL    a launch of it ends the process
  *   LAYER_HANG=KERNEL     what waits for a launch of it does not return
+ *   LAYER_COPIES=0        no buffer is written or read
  *   LAYER_REPLACE=A=>B    in sources A is read as B; a source without A stays as it is */
 #include "layer.h"
 
@@ -59,7 +60,17 @@ static CL_API_ENTRY cl_int CL_API_CALL read_buffer(cl_command_queue queue, cl_me
                                                    const cl_event *wait, cl_event *done)
 {
     if (blocking) hang_if_due();
+    if (layer_number("LAYER_COPIES", 1) == 0) return CL_INVALID_OPERATION;
     return layer_target->clEnqueueReadBuffer(queue, buffer, blocking, offset, size, to, n_wait, wait, done);
+}
+
+static CL_API_ENTRY cl_int CL_API_CALL write_buffer(cl_command_queue queue, cl_mem buffer, cl_bool blocking,
+                                                    size_t offset, size_t size, const void *from,
+                                                    cl_uint n_wait, const cl_event *wait, cl_event *done)
+{
+    if (layer_number("LAYER_COPIES", 1) == 0) return CL_INVALID_OPERATION;
+    return layer_target->clEnqueueWriteBuffer(queue, buffer, blocking, offset, size, from, n_wait, wait,
+                                              done);
 }
 
 /* The source with every `from` replaced, to be freed; NULL if it has none or memory is out. */
@@ -113,5 +124,6 @@ void faults_install(struct _cl_icd_dispatch *own)
     own->clFinish = finish;
     own->clWaitForEvents = wait_for_events;
     own->clEnqueueReadBuffer = read_buffer;
+    own->clEnqueueWriteBuffer = write_buffer;
     own->clCreateProgramWithSource = create_program;
 }
