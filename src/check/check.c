@@ -196,8 +196,8 @@ static clconv_status compute(const check_run *run, const clconv_plan_options *op
         const clconv_host_tensors tensors = {
             .input = d->device_input,
             .weight = d->device_weight,
-            .bias = d->device_bias,
-            .residual = d->device_residual,
+            .bias = d->problem.has_bias ? d->device_bias : NULL,
+            .residual = d->problem.has_residual ? d->device_residual : NULL,
             .output = d->device_made,
         };
         return clconv_conv3d_host(run->context, &d->problem, options, &tensors, err);
