@@ -169,6 +169,8 @@ typedef struct clconv_context_options {
     clconv_message_callback message; /* NULL: warnings and verbose text are dropped */
     void *message_user;
     int verbose; /* 1: CLCONV_MESSAGE_VERBOSE texts too; as does CLCONV_VERBOSE=1 in the environment */
+    uint64_t
+        memory_limit; /* bytes of the device for all that clconv_conv3d_host() puts there; 0: as many as it has */
 } clconv_context_options;
 
 CLCONV_API void clconv_context_options_init(clconv_context_options *options);
@@ -531,7 +533,10 @@ CLCONV_API clconv_status clconv_plan_run_host(clconv_plan *plan, const clconv_ho
                                               clconv_error *err);
 
 /* One forward convolution on arrays in host memory. Plans, allocates on the device, copies, runs, waits.
- * `options` may be NULL (packed_weights must be 0). */
+ * `options` may be NULL (packed_weights must be 0). What exceeds the device's largest allocation, its memory or the
+ * context's memory_limit is computed in blocks of samples, output channels, planes and rows, with host memory for the
+ * tensors of one block: the arrays may be mapped files. Each output is the sum of the same products, within the same
+ * bound; in the same order where a block is computed by the algorithm of the whole. */
 CLCONV_API clconv_status clconv_conv3d_host(clconv_context *context, const clconv_problem *problem,
                                             const clconv_plan_options *options,
                                             const clconv_host_tensors *tensors, clconv_error *err);

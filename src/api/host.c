@@ -3,6 +3,7 @@
 
 #include "api/group.h"
 #include "base/error.h"
+#include "blocks/convolve.h"
 #include "opencl/memory.h"
 
 clconv_status host_start(clconv_context *context, const clconv_problem *problem,
@@ -98,6 +99,18 @@ void host_release(host_run *run)
         if (run->memory[i] != NULL) clReleaseMemObject(run->memory[i]);
 }
 
+static clconv_status check_arrays(const clconv_problem *problem, const clconv_host_tensors *t,
+                                  clconv_error *err)
+{
+    const char *missing = t->input == NULL                               ? "input"
+                          : t->weight == NULL                            ? "weight"
+                          : problem->has_bias && t->bias == NULL         ? "bias"
+                          : problem->has_residual && t->residual == NULL ? "residual"
+                                                                         : NULL;
+    if (missing == NULL) return CLCONV_SUCCESS;
+    return error_set(err, CLCONV_INVALID_ARGUMENT, "%s is NULL", missing);
+}
+
 /* Forward or transposed. */
 static clconv_status convolve(clconv_op op, clconv_context *context, const clconv_problem *problem,
                               const clconv_plan_options *options, const clconv_host_tensors *tensors,
@@ -115,6 +128,12 @@ static clconv_status convolve(clconv_op op, clconv_context *context, const clcon
     const clconv_tensor_sizes *n = &run.geometry.elements;
     bool is_forward = op == CLCONV_FORWARD;
     int64_t bias = is_forward ? problem->out_channels : problem->in_channels;
+    if (is_forward && n->output > 0 && blocks_needed(context, problem, &run.geometry)) {
+        status = check_arrays(problem, tensors, err);
+        if (status == CLCONV_SUCCESS)
+            status = blocks_convolve(context, problem, &run.geometry, options, tensors, err);
+        return status;
+    }
     run.made[0] = tensors->output;
     status = host_read(&run, HOST_INPUT, is_forward ? n->input : n->output, tensors->input, err);
     if (status == CLCONV_SUCCESS) status = host_read(&run, HOST_WEIGHT, n->weight, tensors->weight, err);

@@ -155,7 +155,7 @@ static void test_absent_tensors(void)
     const float one = 1;
     float output = 7;
     clconv_error err = {.message = ""};
-    clconv_host_tensors h = {&one, &one, &one, NULL, &output};
+    clconv_host_tensors h = {.input = &one, .weight = &one, .bias = &one, .output = &output};
     expect(clconv_conv3d_host(device.context, &p, NULL, &h, &err), &err, "bias is given; has_bias is 0");
     h.bias = NULL;
     h.residual = &one;
