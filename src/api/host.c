@@ -121,10 +121,8 @@ static clconv_status convolve(clconv_op op, clconv_context *context, const clcon
     if (status != CLCONV_SUCCESS) return status;
     if (tensors->output == NULL && geometry_made(problem, &run.geometry, op) > 0)
         return error_set(err, CLCONV_INVALID_ARGUMENT, "output is NULL");
-    if (!problem->has_bias && tensors->bias != NULL)
-        return error_set(err, CLCONV_INVALID_ARGUMENT, "bias is given; has_bias is 0");
-    if (!problem->has_residual && tensors->residual != NULL)
-        return error_set(err, CLCONV_INVALID_ARGUMENT, "residual is given; has_residual is 0");
+    status = bind_check_absent(problem, tensors->bias != NULL, tensors->residual != NULL, err);
+    if (status != CLCONV_SUCCESS) return status;
     const clconv_tensor_sizes *n = &run.geometry.elements;
     bool is_forward = op == CLCONV_FORWARD;
     int64_t bias = is_forward ? problem->out_channels : problem->in_channels;

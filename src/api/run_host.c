@@ -276,6 +276,9 @@ clconv_status clconv_plan_run_host(clconv_plan *plan, const clconv_host_tensors 
         return error_set(err, CLCONV_INVALID_ARGUMENT,
                          "plan is of %s; gradients of host arrays are made by clconv_backward_run_host()",
                          clconv_op_name(plan->op));
+    clconv_status status =
+        bind_check_absent(&plan->problem, tensors->bias != NULL, tensors->residual != NULL, err);
+    if (status != CLCONV_SUCCESS) return status;
     const plan_group group = {.plans = {plan}, .count = 1};
     const host_arrays arrays = {.read = {[KEPT_INPUT] = tensors->input,
                                          [KEPT_WEIGHT] = tensors->weight,

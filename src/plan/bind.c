@@ -238,16 +238,20 @@ static int list_all(clconv_plan *const *plans, int count, const clconv_tensors *
     return reads;
 }
 
+clconv_status bind_check_absent(const clconv_problem *problem, bool bias, bool residual, clconv_error *err)
+{
+    if (!problem->has_bias && bias)
+        return error_set(err, CLCONV_INVALID_ARGUMENT, "bias is given; has_bias is 0");
+    if (!problem->has_residual && residual)
+        return error_set(err, CLCONV_INVALID_ARGUMENT, "residual is given; has_residual is 0");
+    return CLCONV_SUCCESS;
+}
+
 /* Forward and transposed alone have a bias or a residual; the gradients' plans may share a struct with them. */
 static clconv_status check_absent(const clconv_plan *plan, const clconv_tensors *t, clconv_error *err)
 {
-    const clconv_problem *p = &plan->problem;
     if (plan->op != CLCONV_FORWARD && plan->op != CLCONV_TRANSPOSED) return CLCONV_SUCCESS;
-    if (!p->has_bias && t->bias.memory != NULL)
-        return error_set(err, CLCONV_INVALID_ARGUMENT, "bias is given; has_bias is 0");
-    if (!p->has_residual && t->residual.memory != NULL)
-        return error_set(err, CLCONV_INVALID_ARGUMENT, "residual is given; has_residual is 0");
-    return CLCONV_SUCCESS;
+    return bind_check_absent(&plan->problem, t->bias.memory != NULL, t->residual.memory != NULL, err);
 }
 
 clconv_status bind_runs(clconv_plan *const *plans, int count, const clconv_tensors *tensors,

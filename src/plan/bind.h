@@ -11,6 +11,9 @@ clconv_status bind_check_queue(const clconv_plan *plan, cl_command_queue queue, 
 clconv_status bind_check_wait_list(const clconv_plan *plan, cl_uint n_wait, const cl_event *wait,
                                    clconv_error *err);
 
+/* A bias or a residual is given only if the problem has one. */
+clconv_status bind_check_absent(const clconv_problem *problem, bool bias, bool residual, clconv_error *err);
+
 /* Plans of one problem that share their tensors and their workspace, which they use one after the other. */
 enum { BIND_PLANS = 3 };
 

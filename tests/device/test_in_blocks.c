@@ -74,8 +74,11 @@ static int check_problem(random_state *r, const clconv_problem *p, const char *a
     float *input = some_integers(r, n->input), *weight = some_integers(r, n->weight);
     float *bias = some_integers(r, n->bias), *residual = some_integers(r, n->residual);
     float *whole = some_integers(r, n->output), *parts = some_integers(r, n->output);
-    clconv_host_tensors t = {input, weight, p->has_bias ? bias : NULL, p->has_residual ? residual : NULL,
-                             whole};
+    clconv_host_tensors t = {.input = input,
+                             .weight = weight,
+                             .bias = p->has_bias ? bias : NULL,
+                             .residual = p->has_residual ? residual : NULL,
+                             .output = whole};
     CU_ASSERT_EQUAL_FATAL(clconv_conv3d_host(device.context, p, &options, &t, &err), CLCONV_SUCCESS);
     const block_size all = {p->batch, p->out_channels, g.output[0], g.output[1]}, least = {1, 1, 1, 1};
     int64_t largest, most = blocks_bytes(p, &g, &all, &largest),
@@ -129,7 +132,7 @@ static void test_too_small(void)
     float values[64] = {0};
     clconv_problem_init(&p);
     p.input[2] = 64;
-    const clconv_host_tensors t = {values, values, NULL, NULL, values};
+    const clconv_host_tensors t = {.input = values, .weight = values, .output = values};
     set_limit(100);
     CU_ASSERT_EQUAL(clconv_conv3d_host(device.context, &p, NULL, &t, &err), CLCONV_OUT_OF_DEVICE_MEMORY);
     set_limit(0);

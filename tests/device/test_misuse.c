@@ -168,6 +168,10 @@ static void test_absent_tensors(void)
     t = good.tensors;
     expect(clconv_plan_enqueue(plain.plan, device.queue, &t, NULL, 0, NULL, NULL, &err), &err,
            "bias is given; has_bias is 0");
+    h.residual = NULL;
+    h.bias = &one;
+    expect(clconv_plan_run_host(plain.plan, &h, &err), &err, "bias is given; has_bias is 0");
+    CU_ASSERT_EQUAL(output, 7);
     test_plan_release(&plain);
 }
 
