@@ -231,11 +231,14 @@ CLCONV_API void clconv_context_counters(const clconv_context *context, clconv_co
 
 typedef enum clconv_dtype { CLCONV_FLOAT32 = 0, CLCONV_FLOAT64 = 1 } clconv_dtype;
 typedef enum clconv_layout { CLCONV_NCDHW = 0 } clconv_layout;
+/* PyTorch's, and symmetric, which repeats the edge element as it turns back: "symmetric" in numpy.pad(), "reflect" in
+ * scipy.ndimage. Reflect needs padding < size, circular and symmetric padding <= size. */
 typedef enum clconv_padding_mode {
     CLCONV_PADDING_ZEROS = 0,
     CLCONV_PADDING_REFLECT = 1,
     CLCONV_PADDING_REPLICATE = 2,
-    CLCONV_PADDING_CIRCULAR = 3
+    CLCONV_PADDING_CIRCULAR = 3,
+    CLCONV_PADDING_SYMMETRIC = 4
 } clconv_padding_mode;
 
 /* What is done to each sum of bias, products and residual, by the names and formulas of torch.nn.functional:

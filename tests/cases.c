@@ -18,8 +18,8 @@ static int index_of_word(const char *word, const char *const *words, int count)
 
 static int parse_mode(const char *value, clconv_problem *p)
 {
-    static const char *const modes[] = {"zeros", "reflect", "replicate", "circular"};
-    int mode = index_of_word(value, modes, 4);
+    static const char *const modes[] = {"zeros", "reflect", "replicate", "circular", "symmetric"};
+    int mode = index_of_word(value, modes, 5);
     if (mode >= 0) p->padding_mode = (clconv_padding_mode)mode;
     return mode >= 0;
 }

@@ -1,6 +1,6 @@
 /* The table of cases (tests/cases/conv3d.txt). A line holds a problem's text as clconv_problem_parse() takes
  * it, then any of these, in any order:
- *   mode=zeros|reflect|replicate|circular
+ *   mode=zeros|reflect|replicate|circular|symmetric
  *   pad=d0,d1,h0,h1,w0,w1                    instead of the text's padding, with which it is legal too
  *   bias=0|1, residual=0|1, strict=0|1, dtype=f32|f64
  *   activation=none|relu|leaky_relu:SLOPE|silu|sigmoid|tanh|gelu

@@ -22,7 +22,8 @@ static const char *const kind_names[] = {[INTEGER] = "integer", [RANDOM] = "rand
 static const char *const mode_words[] = {[CLCONV_PADDING_ZEROS] = "",
                                          [CLCONV_PADDING_REFLECT] = " reflect",
                                          [CLCONV_PADDING_REPLICATE] = " replicate",
-                                         [CLCONV_PADDING_CIRCULAR] = " circular"};
+                                         [CLCONV_PADDING_CIRCULAR] = " circular",
+                                         [CLCONV_PADDING_SYMMETRIC] = " symmetric"};
 
 /* Host arrays of one case: the tensors as doubles, what the op makes exactly, and memory for the device's. */
 typedef struct check_data {

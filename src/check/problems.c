@@ -9,6 +9,7 @@
 #define REFLECT CLCONV_PADDING_REFLECT
 #define REPLICATE CLCONV_PADDING_REPLICATE
 #define CIRCULAR CLCONV_PADDING_CIRCULAR
+#define SYMMETRIC CLCONV_PADDING_SYMMETRIC
 #define RELU CLCONV_ACTIVATION_RELU
 #define LEAKY_RELU CLCONV_ACTIVATION_LEAKY_RELU
 #define SILU CLCONV_ACTIVATION_SILU
@@ -23,6 +24,7 @@ const check_case check_cases[] = {
     {"mb2ic16id5ih9iw17oc16kd3pd1", USUAL, .mode = REFLECT},
     {"ic16id5ih9iw17oc16kd3pd1", USUAL, .mode = REPLICATE, .has_bias = 1},
     {"ic16id4ih8iw17oc16kd3pd1", USUAL, .mode = CIRCULAR, .has_bias = 1},
+    {"ic16id5ih9iw17oc16kd3pd1", USUAL, .mode = SYMMETRIC},
     {"ic16id4ih9iw17oc16kd3", USUAL, .extra_after = 1, .has_bias = 1},
     {"ic16id3ih7iw34oc32kd3pd1g2", USUAL, .has_bias = 1},
     {"ic16id1ih1iw1oc16kd3pd1", USUAL},

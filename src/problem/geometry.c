@@ -17,6 +17,8 @@ int64_t geometry_source(clconv_padding_mode mode, int64_t position, int64_t size
         return position < 0 ? 0 : size - 1;
     case CLCONV_PADDING_CIRCULAR:
         return position < 0 ? position + size : position - size;
+    case CLCONV_PADDING_SYMMETRIC:
+        return position < 0 ? -1 - position : 2 * size - 1 - position;
     default:
         return -1;
     }

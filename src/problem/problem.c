@@ -61,10 +61,11 @@ static clconv_status check_kinds(const clconv_problem *p, clconv_error *err)
     case CLCONV_PADDING_REFLECT:
     case CLCONV_PADDING_REPLICATE:
     case CLCONV_PADDING_CIRCULAR:
+    case CLCONV_PADDING_SYMMETRIC:
         break;
     default:
         return error_set(err, CLCONV_INVALID_PROBLEM,
-                         "padding_mode is %d; it must be zeros, reflect, replicate or circular",
+                         "padding_mode is %d; it must be zeros, reflect, replicate, circular or symmetric",
                          (int)p->padding_mode);
     }
     if (p->has_bias != 0 && p->has_bias != 1)
@@ -95,11 +96,12 @@ static clconv_status check_padding(const clconv_problem *p, const char *name, in
             err, CLCONV_INVALID_PROBLEM,
             "%s of %c is %lld; with padding_mode reflect it must be less than the input size (%lld)", name,
             axis_names[axis], (long long)padding, (long long)size);
-    if (p->padding_mode == CLCONV_PADDING_CIRCULAR && padding > size)
-        return error_set(
-            err, CLCONV_INVALID_PROBLEM,
-            "%s of %c is %lld; with padding_mode circular it must not exceed the input size (%lld)", name,
-            axis_names[axis], (long long)padding, (long long)size);
+    bool is_symmetric = p->padding_mode == CLCONV_PADDING_SYMMETRIC;
+    if ((is_symmetric || p->padding_mode == CLCONV_PADDING_CIRCULAR) && padding > size)
+        return error_set(err, CLCONV_INVALID_PROBLEM,
+                         "%s of %c is %lld; with padding_mode %s it must not exceed the input size (%lld)",
+                         name, axis_names[axis], (long long)padding, is_symmetric ? "symmetric" : "circular",
+                         (long long)size);
     return CLCONV_SUCCESS;
 }
 

@@ -123,6 +123,7 @@ static int64_t most_readers(const clconv_problem *p, int axis)
     switch (p->padding_mode) {
     case CLCONV_PADDING_REFLECT:
     case CLCONV_PADDING_CIRCULAR:
+    case CLCONV_PADDING_SYMMETRIC:
         return 1 + (p->pad_before[axis] > 0) + (p->pad_after[axis] > 0);
     case CLCONV_PADDING_REPLICATE:
         return 1 + p->pad_before[axis] + p->pad_after[axis];

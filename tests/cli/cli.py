@@ -59,7 +59,8 @@ def nifti_parse(data):
     return array.reshape([max(1, n) for n in dim[4:0:-1]]), affine, pixdim, sform_code
 
 
-PAD_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+PAD_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap",
+             "symmetric": "symmetric"}
 
 
 def conv3d(x, w, b=None, stride=(1, 1, 1), pad=((0, 0),) * 3, dilation=(1, 1, 1), groups=1, mode="zeros"):

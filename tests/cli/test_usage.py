@@ -102,7 +102,7 @@ class Usage(ToolTest):
 
     def test_unknown_words(self):
         shapes = ["--input-shape", "1,1,8,8,8", "--weight-shape", "1,1,3,3,3"]
-        self.refused(2, "--padding-mode is 'mirror'; it must be 'zeros', 'reflect', 'replicate' or 'circular'",
+        self.refused(2, "--padding-mode is 'mirror'; it must be 'zeros', 'reflect', 'replicate', 'circular' or 'symmetric'",
                      "plan", *shapes, "--padding-mode", "mirror")
         self.refused(2, "algorithm.*'?fastest'?", "plan", *shapes, "--algorithm", "fastest")
         self.refused(2, "--op is 'sideways'", "plan", *shapes, "--op", "sideways")

@@ -15,7 +15,8 @@ import torch
 from torch.nn import functional
 
 UNIT = {"<f4": 2.0 ** -24, "<f8": 2.0 ** -53}
-TORCH_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "replicate", "circular": "circular"}
+TORCH_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "replicate", "circular": "circular",
+               "symmetric": None}  # which PyTorch lacks: the elements of an axis in another order
 
 
 class Problem:
@@ -42,17 +43,23 @@ class Problem:
             size, most = self.size[axis], max(before, after)
             if size + before + after < self.dilation[axis] * (self.kernel[axis] - 1) + 1:
                 return False
-            if (self.mode == "reflect" and most >= size) or (self.mode == "circular" and most > size):
+            if (self.mode == "reflect" and most >= size) or (self.mode in ("circular", "symmetric") and most > size):
                 return False
         return True
 
     def options(self):
         return ["--stride", join(self.stride), "--dilation", join(self.dilation), "--groups", str(self.groups)]
 
+    def pad_symmetric(self, x):
+        for axis, size in enumerate(self.size):
+            order = np.pad(np.arange(size), self.padding[2 * axis:2 * axis + 2], mode="symmetric")
+            x = x.index_select(axis + 2, torch.from_numpy(order))
+        return x
+
     def convolve(self, x, w, b):
         d, h, w_ = self.padding[0:2], self.padding[2:4], self.padding[4:6]
         mode = TORCH_MODES[self.mode] if self.batch else "constant"
-        padded = functional.pad(x, w_ + h + d, mode=mode)
+        padded = functional.pad(x, w_ + h + d, mode=mode) if mode else self.pad_symmetric(x)
         return functional.conv3d(padded, w, b, self.stride, 0, self.dilation, self.groups)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 BATCH = 8
 ACTIVATIONS = ["none", "none", "relu", "leaky_relu", "silu", "sigmoid", "tanh", "gelu"]
-MODES = ["zeros", "reflect", "replicate", "circular"]
+MODES = ["zeros", "reflect", "replicate", "circular", "symmetric"]
 ALGORITHMS = ["auto"] * 6 + ["direct", "direct_indexed", "im2col_gemm"]
 
 
@@ -105,7 +105,7 @@ def random_input_size(rng, kernel, dilation, pads, mode):
     size = []
     for axis in range(3):
         at_least = max(1, dilation[axis] * (kernel[axis] - 1) + 1 - sum(pads[axis]))
-        at_least = max(at_least, max(pads[axis]) + {"reflect": 1, "circular": 0}.get(mode, -99))
+        at_least = max(at_least, max(pads[axis]) + {"reflect": 1, "circular": 0, "symmetric": 0}.get(mode, -99))
         drawn = rng.integers(1, 71) if axis == 2 and rng.random() < 0.25 else rng.integers(1, 15)
         size.append(int(max(at_least, drawn)))
     return size

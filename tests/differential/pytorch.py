@@ -5,16 +5,18 @@ import warnings
 import numpy as np
 import torch
 
-PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+import problems
+
+PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap", "symmetric": "symmetric"}
 seeding = threading.Lock()
 warnings.filterwarnings("ignore", message="Using padding='same'")  # slower, but right
 
 
 def apply(problem, x, w, b):
-    """PyTorch's convolution of a batched input; asymmetric padding, which nn.Conv3d does not take, is done before."""
+    """PyTorch's convolution of a batched input; what nn.Conv3d does not take, asymmetric and symmetric padding, is done before."""
     padding, mode = problem.padding, problem.mode
-    if len(padding) == 6:
-        pads = [(0, 0), (0, 0)] + [padding[i:i + 2] for i in (0, 2, 4)]
+    if len(padding) == 6 or mode == "symmetric":
+        pads = [(0, 0), (0, 0), *problems.sides(padding, w.shape[2:], problem.dilation)]
         more = {} if mode == "zeros" else {"mode": PAD_MODES[mode]}
         x = torch.from_numpy(np.pad(x.numpy(), pads, **more))
         padding, mode = 0, "zeros"

@@ -121,8 +121,8 @@ def kernel_beyond_input(rng, p):
 
 def padding_beyond_mode(rng, p):
     axis, pads = rng.integers(3), [0] * 6
-    p.mode = choose(rng, ["reflect", "circular"])
-    least = p.x.shape[axis - 3] + (p.mode == "circular")
+    p.mode = choose(rng, ["reflect", "circular", "symmetric"])
+    least = p.x.shape[axis - 3] + (p.mode != "reflect")
     pads[2 * axis + rng.integers(2)] = least + int(choose(rng, [0, 0, 1, 5, 2**40]))
     p.w, p.padding, p.dilation = random_values(rng, (*p.w.shape[:2], 1, 1, 1), p.w.dtype), tuple(pads), (1, 1, 1)
     return Call(p)

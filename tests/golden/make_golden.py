@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
-PAD_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+PAD_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap",
+             "symmetric": "symmetric"}
 INITIAL = [((1, 1, 1, 1, 1), 1, 0), ((2, 1, 1, 1, 7), 1, 0), ((1, 3, 1, 1, 5), 1, 1), ((15, 1, 1, 1, 1), 1, 42),
            ((16, 1, 1, 1, 1), 1, 42), ((17, 1, 1, 1, 1), 17, 42), ((4, 2, 2, 2, 2), 2, 7), ((33, 16, 3, 3, 3), 1, 0),
            ((33, 16, 3, 5, 2), 1, 1234), ((8, 1, 3, 3, 3), 8, 2**31), ((8, 4, 3, 3, 3), 2, 2**32 - 1),

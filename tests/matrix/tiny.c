@@ -175,7 +175,7 @@ static bool is_padded(const clconv_problem *p)
 static void run_case(tiny *t, const test_case *whole)
 {
     test_case c = *whole;
-    const clconv_padding_mode last = is_padded(&c.problem) ? CLCONV_PADDING_CIRCULAR : CLCONV_PADDING_ZEROS;
+    const clconv_padding_mode last = is_padded(&c.problem) ? CLCONV_PADDING_SYMMETRIC : CLCONV_PADDING_ZEROS;
     for (c.problem.padding_mode = CLCONV_PADDING_ZEROS; c.problem.padding_mode <= last;
          c.problem.padding_mode++)
         for (clconv_op op = CLCONV_FORWARD; op <= CLCONV_BACKWARD_BIAS; op++)

@@ -70,7 +70,7 @@ static clconv_problem random_problem(random_state *r)
         p.groups = random_between(r, 1, 3);
         p.in_channels = p.groups * random_between(r, 1, 4);
         p.out_channels = p.groups * random_pick(r, (const int64_t[]){1, 3, 8}, 3);
-        p.padding_mode = (clconv_padding_mode)random_between(r, 0, 3);
+        p.padding_mode = (clconv_padding_mode)random_between(r, 0, 4);
         p.has_bias = (int)random_between(r, 0, 1);
         for (int axis = 0; axis < 3; axis++)
             random_axis(r, axis, &p);

@@ -132,6 +132,8 @@ static const struct {
     {"ic2id9ih9iw19oc3kd3sd4dd1pd2", CLCONV_PADDING_REFLECT, {0}, {0}},
     {"ic2id6ih6iw9oc2kd1pd2", CLCONV_PADDING_ZEROS, {0}, {0}},
     {"ic2id4ih5iw9oc2kd2sd2pd1", CLCONV_PADDING_CIRCULAR, {0}, {0}},
+    {"ic2id4ih5iw9oc2kd2sd2pd1", CLCONV_PADDING_SYMMETRIC, {0}, {0}},
+    {"ic2id3ih3iw1oc2kd3pd3ph3pw1", CLCONV_PADDING_SYMMETRIC, {0}, {0}},
     {"ic3id1ih1iw1oc2kd3pd4", CLCONV_PADDING_REPLICATE, {0}, {0}},
     {"ic20id2ih7iw7oc24kd3pd1", CLCONV_PADDING_ZEROS, {0}, {0}},
     {"mb20ic3id2ih4iw4oc8kd2kh4sd2sh4", CLCONV_PADDING_ZEROS, {0}, {0}},

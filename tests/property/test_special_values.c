@@ -52,7 +52,7 @@ static clconv_problem random_problem(random_state *r)
         p.batch = random_between(r, 1, 2);
         p.groups = random_pick(r, (const int64_t[]){1, 1, 2, 3}, 4);
         random_class(r, &p);
-        p.padding_mode = (clconv_padding_mode)random_pick(r, (const int64_t[]){0, 0, 1, 2, 3}, 5);
+        p.padding_mode = (clconv_padding_mode)random_pick(r, (const int64_t[]){0, 0, 1, 2, 3, 4}, 6);
         for (int axis = 0; axis < 3; axis++)
             random_axis(r, axis, &p);
         p.has_bias = (int)random_between(r, 0, 1);

@@ -111,7 +111,8 @@ static void test_sources(void)
         {CLCONV_PADDING_REFLECT, 2, 1, "baba"},           {CLCONV_PADDING_REFLECT, 1, 0, "a"},
         {CLCONV_PADDING_REPLICATE, 4, 3, "aaaabcdddddd"}, {CLCONV_PADDING_REPLICATE, 1, 5, "aaaaaaaa"},
         {CLCONV_PADDING_CIRCULAR, 4, 4, "abcdabcdabcd"},  {CLCONV_PADDING_CIRCULAR, 3, 2, "bcabcab"},
-        {CLCONV_PADDING_CIRCULAR, 1, 1, "aaa"},
+        {CLCONV_PADDING_CIRCULAR, 1, 1, "aaa"},           {CLCONV_PADDING_SYMMETRIC, 4, 4, "dcbaabcddcba"},
+        {CLCONV_PADDING_SYMMETRIC, 1, 1, "aaa"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (size_t at = 0; cases[i].row[at] != '\0'; at++) {

@@ -130,6 +130,10 @@ static void test_padding(void)
          CLCONV_PADDING_REFLECT,
          "padding after of W is 7; with padding_mode reflect it must be less than the input size (7)"},
         {{SET(pad_after[0], 5), SET(pad_before[0], 5)}, CLCONV_PADDING_CIRCULAR, NULL},
+        {{SET(pad_after[0], 5), SET(pad_before[0], 5)}, CLCONV_PADDING_SYMMETRIC, NULL},
+        {{SET(pad_after[0], 6)},
+         CLCONV_PADDING_SYMMETRIC,
+         "padding after of D is 6; with padding_mode symmetric it must not exceed the input size (5)"},
         {{SET(pad_after[0], 6)},
          CLCONV_PADDING_CIRCULAR,
          "padding after of D is 6; with padding_mode circular it must not exceed the input size (5)"},
@@ -217,8 +221,9 @@ static void test_kinds(void)
     p.layout = (clconv_layout)1;
     expect(&p, CLCONV_INVALID_PROBLEM, "layout is 1; it must be NCDHW");
     clconv_problem_init(&p);
-    p.padding_mode = (clconv_padding_mode)4;
-    expect(&p, CLCONV_INVALID_PROBLEM, "padding_mode is 4; it must be zeros, reflect, replicate or circular");
+    p.padding_mode = (clconv_padding_mode)5;
+    expect(&p, CLCONV_INVALID_PROBLEM,
+           "padding_mode is 5; it must be zeros, reflect, replicate, circular or symmetric");
     clconv_problem_init(&p);
     p.has_bias = 2;
     expect(&p, CLCONV_INVALID_PROBLEM, "has_bias is 2; it must be 0 or 1");

@@ -81,7 +81,7 @@ static const option_spec filter_table[] = {
      .offset = offsetof(filter_options, size)},
     {.name = "padding-mode",
      .argument = "M",
-     .help = "reflect (default), replicate, circular or zeros",
+     .help = "reflect (default), symmetric, replicate, circular or zeros",
      .parse = option_padding_mode,
      .offset = offsetof(filter_options, mode)},
     {.name = "png",
@@ -145,15 +145,19 @@ static int check_padding(const filter_job *job)
     const clconv_problem *p = &job->problem;
     int64_t padding = p->pad_before[0];
     bool reflect = p->padding_mode == CLCONV_PADDING_REFLECT;
-    if (!reflect && p->padding_mode != CLCONV_PADDING_CIRCULAR) return EXIT_DONE;
+    bool symmetric = p->padding_mode == CLCONV_PADDING_SYMMETRIC;
+    if (!reflect && !symmetric && p->padding_mode != CLCONV_PADDING_CIRCULAR) return EXIT_DONE;
     for (int i = 0; i < 3; i++) {
         if (padding < p->input[i] + (reflect ? 0 : 1)) continue;
         return tool_fail(EXIT_WRONG_USE,
                          "--padding-mode %s needs padding %s size: kernels of size %" PRId64
                          " (--sigma %g, --size) need padding %" PRId64 ", the volume has D, H, W = %" PRId64
                          ", %" PRId64 ", %" PRId64,
-                         reflect ? "reflect" : "circular", reflect ? "<" : "<=", p->kernel[0],
-                         job->options->sigma, padding, p->input[0], p->input[1], p->input[2]);
+                         reflect     ? "reflect"
+                         : symmetric ? "symmetric"
+                                     : "circular",
+                         reflect ? "<" : "<=", p->kernel[0], job->options->sigma, padding, p->input[0],
+                         p->input[1], p->input[2]);
     }
     return EXIT_DONE;
 }

@@ -276,13 +276,14 @@ int option_padding(void *member, const char *name, const char *value)
 
 int option_padding_mode(void *member, const char *name, const char *value)
 {
-    static const char *const modes[] = {"zeros", "reflect", "replicate", "circular"};
-    for (int mode = 0; mode < 4; mode++) {
+    static const char *const modes[] = {"zeros", "reflect", "replicate", "circular", "symmetric"};
+    for (int mode = 0; mode < 5; mode++) {
         if (strcmp(value, modes[mode]) != 0) continue;
         *(clconv_padding_mode *)member = (clconv_padding_mode)mode;
         return EXIT_DONE;
     }
-    return tool_fail(EXIT_WRONG_USE, "%s is '%s'; it must be 'zeros', 'reflect', 'replicate' or 'circular'",
+    return tool_fail(EXIT_WRONG_USE,
+                     "%s is '%s'; it must be 'zeros', 'reflect', 'replicate', 'circular' or 'symmetric'",
                      name, value);
 }
 
