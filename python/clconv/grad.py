@@ -1,0 +1,109 @@
+"""Gradients of convolutions of numpy arrays, as torch.nn.grad has them."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from . import _ffi
+from .context import Context, default_context
+from .errors import InvalidProblem
+from .functional import Array, Extent, _same_type, check_channels, dense, shape_3d, weight_3d
+from .plan import Options, extents, paddings
+
+__all__ = ["conv1d_input", "conv1d_weight", "conv2d_input", "conv2d_weight", "conv3d", "conv3d_input", "conv3d_weight"]
+
+
+def _gradients(axes: int, input: Array | None, input_size: Sequence[int], weight: Array | None, weight_size: Sequence[int],
+               grad_output: Array, stride: object, padding: object, dilation: object, groups: int, padding_mode: str, wanted: int,
+               algorithm: str, workspace_limit: int | None, context: Context | None) -> tuple[Array | None, ...]:
+    g = dense("grad_output", grad_output)
+    x = None if input is None else dense("input", input)
+    w = None if weight is None else dense("weight", weight)
+    dtype = _same_type(g, input=x, weight=w)
+    function = f"conv{axes}d"
+    x_shape, w_shape = shape_3d("input", input_size, axes, function), weight_3d(weight_size, axes, function)
+    check_channels(x_shape, w_shape, groups)
+    options = Options("forward", dtype, x_shape, w_shape, extents("stride", stride, axes), paddings(padding, axes),
+                      extents("dilation", dilation, axes), groups, padding_mode, algorithm=algorithm,
+                      workspace_limit=workspace_limit, gradients=wanted)
+    plan = (context or default_context()).plans.get(options)
+    if shape_3d("grad_output", g.shape, axes, function) != plan.output_shape:
+        raise InvalidProblem(f"grad_output is of size {list(g.shape)}; the output is of size {list(plan.output_shape)}")
+    made = (np.empty(tuple(input_size), g.dtype) if wanted & _ffi.GRAD_INPUT else None,
+            np.empty(tuple(weight_size), g.dtype) if wanted & _ffi.GRAD_WEIGHT else None,
+            np.empty(weight_size[0], g.dtype) if wanted & _ffi.GRAD_BIAS else None)
+    address = [None if a is None else int(a.ctypes.data) for a in (x, w, *made)]
+    plan.run_gradients(address[0], address[1], int(g.ctypes.data), *address[2:])
+    return made
+
+
+def _input(axes: int, input_size: Sequence[int], weight: Array, grad_output: Array, stride: object, padding: object,
+           dilation: object, groups: int, padding_mode: str, context: Context | None) -> Array:
+    made = _gradients(axes, None, input_size, weight, np.shape(weight), grad_output, stride, padding, dilation, groups,
+                      padding_mode, _ffi.GRAD_INPUT, "auto", None, context)[0]
+    assert made is not None
+    return made
+
+
+def _weight(axes: int, input: Array, weight_size: Sequence[int], grad_output: Array, stride: object, padding: object,
+            dilation: object, groups: int, padding_mode: str, context: Context | None) -> Array:
+    made = _gradients(axes, input, np.shape(input), None, weight_size, grad_output, stride, padding, dilation, groups,
+                      padding_mode, _ffi.GRAD_WEIGHT, "auto", None, context)[1]
+    assert made is not None
+    return made
+
+
+def conv3d(input: Array, weight: Array, grad_output: Array, stride: Extent = 1, padding: Extent | str = 0, dilation: Extent = 1,
+           groups: int = 1, *, padding_mode: str = "zeros", algorithm: str = "auto", workspace_limit: int | None = None,
+           context: Context | None = None) -> tuple[Array, Array, Array]:
+    """Gradients of input, weight and bias in one call.
+
+    Examples
+    --------
+    >>> import numpy as np, clconv.grad
+    >>> x, w = np.ones((1, 3, 3, 3), np.float32), np.ones((2, 1, 3, 3, 3), np.float32)
+    >>> dx, dw, db = clconv.grad.conv3d(x, w, np.ones((2, 1, 1, 1), np.float32))
+    >>> float(dx.max()), float(dw.max()), db.tolist()
+    (2.0, 1.0, [1.0, 1.0])
+    """
+    x, w, b = _gradients(3, input, np.shape(input), weight, np.shape(weight), grad_output, stride, padding, dilation, groups,
+                         padding_mode, _ffi.GRAD_INPUT | _ffi.GRAD_WEIGHT | _ffi.GRAD_BIAS, algorithm, workspace_limit, context)
+    assert x is not None and w is not None and b is not None
+    return x, w, b
+
+
+def conv3d_input(input_size: Sequence[int], weight: Array, grad_output: Array, stride: Extent = 1, padding: Extent | str = 0,
+                 dilation: Extent = 1, groups: int = 1, *, padding_mode: str = "zeros", context: Context | None = None) -> Array:
+    """The gradient of :func:`clconv.conv3d` with respect to the input."""
+    return _input(3, input_size, weight, grad_output, stride, padding, dilation, groups, padding_mode, context)
+
+
+def conv3d_weight(input: Array, weight_size: Sequence[int], grad_output: Array, stride: Extent = 1, padding: Extent | str = 0,
+                  dilation: Extent = 1, groups: int = 1, *, padding_mode: str = "zeros", context: Context | None = None) -> Array:
+    """The gradient of :func:`clconv.conv3d` with respect to the weight."""
+    return _weight(3, input, weight_size, grad_output, stride, padding, dilation, groups, padding_mode, context)
+
+
+def conv2d_input(input_size: Sequence[int], weight: Array, grad_output: Array, stride: Extent = 1, padding: Extent | str = 0,
+                 dilation: Extent = 1, groups: int = 1, *, padding_mode: str = "zeros", context: Context | None = None) -> Array:
+    """The gradient of :func:`clconv.conv2d` with respect to the input."""
+    return _input(2, input_size, weight, grad_output, stride, padding, dilation, groups, padding_mode, context)
+
+
+def conv2d_weight(input: Array, weight_size: Sequence[int], grad_output: Array, stride: Extent = 1, padding: Extent | str = 0,
+                  dilation: Extent = 1, groups: int = 1, *, padding_mode: str = "zeros", context: Context | None = None) -> Array:
+    """The gradient of :func:`clconv.conv2d` with respect to the weight."""
+    return _weight(2, input, weight_size, grad_output, stride, padding, dilation, groups, padding_mode, context)
+
+
+def conv1d_input(input_size: Sequence[int], weight: Array, grad_output: Array, stride: Extent = 1, padding: Extent | str = 0,
+                 dilation: Extent = 1, groups: int = 1, *, padding_mode: str = "zeros", context: Context | None = None) -> Array:
+    """The gradient of :func:`clconv.conv1d` with respect to the input."""
+    return _input(1, input_size, weight, grad_output, stride, padding, dilation, groups, padding_mode, context)
+
+
+def conv1d_weight(input: Array, weight_size: Sequence[int], grad_output: Array, stride: Extent = 1, padding: Extent | str = 0,
+                  dilation: Extent = 1, groups: int = 1, *, padding_mode: str = "zeros", context: Context | None = None) -> Array:
+    """The gradient of :func:`clconv.conv1d` with respect to the weight."""
+    return _weight(1, input, weight_size, grad_output, stride, padding, dilation, groups, padding_mode, context)
