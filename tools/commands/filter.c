@@ -92,6 +92,7 @@ static const option_spec filter_table[] = {
      .parse = option_text,
      .offset = offsetof(filter_options, png)},
     DTYPE_OPTION(filter_options),
+    MEMORY_LIMIT_OPTION(filter_options),
     {.name = NULL},
 };
 
@@ -196,14 +197,14 @@ static int make_weights(filter_job *job)
     return EXIT_DONE;
 }
 
-static int create_output(filter_job *job, const outputs *files)
+static int create_output(filter_job *job, outputs *files)
 {
     const int64_t *size = job->problem.input, shape[4] = {JET_CHANNELS, size[0], size[1], size[2]};
     static const double origin[3] = {0, 0, 0}, step[3] = {1, 1, 1};
-    int status = outputs_check_shape(files, job->out, 4, shape);
-    if (status == EXIT_DONE) status = tensor_create(job->input.dtype, 4, shape, &job->output);
-    if (status == EXIT_DONE) job->output.volume = volume_derive(job->input.volume, origin, step);
-    return status;
+    job->output = (tensor){.dtype = job->input.dtype, .rank = 4};
+    memcpy(job->output.shape, shape, sizeof shape);
+    job->output.volume = volume_derive(job->input.volume, origin, step);
+    return outputs_create_tensor(files, job->out, &job->output);
 }
 
 /* One call of the library tells no progress, so that a long one is announced before it begins. */

@@ -59,6 +59,7 @@ static const option_spec run_table[] = {
      .parse = option_text,
      .offset = offsetof(run_options, output)},
     DTYPE_OPTION(run_options),
+    MEMORY_LIMIT_OPTION(run_options),
     {.name = NULL},
 };
 
@@ -66,7 +67,7 @@ static const command_help run_help = {
     "run",
     "--input FILE --weight FILE [--bias FILE] [--residual FILE]\n"
     "[--activation A] [--transposed [--output-padding O]] [convolution options]\n"
-    "[--dtype TYPE] [device and plan options] --output FILE",
+    "[--dtype TYPE] [--memory-limit BYTES] [device and plan options] --output FILE",
     "Computes activation(torch.nn.functional.conv3d(input, weight, bias, ...) + residual) on the\n"
     "device. The tensors share a type, float32 or float64, and the output has it too.",
     0};
@@ -82,6 +83,8 @@ static int check_options(const run_options *o)
     if (!o->output) return tool_fail(EXIT_WRONG_USE, "run: --output is missing");
     if (o->transposed && (o->residual || o->activation.activation != CLCONV_ACTIVATION_NONE))
         return tool_fail(EXIT_WRONG_USE, "run: --transposed goes without --residual and --activation");
+    if (o->transposed && o->common.memory_limit)
+        return tool_fail(EXIT_WRONG_USE, "run: --transposed goes without --memory-limit");
     for (int axis = 0; axis < 3 && !o->transposed; axis++) {
         if (o->output_padding[axis])
             return tool_fail(EXIT_WRONG_USE, "run: --output-padding is %lld; it belongs to --transposed",
@@ -133,8 +136,9 @@ static void derive_volume(const clconv_problem *p, int transposed, run_tensors *
     t->output.volume = volume_derive(t->input.volume, origin, step);
 }
 
-static int create_output(const clconv_problem *problem, int transposed, run_tensors *t)
+static int create_output(const run_options *o, const clconv_problem *problem, outputs *files, run_tensors *t)
 {
+    int transposed = o->transposed;
     clconv_error err;
     int64_t size[3];
     if (clconv_output_size(problem, size, &err)) return tool_fail_library(NULL, &err);
@@ -142,9 +146,10 @@ static int create_output(const clconv_problem *problem, int transposed, run_tens
     const int64_t shape[5] = {problem->batch, transposed ? problem->in_channels : problem->out_channels,
                               size[0], size[1], size[2]};
     int unbatched = t->input.rank == 4;
-    int status = tensor_create(problem->dtype, 5 - unbatched, shape + unbatched, &t->output);
-    if (!status && t->input.volume) derive_volume(problem, transposed, t);
-    return status;
+    t->output = (tensor){.dtype = problem->dtype, .rank = 5 - unbatched};
+    memcpy(t->output.shape, shape + unbatched, sizeof *shape * (size_t)t->output.rank);
+    if (t->input.volume) derive_volume(problem, transposed, t);
+    return outputs_create_tensor(files, o->output, &t->output);
 }
 
 static int check_residual(const run_tensors *t)
@@ -182,7 +187,7 @@ static int run(const run_options *o, outputs *files, run_tensors *t)
     int status = outputs_claim(files, "--output", o->output);
     if (!status) status = read_tensors(o, t);
     if (!status) status = prepare_problem(o, t, &problem);
-    if (!status) status = create_output(&problem, o->transposed, t);
+    if (!status) status = create_output(o, &problem, files, t);
     if (!status && o->residual) status = check_residual(t);
     if (!status) status = convolve(o, &problem, t);
     if (!status) status = outputs_write_tensor(files, o->output, &t->output);

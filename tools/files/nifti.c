@@ -4,6 +4,7 @@
 #include "files/nifti.h"
 
 #include "files/convert.h"
+#include "files/mapping.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -202,14 +203,26 @@ static int read_voxels(volume_file *f, tensor *t)
     return status;
 }
 
+/* Whether the file holds the tensor as memory does. */
+static bool is_plain(const volume_file *f, clconv_dtype dtype)
+{
+    const conversion *v = &f->voxels;
+    element_type same = dtype == CLCONV_FLOAT64 ? ELEMENT_FLOAT64 : ELEMENT_FLOAT32;
+    return gzdirect(f->stream) != 0 && v->from == same && !v->swapped && !v->scaled;
+}
+
 static int read_tensor(volume_file *f, tensor_dtype dtype, tensor *t)
 {
     const nifti_1_header *h = &f->header;
     int64_t shape[5] = {1, channels_of(h), h->dim[3], h->dim[2], h->dim[1]};
-    int status = tensor_create(tensor_dtype_choose(dtype, h->datatype == DT_FLOAT64), 5, shape, t);
+    clconv_dtype chosen = tensor_dtype_choose(dtype, h->datatype == DT_FLOAT64);
+    bool is_mapped = is_plain(f, chosen) &&
+                     mapping_create(f->source->file, (int64_t)h->vox_offset, true, chosen, 5, shape, t);
+    int status = is_mapped ? EXIT_DONE : tensor_create(chosen, 5, shape, t);
     if (status != EXIT_DONE) return status;
     t->volume = volume_create(h);
     if (t->volume == NULL) return tool_fail(EXIT_FAILED, "%s: out of memory", f->source->name);
+    if (is_mapped) return status;
     status = skip_extensions(f);
     return status == EXIT_DONE ? read_voxels(f, t) : status;
 }

@@ -24,6 +24,9 @@ int volume_check_shape(const char *name, const char *path, int rank, const int64
  */
 bool volume_write(FILE *file, bool compressed, const tensor *t);
 
+/* What stands before the voxels of one that is not compressed. */
+bool volume_write_header(FILE *file, const tensor *t);
+
 /* A copy of the header, or NULL if memory is out. */
 volume_header *volume_create(const struct nifti_1_header *header);
 void volume_release(volume_header *volume); /* NULL is ignored */

@@ -3,6 +3,7 @@
 #include "files/npy.h"
 
 #include "files/convert.h"
+#include "files/mapping.h"
 #include "files/npy_header.h"
 
 #include <string.h>
@@ -90,6 +91,13 @@ static int choose_dtype(const source *s, const npy_header *h, tensor_dtype wante
     return EXIT_DONE;
 }
 
+/* Whether the file holds the tensor as memory does. */
+static bool is_plain(const source *s, const npy_header *h, clconv_dtype dtype)
+{
+    element_type same = dtype == CLCONV_FLOAT64 ? ELEMENT_FLOAT64 : ELEMENT_FLOAT32;
+    return s->read == NULL && h->type == same && !h->swapped && !h->fortran_order;
+}
+
 int npy_read(source *s, tensor_dtype dtype, tensor *t)
 {
     npy_header h = {.rank = 0};
@@ -99,6 +107,9 @@ int npy_read(source *s, tensor_dtype dtype, tensor *t)
     int status = npy_header_read(s, &h, &data_start);
     if (status == EXIT_DONE) status = choose_dtype(s, &h, dtype, &chosen);
     if (status == EXIT_DONE) status = npy_header_check_size(s, &h, data_start);
+    if (status == EXIT_DONE && is_plain(s, &h, chosen) &&
+        mapping_create(s->file, data_start, true, chosen, h.rank, h.shape, t))
+        return status;
     if (status == EXIT_DONE) status = tensor_create(chosen, h.rank, h.shape, &made);
     if (status == EXIT_DONE) status = read_data(s, &h, &made);
     if (status == EXIT_DONE)
@@ -108,10 +119,10 @@ int npy_read(source *s, tensor_dtype dtype, tensor *t)
     return status;
 }
 
-bool npy_write(FILE *file, const tensor *t)
+bool npy_write_header(FILE *file, const tensor *t)
 {
     char shape[NPY_SHAPE_TEXT], text[NPY_PREFIX + 4 * ALIGNMENT + NPY_SHAPE_TEXT];
-    size_t width = (size_t)width_of(t->dtype), elements = (size_t)t->elements;
+    size_t width = (size_t)width_of(t->dtype);
     npy_shape_format(t->rank, t->shape, shape);
     int used =
         snprintf(text, sizeof text, "%c%s%c%c%c%c{'descr': '<f%d', 'fortran_order': False, 'shape': %s, }",
@@ -121,6 +132,12 @@ bool npy_write(FILE *file, const tensor *t)
     text[total - 1] = '\n';
     text[8] = (char)((total - NPY_PREFIX) & 0xff);
     text[9] = (char)((total - NPY_PREFIX) >> 8);
-    return fwrite(text, 1, (size_t)total, file) == (size_t)total &&
-           fwrite(t->data, width, elements, file) == elements;
+    return fwrite(text, 1, (size_t)total, file) == (size_t)total;
+}
+
+bool npy_write(FILE *file, const tensor *t)
+{
+    size_t elements = (size_t)t->elements;
+    return npy_write_header(file, t) &&
+           fwrite(t->data, (size_t)width_of(t->dtype), elements, file) == elements;
 }

@@ -16,4 +16,7 @@ int npy_read(source *s, tensor_dtype dtype, tensor *t);
 /* False if the file could not be written; errno says why. */
 bool npy_write(FILE *file, const tensor *t);
 
+/* What stands before the data. */
+bool npy_write_header(FILE *file, const tensor *t);
+
 #endif

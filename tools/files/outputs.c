@@ -6,6 +6,7 @@
 #define _GNU_SOURCE /* O_TMPFILE, realpath() */
 #include "files/outputs.h"
 
+#include "files/mapping.h"
 #include "files/nifti.h"
 #include "files/npy.h"
 #include "files/npz.h"
@@ -142,7 +143,7 @@ static bool make_unnamed(output *o)
     char name[LINK_NAME];
     size_t length = folder_length(o->target);
     char *folder = length == 0 ? strdup(".") : strndup(o->target, length);
-    int file = folder != NULL ? open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666) : -1;
+    int file = folder != NULL ? open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666) : -1;
     free(folder);
     if (file < 0) return false;
     name_of_descriptor(file, name);
@@ -168,7 +169,7 @@ static int make_temporary(output *o, bool is_named)
     for (int number = 0; number < NAME_TRIES; number++) {
         char *name = name_beside(o->target, "tmp", number);
         if (name == NULL) break;
-        int file = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        int file = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (file < 0) {
             int status = errno == EEXIST ? EXIT_DONE : cannot_write(o);
             free(name);
@@ -294,12 +295,48 @@ int outputs_check_shape(const outputs *set, const char *path, int rank, const in
     return volume_check_shape("output", path, rank, shape);
 }
 
+/* Room on the disk for a tensor behind its header, so that none is missing later, and the tensor there. */
+static int map_output(output *o, tensor *t)
+{
+    volume_header *volume = t->volume;
+    bool is_npy = tensor_ends_with(o->path, ".npy");
+    if (!(is_npy ? npy_write_header(o->file, t) : volume_write_header(o->file, t)) || fflush(o->file) != 0)
+        return cannot_write(o);
+    off_t start = ftello(o->file);
+    int64_t bytes = t->elements * (t->dtype == CLCONV_FLOAT64 ? 8 : 4);
+    errno = start < 0 ? errno : posix_fallocate(fileno(o->file), 0, start + bytes);
+    if (errno != 0) return cannot_write(o);
+    if (!mapping_create(fileno(o->file), start, false, t->dtype, t->rank, t->shape, t))
+        return cannot_write(o);
+    t->volume = volume;
+    return EXIT_DONE;
+}
+
+int outputs_create_tensor(outputs *set, const char *path, tensor *t)
+{
+    tensor made = {.rank = 0};
+    output *o = find_output(set, path);
+    if (o == NULL || o->file == NULL) return tool_fail(EXIT_FAILED, "'%s' is no open output", path);
+    int status = outputs_check_shape(set, path, t->rank, t->shape);
+    if (status == EXIT_DONE) status = tensor_describe(t->dtype, t->rank, t->shape, &made);
+    if (status != EXIT_DONE) return status;
+    made.volume = t->volume;
+    *t = made;
+    if (t->elements >= MAPPING_LEAST && !tensor_ends_with(path, ".gz")) return map_output(o, t);
+    status = tensor_create(t->dtype, t->rank, t->shape, &made);
+    if (status != EXIT_DONE) return status;
+    made.volume = t->volume;
+    *t = made;
+    return EXIT_DONE;
+}
+
 int outputs_write_tensor(outputs *set, const char *path, const tensor *t)
 {
     output *o = find_output(set, path);
     if (o == NULL || o->file == NULL) return tool_fail(EXIT_FAILED, "'%s' is no open output", path);
     int status = outputs_check_shape(set, path, t->rank, t->shape);
     if (status != EXIT_DONE) return status;
+    if (t->mapped != NULL) return outputs_close(set, path);
     bool good = tensor_ends_with(path, ".npy") ? npy_write(o->file, t)
                                                : volume_write(o->file, tensor_ends_with(path, ".gz"), t);
     return good ? outputs_close(set, path) : cannot_write(o);

@@ -29,7 +29,11 @@ int outputs_claim_picture(outputs *set, const char *name, const char *path);
  * rules, .npy has none). */
 int outputs_check_shape(const outputs *set, const char *path, int rank, const int64_t *shape);
 
-/* Writes the tensor to the temporary file of a claimed path. */
+/* Gives a tensor whose type, shape and volume are set its memory, for an output: host memory, or if it is large and not
+ * compressed the file itself. */
+int outputs_create_tensor(outputs *set, const char *path, tensor *t);
+
+/* Writes the tensor to the temporary file of a claimed path; one that outputs_create_tensor() has put there is. */
 int outputs_write_tensor(outputs *set, const char *path, const tensor *t);
 
 /* The temporary file of a claimed path for a writer of another kind (a picture); it stays the set's. NULL if

@@ -1,6 +1,7 @@
 /* Tensors in host memory; see tensor.h. The formats themselves are in npy.c, npz.c and nifti.c. */
 #include "files/tensor.h"
 
+#include "files/mapping.h"
 #include "files/nifti.h"
 #include "files/npy.h"
 #include "files/npz.h"
@@ -12,12 +13,15 @@
 
 void tensor_release(tensor *t)
 {
-    free(t->data);
+    if (t->mapped != NULL)
+        mapping_release(t);
+    else
+        free(t->data);
     volume_release(t->volume);
     *t = (tensor){.rank = 0};
 }
 
-int tensor_create(clconv_dtype dtype, int rank, const int64_t *shape, tensor *t)
+int tensor_describe(clconv_dtype dtype, int rank, const int64_t *shape, tensor *t)
 {
     tensor made = {.dtype = dtype, .rank = rank, .elements = 1};
     int64_t width = dtype == CLCONV_FLOAT64 ? 8 : 4;
@@ -31,7 +35,16 @@ int tensor_create(clconv_dtype dtype, int rank, const int64_t *shape, tensor *t)
             return tool_fail(EXIT_WRONG_USE, "a tensor's size does not fit 63 bits");
         made.elements *= shape[i];
     }
-    int64_t bytes = made.elements * width;
+    *t = made;
+    return EXIT_DONE;
+}
+
+int tensor_create(clconv_dtype dtype, int rank, const int64_t *shape, tensor *t)
+{
+    tensor made;
+    int status = tensor_describe(dtype, rank, shape, &made);
+    if (status != EXIT_DONE) return status;
+    int64_t bytes = made.elements * (dtype == CLCONV_FLOAT64 ? 8 : 4);
     if ((uint64_t)bytes <= SIZE_MAX) made.data = calloc(1, bytes > 0 ? (size_t)bytes : 1);
     if (made.data == NULL)
         return tool_fail(EXIT_FAILED, "out of memory: a tensor needs %" PRId64 " bytes", bytes);

@@ -19,6 +19,8 @@ typedef struct tensor {
     int64_t elements;
     void *data;            /* owned, dense, C order; not NULL even if empty */
     volume_header *volume; /* owned; NULL unless it was read from NIfTI */
+    void *mapped;          /* a mapping of a file that holds the data (files/mapping.h), or NULL */
+    size_t mapped_bytes;
 } tensor;
 
 /* A zeroed `tensor` may be released. */
@@ -39,6 +41,9 @@ int tensor_read(const char *name, const char *path, tensor_dtype dtype, tensor *
 
 /* Allocates zeroed data; checks the product of the shape. */
 int tensor_create(clconv_dtype dtype, int rank, const int64_t *shape, tensor *t);
+
+/* The same without its data. */
+int tensor_describe(clconv_dtype dtype, int rank, const int64_t *shape, tensor *t);
 
 /* The kind of a file is its name's ending. */
 bool tensor_ends_with(const char *path, const char *ending);

@@ -105,6 +105,13 @@ bool volume_write(FILE *file, bool compressed, const tensor *t)
     return good;
 }
 
+bool volume_write_header(FILE *file, const tensor *t)
+{
+    tensor empty = *t;
+    empty.elements = 0;
+    return volume_write(file, false, &empty);
+}
+
 /* The linear part and offset of the qform, without its pixdim. */
 static nifti_dmat44 qform_rotation(const nifti_1_header *h)
 {

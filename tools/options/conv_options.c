@@ -114,6 +114,7 @@ int common_options_open(const common_options *options, clconv_context **context)
     clconv_context_options_init(&how);
     how.message = tool_message;
     how.verbose = options->verbose;
+    how.memory_limit = options->memory_limit;
     clconv_status status = clconv_context_create_selected(options->device, &how, context, &err);
     return status ? tool_fail_library(NULL, &err) : EXIT_DONE;
 }

@@ -117,9 +117,18 @@ int shapes_match(const char *option, shape_view tensor, shape_view output);
 /* --device, --algorithm, --workspace-limit, --strict, --verbose. */
 typedef struct common_options {
     const char *device, *algorithm;
-    uint64_t workspace_limit;
+    uint64_t workspace_limit, memory_limit;
     int strict, verbose;
 } common_options;
+
+/* --memory-limit of commands that compute in blocks, an entry of a table whose struct is `type` and has them as `common`. */
+#define MEMORY_LIMIT_OPTION(type)                                                                           \
+    {                                                                                                       \
+        .name = "memory-limit", .argument = "BYTES",                                                        \
+        .help = "of the device, for all, with K, M or G: computes in blocks\nwithin it; default: what the " \
+                "device has",                                                                               \
+        .parse = option_bytes, .offset = offsetof(type, common) + offsetof(common_options, memory_limit)    \
+    }
 
 extern const option_spec common_option_table[];
 extern const option_spec device_option_table[]; /* --device and --verbose alone, for the same struct */

@@ -1,0 +1,57 @@
+"""--memory-limit: computed in blocks, from mapped files into mapped files, with the bits of the whole on integers; and what
+a disk or a limit has no room for."""
+from cli import *
+
+
+class Limits(ToolTest):
+    def integers(self, *shape):
+        return self.random.integers(-9, 10, shape).astype("<f4")
+
+    def whole_and_blocks(self, limit, *arguments):
+        self.done(*arguments, "--output", "whole.npy")
+        self.done(*arguments, "--output", "blocks.npy", "--memory-limit", limit)
+        self.assertEqual(self.read("whole.npy"), self.read("blocks.npy"))
+
+    def test_run(self):
+        """2.6 MB of input and 5 MB of output: both are mapped."""
+        x, w = self.integers(1, 2, 69, 69, 69), self.integers(4, 2, 3, 3, 3)
+        self.save("x.npy", x)
+        self.save("w.npy", w)
+        for mode in ["zeros", "reflect"]:
+            arguments = ["run", "--input", "x.npy", "--weight", "w.npy", "--padding", "1", "--padding-mode", mode,
+                         "--algorithm", "direct_indexed"]
+            self.whole_and_blocks("1M", *arguments)
+        exact, _ = conv3d(x, w, pad=((1, 1),) * 3, mode="reflect")
+        self.assertTrue(np.array_equal(self.load("blocks.npy"), exact.astype("<f4")))
+
+    def test_volume(self):
+        volume = self.integers(80, 80, 80)
+        self.write("v.nii", nifti_bytes(volume, np.diag([1.0, 2, 3, 1])))
+        self.save("w.npy", self.integers(1, 1, 3, 3, 3))
+        for out in ["whole.nii", "blocks.nii"]:
+            limit = ["--memory-limit", "500K"] if out == "blocks.nii" else []
+            self.done("run", "--input", "v.nii", "--weight", "w.npy", "--padding", "same", "--output", out,
+                      "--algorithm", "direct_indexed", *limit)
+        self.assertEqual(self.read("whole.nii"), self.read("blocks.nii"))
+        array = nifti_parse(self.read("blocks.nii"))[0]
+        exact, _ = conv3d(volume[None, None], self.load("w.npy"), pad=((1, 1),) * 3)
+        self.assertTrue(np.array_equal(array, exact[0].astype("<f4")))
+
+    def test_an_input_may_be_the_output(self):
+        x = self.integers(1, 1, 70, 70, 70)
+        self.save("x.npy", x)
+        self.save("w.npy", np.full((1, 1, 1, 1, 1), 2, "<f4"))
+        self.done("run", "--input", "x.npy", "--weight", "w.npy", "--output", "x.npy")
+        self.assertTrue(np.array_equal(self.load("x.npy"), 2 * x))
+
+    def test_refusals(self):
+        self.save("x.npy", self.integers(1, 1, 8, 8, 8))
+        self.save("w.npy", self.integers(1, 1, 3, 3, 3))
+        run = ["run", "--input", "x.npy", "--weight", "w.npy", "--output", "y.npy"]
+        self.refused(1, "a block of one row of one channel has tensors of 420 bytes", *run, "--memory-limit", "400")
+        self.refused(2, "--transposed goes without --memory-limit", *run, "--transposed", "--memory-limit", "1M")
+        self.refused(2, "must be a number of bytes", *run, "--memory-limit", "x")
+
+
+if __name__ == "__main__":
+    unittest.main()
