@@ -124,9 +124,8 @@ typedef struct clconv_device_info {
     int has_fp64;
     int has_compiler;
     int is_little_endian;
-    char architecture
-        [32]; /* of a GPU, where an extension tells: such as sm_90, gfx1030, or simd8 for the narrowest
-                              sub-group; else "" */
+    /* Of a GPU, where an extension tells: such as sm_90, gfx1030, or simd8 for the narrowest sub-group; else "". */
+    char architecture[32];
     int shares_host_memory; /* CL_DEVICE_HOST_UNIFIED_MEMORY: arrays of the host need no copy */
 } clconv_device_info;
 
@@ -169,8 +168,8 @@ typedef struct clconv_context_options {
     clconv_message_callback message; /* NULL: warnings and verbose text are dropped */
     void *message_user;
     int verbose; /* 1: CLCONV_MESSAGE_VERBOSE texts too; as does CLCONV_VERBOSE=1 in the environment */
-    uint64_t
-        memory_limit; /* bytes of the device for all that clconv_conv3d_host() puts there; 0: as many as it has */
+    /* Bytes of the device for all that clconv_conv3d_host() puts there; 0: as many as it has. */
+    uint64_t memory_limit;
 } clconv_context_options;
 
 CLCONV_API void clconv_context_options_init(clconv_context_options *options);

@@ -9,7 +9,7 @@ import ctypes.util
 import glob
 import os
 import sys
-from ctypes import POINTER, Structure, c_char, c_char_p, c_double, c_int, c_int64, c_size_t, c_uint64, c_void_p
+from ctypes import POINTER, Structure, c_char, c_char_p, c_double, c_int, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 
 MESSAGE_SIZE = 1024
 AXES = c_int64 * 3
@@ -36,11 +36,12 @@ class DeviceInfo(Structure):
                 ("driver_version", c_char * 128), ("type", c_uint64), ("compute_units", c_int64), ("clock_mhz", c_int64),
                 ("global_memory_bytes", c_int64), ("max_allocation_bytes", c_int64), ("local_memory_bytes", c_int64),
                 ("max_work_group_size", c_int64), ("address_alignment_bits", c_int64), ("vector_bits", c_int),
-                ("has_fp64", c_int), ("has_compiler", c_int), ("is_little_endian", c_int), ("shares_host_memory", c_int)]
+                ("has_fp64", c_int), ("has_compiler", c_int), ("is_little_endian", c_int), ("architecture", c_char * 32),
+                ("shares_host_memory", c_int)]
 
 
 class ContextOptions(Structure):
-    _fields_ = [("message", c_void_p), ("message_user", c_void_p), ("verbose", c_int)]
+    _fields_ = [("message", c_void_p), ("message_user", c_void_p), ("verbose", c_int), ("memory_limit", c_uint64)]
 
 
 class Problem(Structure):
@@ -52,7 +53,7 @@ class Problem(Structure):
 
 class PlanOptions(Structure):
     _fields_ = [("algorithm", c_char_p), ("workspace_limit", c_uint64), ("strict", c_int), ("packed_weights", c_int),
-                ("parameters", c_char_p)]
+                ("parameters", c_char_p), ("initialized", c_uint32)]
 
 
 class Buffer(Structure):
