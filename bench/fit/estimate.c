@@ -71,8 +71,9 @@ static const member members[] = {
 #include "members.inc"
 };
 /* All numbers of a family but its name, its caches and what GPUs have. */
-_Static_assert(sizeof members / sizeof members[0] ==
-                   (sizeof(machine) - sizeof(const char *) - sizeof(const machine_gpu *) - 4 * sizeof(int64_t)) / sizeof(double),
+_Static_assert(sizeof members / sizeof members[0] == (sizeof(machine) - sizeof(const char *) -
+                                                      sizeof(const machine_gpu *) - 4 * sizeof(int64_t)) /
+                                                         sizeof(double),
                "members.inc lacks a member");
 
 static double *member_at(machine *m, size_t i)

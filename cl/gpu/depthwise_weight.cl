@@ -1,6 +1,8 @@
 /* The weight's gradient of groups of few channels, on lanes: a work-group sums a row of taps of a filter over positions,
  * each work-item every so many of them, and adds its sums up in local memory, halves first.
  *   ITEMS      1 to 256   work-items, a power of two
+ *   MODE       PADDING_*
+ *   INDEX_BITS 32 or 64 of a place in a sample's group: 32 where all are below 2^31
  *   KERNEL_W   1 to 8     taps of a row, each a sum in a register
  *
  * Parts of the positions are work-groups of their own, for no accumulator to take more than a run, and are added in order
@@ -15,35 +17,34 @@
 
 /* A position by its place in the output, and a step from one to the next of a work-item. */
 typedef struct place {
-    long sample, z, y, x;
+    long sample;
+    index z, y, x;
 } place;
 
-ALWAYS_INLINE place place_of(const long position, const long out_depth, const long out_height,
-                             const long out_width)
+ALWAYS_INLINE place place_of(const long position, const index out_d, const index out_h, const index out_w)
 {
-    const long line = position / out_width, plane = line / out_height, sample = plane / out_depth;
-    const place p = {sample, plane - sample * out_depth, line - plane * out_height,
-                     position - line * out_width};
+    const long size = (long)out_d * out_h * out_w, sample = position / size;
+    const index at = (index)(position - sample * size), line = at / out_w, plane = line / out_h;
+    const place p = {sample, plane, line - plane * out_h, at - line * out_w};
     return p;
 }
 
-ALWAYS_INLINE void advance(place *p, const place by, const long out_depth, const long out_height,
-                           const long out_width)
+ALWAYS_INLINE void advance(place *p, const place by, const long out_d, const long out_h, const long out_w)
 {
     p->x += by.x;
     p->y += by.y;
     p->z += by.z;
     p->sample += by.sample;
-    if (p->x >= out_width) {
-        p->x -= out_width;
+    if (p->x >= out_w) {
+        p->x -= out_w;
         p->y++;
     }
-    if (p->y >= out_height) {
-        p->y -= out_height;
+    if (p->y >= out_h) {
+        p->y -= out_h;
         p->z++;
     }
-    if (p->z >= out_depth) {
-        p->z -= out_depth;
+    if (p->z >= out_d) {
+        p->z -= out_d;
         p->sample++;
     }
 }
@@ -54,32 +55,40 @@ depthwise_weight(TENSOR(const real, input), TENSOR(const real, gradient),
 {
     local real sums[KERNEL_W][ITEMS];
     const int item = (int)get_local_id(0);
-    const long in_size = depth * height * width, out_size = out_depth * out_height * out_width;
+    const index d = (index)depth, h = (index)height, w = (index)width, out_d = (index)out_depth,
+                out_h = (index)out_height, out_w = (index)out_width, in_size = d * h * w,
+                out_size = out_d * out_h * out_w;
     for (long unit = get_group_id(0); unit < units; unit += get_num_groups(0)) {
         const long part = unit / rows, row = unit - part * rows, filter = row / (kernel_d * kernel_h),
-                   kd = row / kernel_h % kernel_d, kh = row % kernel_h, out = filter / group_in,
-                   in = out / group_out * group_in + filter % group_in;
-        const long end = min(positions, (part + 1) * part_positions);
-        const place by = place_of(ITEMS, out_depth, out_height, out_width);
-        place p = place_of(part * part_positions + item, out_depth, out_height, out_width);
+                   out = filter / group_in, in = out / group_out * group_in + filter % group_in;
+        const index tap_z = (index)(row / kernel_h % kernel_d * dilation_d - pad_depth),
+                    tap_y = (index)(row % kernel_h * dilation_h - pad_height);
+        const long first = part * part_positions;
+        const int count = (int)min(part_positions, positions - first);
+        global const real *gradients = TENSOR_START(gradient) + out * out_size,
+                          *inputs = TENSOR_START(input) + in * in_size;
+        const place by = place_of(ITEMS, out_d, out_h, out_w);
+        place p = place_of(first + item, out_d, out_h, out_w);
         real acc[KERNEL_W];
 #pragma unroll
         for (int k = 0; k < KERNEL_W; k++)
             acc[k] = 0;
-        for (long i = part * part_positions + item; i < end; i += ITEMS) {
-            const long z = padding_source(mode, p.z * stride_d + kd * dilation_d - pad_depth, depth),
-                       y = padding_source(mode, p.y * stride_h + kh * dilation_h - pad_height, height);
-            const real g = TENSOR_START(gradient)[(p.sample * groups * group_out + out) * out_size +
-                                                  (p.z * out_height + p.y) * out_width + p.x];
-            global const real *line = TENSOR_START(input) + (p.sample * groups * group_in + in) * in_size +
-                                      (z * height + y) * width;
+        for (int i = item; i < count; i += ITEMS) {
+            const index z = padding_source(MODE, p.z * (index)stride_d + tap_z, d),
+                        y = padding_source(MODE, p.y * (index)stride_h + tap_y, h),
+                        x = p.x * (index)stride_w - (index)pad_width;
+            const real g =
+                gradients[p.sample * groups * group_out * out_size + (p.z * out_h + p.y) * out_w + p.x];
+            const bool is_zero = z < 0 || y < 0;
+            global const real *line =
+                inputs + p.sample * groups * group_in * in_size + (is_zero ? 0 : (z * h + y) * w);
 #pragma unroll
             for (int k = 0; k < KERNEL_W; k++) {
-                const long x = padding_source(mode, p.x * stride_w + k * dilation_w - pad_width, width);
-                const real value = z >= 0 && y >= 0 && x >= 0 ? line[x] : 0;
+                const index at = padding_source(MODE, x + k * (index)dilation_w, w);
+                const real read = line[at < 0 ? 0 : at], value = is_zero || at < 0 ? 0 : read;
                 acc[k] = g * value + acc[k];
             }
-            advance(&p, by, out_depth, out_height, out_width);
+            advance(&p, by, out_d, out_h, out_w);
         }
         barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll

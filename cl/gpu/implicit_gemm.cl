@@ -24,6 +24,7 @@
  *   SLAB             8 or 16     products of an output that are in local memory at a time
  *   OUT_CHANNELS     4 or 8      rows of a work-item, TILE_CHANNELS / OUT_CHANNELS * TILE_POSITIONS / POSITIONS of which
  *   POSITIONS        4 or 8      are a work-group: a multiple of TILE_POSITIONS, and a part of SLAB times either tile
+ *   MODE         PADDING_*
  *   INDEX_BITS       32 or 64    of an element's place in a volume: 32 where all are below 2^31
  *   LONG_SUMS        1 where an output has several runs
  *   FLAT             0, or of few channels the number of products of an output, over all of which slabs then run: where each
@@ -46,7 +47,7 @@ enum {
 
 /* Extents of the problem that a work-item needs for each tap. */
 typedef struct extents {
-    index depth, height, width, mode;
+    index depth, height, width;
     index dilation_d, dilation_h, dilation_w;
     int kernel_h, kernel_w, channels, group_out;
     index channel_size, positions; /* of a sample */
@@ -71,16 +72,14 @@ typedef struct fetcher {
 
 ALWAYS_INLINE void find_source(fetcher *f, const extents *e)
 {
-    const index z = padding_source(e->mode, f->z + f->kd * e->dilation_d, e->depth),
-                y = padding_source(e->mode, f->y + f->kh * e->dilation_h, e->height),
-                x = padding_source(e->mode, f->x + f->kw * e->dilation_w, e->width);
+    const index z = padding_source(MODE, f->z + f->kd * e->dilation_d, e->depth),
+                y = padding_source(MODE, f->y + f->kh * e->dilation_h, e->height),
+                x = padding_source(MODE, f->x + f->kw * e->dilation_w, e->width);
     f->source = f->exists && z >= 0 && y >= 0 && x >= 0 ? f->sample + (z * e->height + y) * e->width + x : -1;
 }
 
-ALWAYS_INLINE void next_slab(fetcher *f, const extents *e)
+ALWAYS_INLINE void next_tap(fetcher *f, const extents *e)
 {
-    f->channel += SLAB;
-    if (f->channel < e->channels) return;
     f->channel = 0;
     f->tap++;
     if (++f->kw == e->kernel_w) {
@@ -104,7 +103,8 @@ ALWAYS_INLINE void start_slab(fetcher *f, const extents *e, const int slab, cons
     find_source(f, e);
 }
 
-/* A slab's elements to registers, zeros past the last channel. */
+/* A slab's elements to registers, zeros past the last channel. What is no element is read from where one is, and a zero
+ * selected: a branch for each would cost more. */
 ALWAYS_INLINE void fetch(fetcher *f, const extents *e, local const element *filter, real weights[WEIGHTS],
                          real elements[ELEMENTS])
 {
@@ -113,23 +113,28 @@ ALWAYS_INLINE void fetch(fetcher *f, const extents *e, local const element *filt
     for (int i = 0; i < WEIGHTS; i++) {
         const int of = i * ITEMS + item, c = f->channel + of / TILE_CHANNELS;
         const index at = ((index)f->tap * e->channels + c) * TILE_CHANNELS + of % TILE_CHANNELS;
-        weights[i] = c < e->channels ? f->weight[at] : 0;
+        const real weight = f->weight[c < e->channels ? at : 0];
+        weights[i] = c < e->channels ? weight : 0;
     }
 #pragma unroll
     for (int i = 0; i < ELEMENTS; i++) {
         const int c = first + i * ELEMENT_STEP;
 #if FLAT
         const element at = filter[min(c, FLAT - 1)];
-        const index z = padding_source(e->mode, f->z + at.z, e->depth),
-                    y = padding_source(e->mode, f->y + at.y, e->height),
-                    x = padding_source(e->mode, f->x + at.x, e->width);
+        const index z = padding_source(MODE, f->z + at.z, e->depth),
+                    y = padding_source(MODE, f->y + at.y, e->height),
+                    x = padding_source(MODE, f->x + at.x, e->width);
         const bool is_zero = !f->exists || c >= FLAT || z < 0 || y < 0 || x < 0;
-        elements[i] = is_zero ? 0 : f->input[f->sample + at.channel + (z * e->height + y) * e->width + x];
+        const index place = f->sample + at.channel + (z * e->height + y) * e->width + x;
+        const real value = f->input[is_zero ? 0 : place];
+        elements[i] = is_zero ? 0 : value;
 #else
-        elements[i] = f->source >= 0 && c < e->channels ? f->input[f->source + c * e->channel_size] : 0;
+        const bool is_zero = f->source < 0 || c >= e->channels;
+        const real value = f->input[is_zero ? 0 : f->source + c * e->channel_size];
+        elements[i] = is_zero ? 0 : value;
 #endif
     }
-    next_slab(f, e);
+    f->channel += SLAB;
 }
 
 /* From registers to local memory, when all have done with what was there. */
@@ -202,7 +207,6 @@ implicit_gemm(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(cons
         .depth = (index)depth,
         .height = (index)height,
         .width = (index)width,
-        .mode = (index)mode,
         .dilation_d = (index)dilation_d,
         .dilation_h = (index)dilation_h,
         .dilation_w = (index)dilation_w,
@@ -267,15 +271,29 @@ implicit_gemm(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(cons
         }
         start_slab(&f, &x, first_slab, channel_slabs);
         fetch(&f, &x, filter, next_weights, next_elements);
-        int ended = 0;
-        for (int slab = 1; slab <= slabs; slab++) {
-            put_slab(next_weights, next_elements, weights, elements);
-            if (slab < slabs) fetch(&f, &x, filter, next_weights, next_elements);
-            multiply_slab(acc, weights, elements, t.row, t.column);
+        /* Stretches of slabs that are fetched from one tap and belong to one run. */
+        int ended = 0, tap_left = channel_slabs - first_slab % channel_slabs - 1, run_left = (int)run;
+        for (int left = slabs - 1; left > 0;) {
+            if (tap_left == 0) {
+                next_tap(&f, &x);
+                tap_left = channel_slabs;
+            }
+            const int stretch = min(min(tap_left, run_left), left);
+            for (int slab = 0; slab < stretch; slab++) {
+                put_slab(next_weights, next_elements, weights, elements);
+                fetch(&f, &x, filter, next_weights, next_elements);
+                multiply_slab(acc, weights, elements, t.row, t.column);
+            }
+            tap_left -= stretch;
+            run_left -= stretch;
+            left -= stretch;
 #if LONG_SUMS
-            if (slab < slabs && slab % (int)run == 0) end_run(acc, &t, &x, ended++ == 0, false);
+            if (run_left == 0) end_run(acc, &t, &x, ended++ == 0, false);
 #endif
+            if (run_left == 0) run_left = (int)run;
         }
+        put_slab(next_weights, next_elements, weights, elements);
+        multiply_slab(acc, weights, elements, t.row, t.column);
         end_run(acc, &t, &x, ended == 0, true);
     }
 }

@@ -3,6 +3,7 @@
  * fetches one of them: of the output's gradient for some channels, and where the taps of some of the filter's elements
  * read the input, in all padding modes.
  *   TILE_CHANNELS, TILE_POSITIONS, SLAB, OUT_CHANNELS, POSITIONS   common/gemm_tile.clh; columns are elements of a filter
+ *   MODE         PADDING_*
  *   INDEX_BITS   32 or 64 of an element's place in a sample's group: 32 where all are below 2^31
  *
  * Parts of the slabs are summed apart, for their sums not to be long and for units not to be idle, and added in order by
@@ -19,7 +20,7 @@ enum { FETCH_STEP = ITEMS / SLAB }; /* rows or columns from one that a work-item
 
 /* Extents that a work-item needs for each slab. */
 typedef struct extents {
-    index depth, height, width, mode, positions, out_depth, out_height, out_width;
+    index depth, height, width, positions, out_depth, out_height, out_width;
     index stride_d, stride_h, stride_w, pad_depth, pad_height, pad_width;
     int rows, columns; /* that the tile has */
     long input_sample, gradient_sample, samples;
@@ -53,31 +54,37 @@ ALWAYS_INLINE void carry(fetcher *f, const extents *e)
     }
 }
 
-/* A slab's elements to registers, zeros past the last position, channel or element of a filter. */
+/* A slab's elements to registers, zeros past the last position, channel or element of a filter: selected, as in
+ * implicit_gemm.cl. */
 ALWAYS_INLINE void fetch(fetcher *f, const extents *e, local const element *filter, real rows[WEIGHTS],
                          real columns[ELEMENTS])
 {
     const int first = (int)get_local_id(0) / SLAB;
     const bool exists = f->sample < e->samples;
-    global const real *input = f->input + f->sample * e->input_sample,
-                      *gradient = f->gradient + f->sample * e->gradient_sample;
+    const long sample = exists ? f->sample : 0;
+    global const real *input = f->input + sample * e->input_sample,
+                      *gradient = f->gradient + sample * e->gradient_sample;
     const index position = (f->z * e->out_height + f->y) * e->out_width + f->x;
     const index z = f->z * e->stride_d - e->pad_depth, y = f->y * e->stride_h - e->pad_height,
                 x = f->x * e->stride_w - e->pad_width;
 #pragma unroll
     for (int i = 0; i < WEIGHTS; i++) {
         const int o = first + i * FETCH_STEP;
-        rows[i] = exists && o < e->rows ? gradient[o * e->positions + position] : 0;
+        const bool is_zero = !exists || o >= e->rows;
+        const real value = gradient[is_zero ? 0 : o * e->positions + position];
+        rows[i] = is_zero ? 0 : value;
     }
 #pragma unroll
     for (int i = 0; i < ELEMENTS; i++) {
         const int c = first + i * FETCH_STEP;
         const element at = filter[c];
-        const index plane = padding_source(e->mode, z + at.z, e->depth),
-                    line = padding_source(e->mode, y + at.y, e->height),
-                    column = padding_source(e->mode, x + at.x, e->width);
+        const index plane = padding_source(MODE, z + at.z, e->depth),
+                    line = padding_source(MODE, y + at.y, e->height),
+                    column = padding_source(MODE, x + at.x, e->width);
         const bool is_zero = !exists || c >= e->columns || plane < 0 || line < 0 || column < 0;
-        columns[i] = is_zero ? 0 : input[at.channel + (plane * e->height + line) * e->width + column];
+        const index place = at.channel + (plane * e->height + line) * e->width + column;
+        const real value = input[is_zero ? 0 : place];
+        columns[i] = is_zero ? 0 : value;
     }
     f->x += SLAB;
     carry(f, e);
@@ -132,7 +139,6 @@ implicit_weight(TENSOR(const real, input), TENSOR(const real, gradient),
         .depth = (index)depth,
         .height = (index)height,
         .width = (index)width,
-        .mode = (index)mode,
         .positions = (index)out_depth * (index)out_height * (index)out_width,
         .out_depth = (index)out_depth,
         .out_height = (index)out_height,

@@ -5,6 +5,8 @@
  * Where a row reads is found by index arithmetic in all padding modes; zeros are multiplied.
  *   STRIP                            1 to 16   outputs of a strip
  *   KERNEL_W, STRIDE_W, DILATION_W   unrolled
+ *   MODE                             PADDING_*
+ *   INDEX_BITS                       32 or 64 of a place in a group's volume: 32 where all are below 2^31
  *
  * Index space: (strips of a volume, planes of samples and channels), stepping over what is left. Cost: 2 * taps FLOPs an
  * output, and (STRIP - 1) * STRIDE_W + (KERNEL_W - 1) * DILATION_W + 1 loads for STRIP * KERNEL_W multiply-adds.
@@ -16,8 +18,7 @@
 enum { ROW = (STRIP - 1) * STRIDE_W + (KERNEL_W - 1) * DILATION_W + 1 };
 
 /* The part of the padded row under a strip, from position x on; a row of zeros if `in` is NULL. */
-ALWAYS_INLINE void load_row(real row[ROW], global const real *in, const long x, const long width,
-                            const long mode)
+ALWAYS_INLINE void load_row(real row[ROW], global const real *in, const index x, const index width)
 {
     if (in != 0 && x >= 0 && x + ROW <= width) {
 #pragma unroll
@@ -28,7 +29,7 @@ ALWAYS_INLINE void load_row(real row[ROW], global const real *in, const long x, 
 #pragma unroll
     for (int i = 0; i < ROW; i++) {
         /* What lies past the last output's window may be past the padding too. */
-        const long at = in != 0 ? padding_source(mode, x + i, width) : -1;
+        const index at = in != 0 ? padding_source(MODE, x + i, width) : -1;
         row[i] = at >= 0 && at < width ? in[at] : 0;
     }
 }
@@ -36,47 +37,48 @@ ALWAYS_INLINE void load_row(real row[ROW], global const real *in, const long x, 
 kernel void strips(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(const real, bias),
                    TENSOR(real, output) EPILOGUE_TENSOR STRIPS_ARGUMENTS(ARGUMENT) EPILOGUE_SCALAR)
 {
+    const index d = (index)depth, h = (index)height, w = (index)width, rows = (index)(kernel_d * kernel_h),
+                out_h = (index)out_height, out_w = (index)out_width,
+                out_size = (index)out_depth * out_h * out_w, in_size = d * h * w,
+                row_count = (index)row_strips;
+    const int channels_in = (int)group_in, run = (int)run_channels;
     FOR_EACH(1, plane, planes)
     {
-        const long channel = plane % channels, volume = plane / group_out * group_in,
-                   rows = kernel_d * kernel_h;
-        const long out_size = out_depth * out_height * out_width;
+        const long channel = plane % channels;
         const epilogue e = EPILOGUE_AT(plane * out_size);
-        global const real *in = TENSOR_START(input) + volume * depth * height * width;
+        global const real *in = TENSOR_START(input) + plane / group_out * group_in * in_size;
         global const real *taps = TENSOR_START(weight) + channel * group_in * rows * KERNEL_W;
-        FOR_EACH(0, strip, strips)
-        {
-            const long line = strip / row_strips, first = (strip - line * row_strips) * STRIP,
-                       z = line / out_height, y = line - z * out_height, x = first * STRIDE_W - pad_width;
+        global real *out = TENSOR_START(output) + plane * out_size;
+        for (index strip = (index)get_global_id(0); strip < (index)strips;
+             strip += (index)get_global_size(0)) {
+            const index line = strip / row_count, first = (strip - line * row_count) * STRIP,
+                        plane_z = line / out_h, z = plane_z * (index)stride_d - (index)pad_depth,
+                        y = (line - plane_z * out_h) * (index)stride_h - (index)pad_height,
+                        x = first * STRIDE_W - (index)pad_width;
             real sum[STRIP], acc[STRIP], row[ROW];
 #pragma unroll
             for (int i = 0; i < STRIP; i++) {
                 acc[i] = has_bias ? TENSOR_START(bias)[channel] : 0;
                 sum[i] = 0;
             }
-            for (long c = 0; c < group_in; c++) {
-                global const real *from = in + c * depth * height * width,
-                                  *w_channel = taps + c * rows * KERNEL_W;
-                for (long kd = 0; kd < kernel_d; kd++) {
-                    const long from_z =
-                        padding_source(mode, z * stride_d + kd * dilation_d - pad_depth, depth);
-                    for (long kh = 0; kh < kernel_h; kh++) {
-                        const long from_y =
-                            padding_source(mode, y * stride_h + kh * dilation_h - pad_height, height);
+            global const real *from = in, *tap_row = taps;
+            for (int c = 1; c <= channels_in; c++, from += in_size) {
+                for (index kd = 0; kd < (index)kernel_d; kd++) {
+                    const index from_z = padding_source(MODE, z + kd * (index)dilation_d, d);
+                    for (index kh = 0; kh < (index)kernel_h; kh++, tap_row += KERNEL_W) {
+                        const index from_y = padding_source(MODE, y + kh * (index)dilation_h, h);
                         const bool is_zero = from_z < 0 || from_y < 0;
-                        load_row(row, is_zero ? 0 : from + (from_z * height + from_y) * width, x, width,
-                                 mode);
-                        global const real *w = w_channel + (kd * kernel_h + kh) * KERNEL_W;
+                        load_row(row, is_zero ? 0 : from + (from_z * h + from_y) * w, x, w);
 #pragma unroll
                         for (int k = 0; k < KERNEL_W; k++) {
-                            const real tap = w[k];
+                            const real tap = tap_row[k];
 #pragma unroll
                             for (int i = 0; i < STRIP; i++)
                                 acc[i] = tap * row[i * STRIDE_W + k * DILATION_W] + acc[i];
                         }
                     }
                 }
-                if ((c + 1) % run_channels == 0 || c + 1 == group_in) {
+                if (c % run == 0 || c == channels_in) {
 #pragma unroll
                     for (int i = 0; i < STRIP; i++) {
                         sum[i] += acc[i];
@@ -86,9 +88,8 @@ kernel void strips(TENSOR(const real, input), TENSOR(const real, weight), TENSOR
             }
 #pragma unroll
             for (int i = 0; i < STRIP; i++) {
-                const long at = line * out_width + first + i;
-                if (first + i < out_width) TENSOR_START(output)
-                [plane * out_size + at] = epilogue_late_one(epilogue_early_one(sum[i], e), e, at);
+                const index at = line * out_w + first + i;
+                if (first + i < out_w) out[at] = epilogue_late_one(epilogue_early_one(sum[i], e), e, at);
             }
         }
     }

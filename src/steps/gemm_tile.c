@@ -68,6 +68,20 @@ bool gemm_tile_is_legal(const device_traits *traits, const int64_t *tile, const 
     return false;
 }
 
+bool gemm_tile_is_short(const clconv_problem *problem, const geometry *g, int64_t volumes)
+{
+    enum { LARGEST_TILE = 128 };
+    int64_t input, output, weight, most = INT32_MAX / 2;
+    for (int axis = 0; axis < 3; axis++)
+        if (g->padded[axis] > most || problem->stride[axis] > most) return false;
+    const int64_t inputs[] = {volumes, g->group_in, g->input_plane},
+                  weights[] = {g->group_in, g->taps, LARGEST_TILE},
+                  outputs[] = {volumes, round_up(g->group_out, LARGEST_TILE),
+                               round_up(g->output_plane, LARGEST_TILE)};
+    return size_product(inputs, 3, &input) && input <= most && size_product(outputs, 3, &output) &&
+           output <= most && size_product(weights, 3, &weight) && weight <= most;
+}
+
 void gemm_tile_define(step *s, const int64_t *tile)
 {
     static const char *const names[GEMM_TILE] = {"TILE_CHANNELS", "TILE_POSITIONS", "SLAB", "OUT_CHANNELS",

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "opencl/traits.h"
+#include "problem/geometry.h"
 #include "steps/step.h"
 
 /* A tile by the values of parameters in this order. */
@@ -36,6 +37,9 @@ void gemm_tile_choose(const device_traits *traits, int64_t rows, int64_t columns
 /* Whether the device can take the tile; if not, why. */
 bool gemm_tile_is_legal(const device_traits *traits, const int64_t *tile, const gemm_tile_memory *memory,
                         text *why);
+
+/* Whether all places in so many volumes of a group's input and output, and those of padding around it, are below 2^31. */
+bool gemm_tile_is_short(const clconv_problem *problem, const geometry *g, int64_t volumes);
 
 /* Its compile-time parameters. */
 void gemm_tile_define(step *s, const int64_t *tile);

@@ -25,14 +25,16 @@
     .groups = (problem)->groups, .group_in = (g)->group_in, .group_out = (g)->group_out
 
 /* The padding before the input. */
-#define KERNEL_PADDING(problem)                                                    \
+#define PADDING_BEFORE(problem)                                                    \
     .pad_depth = (problem)->pad_before[0], .pad_height = (problem)->pad_before[1], \
-    .pad_width = (problem)->pad_before[2], .mode = (problem)->padding_mode
+    .pad_width = (problem)->pad_before[2]
+#define KERNEL_PADDING(problem) PADDING_BEFORE(problem), .mode = (problem)->padding_mode
 
-/* How the window moves over the padded input. */
-#define KERNEL_WINDOW(problem)                                                                             \
+/* How the window moves over the padded input; without the padding's mode where a program is made for one. */
+#define KERNEL_STEPS(problem)                                                                              \
     AXES(kernel, (problem)->kernel), AXES(stride, (problem)->stride), AXES(dilation, (problem)->dilation), \
-        KERNEL_PADDING(problem)
+        PADDING_BEFORE(problem)
+#define KERNEL_WINDOW(problem) KERNEL_STEPS(problem), .mode = (problem)->padding_mode
 
 /* What does not fit a step, buffers, options or scalars, is left out and marks the step, which then fails the
  * recipe that it is appended to. */

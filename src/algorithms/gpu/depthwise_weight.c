@@ -2,6 +2,7 @@
 #include "arguments/depthwise_weight.clh"
 #include "algorithms/algorithm.h"
 #include "base/arith.h"
+#include "steps/gemm_tile.h"
 #include "steps/kernel.h"
 #include "steps/partial_sums.h"
 #include "steps/weights.h"
@@ -10,10 +11,11 @@ typedef struct depthwise_weight_arguments {
     DEPTHWISE_WEIGHT_ARGUMENTS(ARGUMENT_MEMBER)
 } depthwise_weight_arguments;
 
-enum { ITEMS };
+enum { ITEMS, INDEX_BITS };
 
 static const parameter_range ranges[] = {
     [ITEMS] = {"items", 1, 256, true},
+    [INDEX_BITS] = {"index_bits", 32, 64, true},
     {NULL, 0, 0, false},
 };
 
@@ -24,6 +26,7 @@ enum { MOST_TAPS = 8, GRID = 512, PLACE_WORK = 12 };
 static void choose(const request *q, parameter_set *p)
 {
     p->values[ITEMS] = q->traits->work_group >= 256 ? 256 : q->traits->local_size;
+    p->values[INDEX_BITS] = gemm_tile_is_short(q->problem, q->geometry, 1) ? 32 : 64;
 }
 
 static bool is_applicable(const request *q, const parameter_set *p, text *why)
@@ -38,6 +41,8 @@ static bool is_applicable(const request *q, const parameter_set *p, text *why)
             why, "it needs work-groups of %lld and %lld bytes of local memory; the device has %lld and %lld",
             (long long)p->values[ITEMS], (long long)bytes, (long long)q->traits->work_group,
             (long long)q->traits->local_memory);
+    else if (p->values[INDEX_BITS] == 32 && !gemm_tile_is_short(q->problem, g, 1))
+        text_append(why, "index_bits is 32; a volume needs 64");
     else
         return true;
     return false;
@@ -52,15 +57,15 @@ static bool describe(const request *q, int64_t items, depthwise_weight_arguments
     *a = (depthwise_weight_arguments){
         KERNEL_GROUPS(p, g),
         KERNEL_EXTENTS(p, g),
-        KERNEL_WINDOW(p),
+        KERNEL_STEPS(p),
     };
     if (!size_product((const int64_t[]){p->out_channels, g->group_in, p->kernel[0], p->kernel[1]}, 4,
                       &a->rows) ||
         !size_multiply(p->batch, g->output_plane, &a->positions))
         return false;
     int64_t parts = max_i64(ceil_divide(a->positions, items * SUM_RUN),
-                            min_i64(ceil_divide(GRID, a->rows), a->positions / (4 * items)));
-    a->part_positions = ceil_divide(a->positions, max_i64(parts, 1));
+                            min_i64(ceil_divide(GRID, max_i64(a->rows, 1)), a->positions / (4 * items)));
+    a->part_positions = max_i64(ceil_divide(a->positions, max_i64(parts, 1)), 1);
     parts = ceil_divide(a->positions, a->part_positions);
     return size_multiply(parts, a->rows, &a->units) &&
            size_product((const int64_t[]){parts, g->elements.weight, g->element_size}, 3, &bytes) &&
@@ -82,6 +87,8 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     step s =
         kernel_step("depthwise_weight", "gpu/depthwise_weight.cl", "depthwise_weight", q->problem->dtype);
     kernel_define(&s, "ITEMS", items);
+    kernel_define(&s, "INDEX_BITS", p->values[INDEX_BITS]);
+    kernel_define(&s, "MODE", q->problem->padding_mode);
     kernel_define(&s, "KERNEL_W", a.kernel_w);
     kernel_add_buffer(&s, BUFFER_INPUT, 0);
     kernel_add_buffer(&s, BUFFER_GRAD_OUTPUT, 0);

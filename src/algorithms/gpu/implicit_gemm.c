@@ -56,21 +56,9 @@ static int64_t slabs_of(const geometry *g, const int64_t *tile)
     return flat > 0 ? ceil_divide(flat, tile[SLAB]) : g->taps * ceil_divide(g->group_in, tile[SLAB]);
 }
 
-/* Whether all places in what columns run over, and those of padding around it, are below 2^31. */
 static bool places_are_short(const clconv_problem *p, const geometry *g)
 {
-    enum { LARGEST_TILE = 128 };
-    int64_t input, output, weight, most = INT32_MAX / 2;
-    int64_t volumes = is_batched(p, g) ? p->batch * p->groups : 1;
-    for (int axis = 0; axis < 3; axis++)
-        if (g->padded[axis] > most || p->stride[axis] > most) return false;
-    return size_product((const int64_t[]){volumes, g->group_in, g->input_plane}, 3, &input) &&
-           input <= most &&
-           size_product((const int64_t[]){volumes, round_up(g->group_out, LARGEST_TILE),
-                                          round_up(g->output_plane, LARGEST_TILE)},
-                        3, &output) &&
-           output <= most &&
-           size_product((const int64_t[]){g->group_in, g->taps, LARGEST_TILE}, 3, &weight) && weight <= most;
+    return gemm_tile_is_short(p, g, is_batched(p, g) ? p->batch * p->groups : 1);
 }
 
 /* The tile's place, and where products read if slabs run over taps, are in local memory too. */
@@ -129,7 +117,7 @@ static bool describe(const request *q, const int64_t *tile, implicit_gemm_argume
         .samples = samples,
         KERNEL_GROUPS(p, g),
         KERNEL_EXTENTS(p, g),
-        KERNEL_WINDOW(p),
+        KERNEL_STEPS(p),
     };
     return g->group_in <= INT32_MAX && g->group_out <= INT32_MAX && g->taps <= INT32_MAX &&
            size_product((const int64_t[]){p->batch / samples, p->groups, a->out_tiles, a->tiles}, 4,
@@ -141,12 +129,12 @@ static bool describe(const request *q, const int64_t *tile, implicit_gemm_argume
 static void divide_slabs(const request *q, const int64_t *tile, const recipe *r, implicit_gemm_arguments *a)
 {
     const geometry *g = q->geometry;
-    int64_t slabs = slabs_of(g, tile), outputs = g->elements.output,
+    int64_t slabs = slabs_of(g, tile), outputs = max_i64(g->elements.output, 1),
             tensors = g->elements.input + g->elements.weight + outputs;
-    int64_t parts = min_i64(ceil_divide(tile[GRID], a->units), slabs / LEAST_PART);
+    int64_t parts = min_i64(ceil_divide(tile[GRID], max_i64(a->units, 1)), slabs / LEAST_PART);
     parts = min_i64(parts, MOST_SPACE * tensors / outputs);
     parts = max_i64(min_i64(parts, workspace_room(q, r) / g->element_size / outputs), 1);
-    a->part_slabs = ceil_divide(slabs, parts);
+    a->part_slabs = max_i64(ceil_divide(slabs, parts), 1);
     a->part_units = a->units;
     a->outputs = outputs;
     a->units *= ceil_divide(slabs, a->part_slabs);
@@ -203,6 +191,7 @@ static void append_product(const request *q, const int64_t *tile, implicit_gemm_
     step s = kernel_step("implicit_gemm", "gpu/implicit_gemm.cl", "implicit_gemm", q->problem->dtype);
     gemm_tile_define(&s, tile);
     kernel_define(&s, "INDEX_BITS", tile[INDEX_BITS]);
+    kernel_define(&s, "MODE", q->problem->padding_mode);
     kernel_define(&s, "FLAT", flat_products(q->geometry, tile[SLAB]));
     kernel_define(&s, "BATCHED", is_batched(q->problem, q->geometry));
     partial_sums_define(&s, slabs_of(q->geometry, tile) * tile[SLAB]);

@@ -32,20 +32,6 @@ static gemm_tile_memory memory_of(const geometry *g)
     return (gemm_tile_memory){.column = ELEMENT, .element_size = g->element_size};
 }
 
-/* Whether all places in a sample's group, and those of padding around it, are below 2^31. */
-static bool places_are_short(const clconv_problem *p, const geometry *g)
-{
-    enum { LARGEST_TILE = 128 };
-    int64_t input, gradient, filter, most = INT32_MAX / 2;
-    for (int axis = 0; axis < 3; axis++)
-        if (g->padded[axis] > most || p->stride[axis] > most) return false;
-    return size_multiply(g->group_in, g->input_plane, &input) && input <= most &&
-           size_multiply(round_up(g->group_out, LARGEST_TILE), round_up(g->output_plane, LARGEST_TILE),
-                         &gradient) &&
-           gradient <= most &&
-           size_product((const int64_t[]){g->group_in, g->taps, LARGEST_TILE}, 3, &filter) && filter <= most;
-}
-
 static void choose(const request *q, parameter_set *p)
 {
     const geometry *g = q->geometry;
@@ -54,14 +40,14 @@ static void choose(const request *q, parameter_set *p)
     if (!size_multiply(g->group_in, g->taps, &columns)) columns = 0;
     gemm_tile_choose(q->traits, g->group_out, columns, &memory, p->values);
     p->values[GRID] = GEMM_TILE_GRID;
-    p->values[INDEX_BITS] = places_are_short(q->problem, g) ? 32 : 64;
+    p->values[INDEX_BITS] = gemm_tile_is_short(q->problem, g, 1) ? 32 : 64;
 }
 
 static bool is_applicable(const request *q, const parameter_set *p, text *why)
 {
     const gemm_tile_memory memory = memory_of(q->geometry);
     if (!gemm_tile_is_legal(q->traits, p->values, &memory, why)) return false;
-    if (p->values[INDEX_BITS] == 64 || places_are_short(q->problem, q->geometry)) return true;
+    if (p->values[INDEX_BITS] == 64 || gemm_tile_is_short(q->problem, q->geometry, 1)) return true;
     text_append(why, "index_bits is 32; a sample needs 64");
     return false;
 }
@@ -72,10 +58,10 @@ static void divide(const request *q, const int64_t *tile, int64_t tiles, implici
     const geometry *g = q->geometry;
     int64_t tensors = g->elements.input + g->elements.output + g->elements.weight;
     a->run = SUM_RUN / tile[SLAB];
-    int64_t parts = min_i64(ceil_divide(tile[GRID], tiles), a->slabs / LEAST_PART);
+    int64_t parts = min_i64(ceil_divide(tile[GRID], max_i64(tiles, 1)), a->slabs / LEAST_PART);
     parts = min_i64(parts, MOST_SPACE * tensors / a->weights);
     parts = max_i64(parts, ceil_divide(a->slabs, SUM_PARTS * a->run));
-    a->part_slabs = ceil_divide(a->slabs, max_i64(parts, 1));
+    a->part_slabs = max_i64(ceil_divide(a->slabs, max_i64(parts, 1)), 1);
 }
 
 static bool describe(const request *q, const int64_t *tile, implicit_weight_arguments *a)
@@ -86,10 +72,10 @@ static bool describe(const request *q, const int64_t *tile, implicit_weight_argu
     *a = (implicit_weight_arguments){
         .out_tiles = ceil_divide(g->group_out, tile[TILE_CHANNELS]),
         .samples = p->batch,
-        .weights = g->elements.weight,
+        .weights = max_i64(g->elements.weight, 1),
         KERNEL_GROUPS(p, g),
         KERNEL_EXTENTS(p, g),
-        KERNEL_WINDOW(p),
+        KERNEL_STEPS(p),
     };
     if (!size_multiply(g->group_in, g->taps, &filter) ||
         !size_multiply(p->batch, g->output_plane, &positions) || positions > INT32_MAX || g->taps > INT32_MAX)
@@ -135,6 +121,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     step s = kernel_step("implicit_weight", "gpu/implicit_weight.cl", "implicit_weight", q->problem->dtype);
     gemm_tile_define(&s, tile);
     kernel_define(&s, "INDEX_BITS", tile[INDEX_BITS]);
+    kernel_define(&s, "MODE", q->problem->padding_mode);
     kernel_add_buffer(&s, BUFFER_INPUT, 0);
     kernel_add_buffer(&s, BUFFER_GRAD_OUTPUT, 0);
     kernel_add_buffer(&s, parts > 1 ? BUFFER_WORKSPACE : BUFFER_OUTPUT, offset);

@@ -3,6 +3,7 @@
 #include "algorithms/algorithm.h"
 #include "base/arith.h"
 #include "steps/epilogue.h"
+#include "steps/gemm_tile.h"
 #include "steps/kernel.h"
 #include "steps/partial_sums.h"
 
@@ -10,11 +11,12 @@ typedef struct strips_arguments {
     STRIPS_ARGUMENTS(ARGUMENT_MEMBER)
 } strips_arguments;
 
-enum { STRIP, LOCAL_SIZE };
+enum { STRIP, LOCAL_SIZE, INDEX_BITS };
 
 static const parameter_range ranges[] = {
     [STRIP] = {"strip", 1, 16, true},
     [LOCAL_SIZE] = {"local_size", 1, 256, true},
+    [INDEX_BITS] = {"index_bits", 32, 64, true},
     {NULL, 0, 0, false},
 };
 
@@ -38,6 +40,7 @@ static void choose(const request *q, parameter_set *p)
     while (p->values[STRIP] > 1 && row_of(q->problem, p->values[STRIP]) > MOST_ROW)
         p->values[STRIP] /= 2;
     p->values[LOCAL_SIZE] = q->traits->local_size;
+    p->values[INDEX_BITS] = gemm_tile_is_short(q->problem, q->geometry, 1) ? 32 : 64;
 }
 
 static bool is_applicable(const request *q, const parameter_set *p, text *why)
@@ -50,6 +53,8 @@ static bool is_applicable(const request *q, const parameter_set *p, text *why)
     else if (g->taps > SUM_RUN || ceil_divide(g->group_in, run) > MOST_RUNS)
         text_append(why, "an output sums %lld channels of %lld products; it takes %d runs at most",
                     (long long)g->group_in, (long long)g->taps, MOST_RUNS);
+    else if (p->values[INDEX_BITS] == 32 && !gemm_tile_is_short(q->problem, g, 1))
+        text_append(why, "index_bits is 32; a volume needs 64");
     else
         return true;
     return false;
@@ -69,12 +74,14 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
         .group_out = g->group_out,
         .run_channels = max_i64(partial_sums_run(g->taps) / g->taps, 1),
         KERNEL_EXTENTS(problem, g),
-        KERNEL_WINDOW(problem),
+        KERNEL_STEPS(problem),
         .has_bias = problem->has_bias,
     };
     a.strips = g->output[0] * g->output[1] * a.row_strips;
     step s = kernel_step("strips", "gpu/strips.cl", "strips", problem->dtype);
     kernel_define(&s, "STRIP", strip);
+    kernel_define(&s, "INDEX_BITS", p->values[INDEX_BITS]);
+    kernel_define(&s, "MODE", q->problem->padding_mode);
     kernel_define(&s, "KERNEL_W", problem->kernel[2]);
     kernel_define(&s, "STRIDE_W", problem->stride[2]);
     kernel_define(&s, "DILATION_W", problem->kernel[2] > 1 ? problem->dilation[2] : 1);
