@@ -51,12 +51,23 @@ bool blocks_needed(const clconv_context *context, const clconv_problem *problem,
     return context->rt.options.memory_limit > 0 || bytes > l.total || largest > l.tensor;
 }
 
+/* Whether two blocks of one run are of one problem. */
+static bool same_block(const clconv_problem *a, const clconv_problem *b)
+{
+    bool same = a->batch == b->batch && a->groups == b->groups && a->in_channels == b->in_channels &&
+                a->out_channels == b->out_channels;
+    for (int axis = 0; axis < 2; axis++)
+        same = same && a->input[axis] == b->input[axis] && a->pad_before[axis] == b->pad_before[axis] &&
+               a->pad_after[axis] == b->pad_after[axis] && a->output_padding[axis] == b->output_padding[axis];
+    return same;
+}
+
 /* The plan of a block's problem: there are few problems, but each may come again. */
 static clconv_status find_plan(block_run *run, const clconv_problem *problem, clconv_plan **plan,
                                clconv_error *err)
 {
     for (int i = 0; i < PLANS; i++)
-        if (run->plans[i].plan != NULL && memcmp(&run->plans[i].problem, problem, sizeof *problem) == 0) {
+        if (run->plans[i].plan != NULL && same_block(&run->plans[i].problem, problem)) {
             *plan = run->plans[i].plan;
             return CLCONV_SUCCESS;
         }
@@ -64,7 +75,7 @@ static clconv_status find_plan(block_run *run, const clconv_problem *problem, cl
     run->next_plan = (run->next_plan + 1) % PLANS;
     clconv_plan_release(p->plan);
     p->plan = NULL;
-    memcpy(&p->problem, problem, sizeof *problem);
+    p->problem = *problem;
     clconv_status status =
         clconv_plan_create(run->context, CLCONV_FORWARD, problem, &run->options, &p->plan, err);
     if (status == CLCONV_SUCCESS) *plan = p->plan;

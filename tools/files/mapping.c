@@ -1,5 +1,6 @@
 /* Mapped tensors: see mapping.h. */
-#define _GNU_SOURCE /* mmap() and sigaction() */
+/* NOLINTNEXTLINE(bugprone-reserved-identifier): for MAP_NORESERVE */
+#define _GNU_SOURCE
 #include "files/mapping.h"
 
 #include <signal.h>

@@ -3,7 +3,8 @@
  * that nothing is left of it however the process ends: handlers do not help against SIGKILL, nor where the driver's
  * library replaces them. An old file keeps a second name while outputs are renamed, and gets its own back if a later
  * one fails. */
-#define _GNU_SOURCE /* O_TMPFILE, realpath() */
+/* NOLINTNEXTLINE(bugprone-reserved-identifier): for O_TMPFILE and realpath() */
+#define _GNU_SOURCE
 #include "files/outputs.h"
 
 #include "files/mapping.h"
