@@ -3,7 +3,7 @@
  * that nothing is left of it however the process ends: handlers do not help against SIGKILL, nor where the driver's
  * library replaces them. An old file keeps a second name while outputs are renamed, and gets its own back if a later
  * one fails. */
-/* NOLINTNEXTLINE(bugprone-reserved-identifier): for O_TMPFILE and realpath() */
+/* NOLINTNEXTLINE(bugprone-reserved-identifier): for O_TMPFILE */
 #define _GNU_SOURCE
 #include "files/outputs.h"
 
@@ -11,6 +11,7 @@
 #include "files/nifti.h"
 #include "files/npy.h"
 #include "files/npz.h"
+#include "files/paths.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -87,23 +88,6 @@ static output *find_output(outputs *set, const char *path)
     return NULL;
 }
 
-/* Where the last part of a path begins. */
-static size_t folder_length(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? 0 : (size_t)(slash - path) + 1;
-}
-
-/* "FOLDER/.clconv-PID-NUMBER.KIND" beside `target`; NULL if memory is out. */
-static char *name_beside(const char *target, const char *kind, int number)
-{
-    size_t folder = folder_length(target), room = folder + 64;
-    char *name = malloc(room);
-    if (name == NULL) return NULL;
-    snprintf(name, room, "%.*s.clconv-%ld-%d.%s", (int)folder, target, (long)getpid(), number, kind);
-    return name;
-}
-
 static int check_old_file(const output *o)
 {
     struct stat facts;
@@ -142,7 +126,7 @@ static bool make_unnamed(output *o)
 {
 #ifdef O_TMPFILE
     char name[LINK_NAME];
-    size_t length = folder_length(o->target);
+    size_t length = paths_folder_length(o->target);
     char *folder = length == 0 ? strdup(".") : strndup(o->target, length);
     int file = folder != NULL ? open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666) : -1;
     free(folder);
@@ -168,7 +152,7 @@ static int make_temporary(output *o, bool is_named)
 {
     if (!is_named && make_unnamed(o)) return EXIT_DONE;
     for (int number = 0; number < NAME_TRIES; number++) {
-        char *name = name_beside(o->target, "tmp", number);
+        char *name = paths_beside(o->target, "tmp", number);
         if (name == NULL) break;
         int file = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (file < 0) {
@@ -182,22 +166,6 @@ static int make_temporary(output *o, bool is_named)
         break;
     }
     return tool_fail(EXIT_FAILED, "%s: cannot make a temporary file beside '%s'", o->name, o->path);
-}
-
-/* Two paths name one file if their last parts are equal and their folders are one. */
-static bool same_file(const char *a, const char *b)
-{
-    struct stat of[2];
-    const char *paths[2] = {a, b};
-    if (strcmp(a + folder_length(a), b + folder_length(b)) != 0) return false;
-    for (int i = 0; i < 2; i++) {
-        size_t length = folder_length(paths[i]);
-        char *folder = length == 0 ? strdup(".") : strndup(paths[i], length);
-        int result = folder == NULL ? -1 : stat(folder, &of[i]);
-        free(folder);
-        if (result != 0) return false;
-    }
-    return of[0].st_dev == of[1].st_dev && of[0].st_ino == of[1].st_ino;
 }
 
 static char empty[] = ""; /* of names that are not there; a handler may look at any time */
@@ -220,27 +188,6 @@ static void drop_output(output *o)
     free_name(&o->backup);
 }
 
-/* Where a path leads: through links, also to a file that is not there yet. NULL if memory is out. */
-static char *follow(const char *path)
-{
-    enum { MOST_LINKS = 40 };
-    char *target = realpath(path, NULL);
-    if (target != NULL) return target;
-    target = strdup(path);
-    for (int i = 0; i < MOST_LINKS && target != NULL; i++) {
-        char to[4096];
-        ssize_t length = readlink(target, to, sizeof to - 1);
-        if (length <= 0) break;
-        to[length] = '\0';
-        size_t folder = to[0] == '/' ? 0 : folder_length(target);
-        char *next = malloc(folder + (size_t)length + 1);
-        if (next != NULL) snprintf(next, folder + (size_t)length + 1, "%.*s%s", (int)folder, target, to);
-        free(target);
-        target = next;
-    }
-    return target;
-}
-
 static int claim(outputs *set, output made)
 {
     if (set->count == OUTPUTS_MOST) return tool_fail(EXIT_FAILED, "%s: too many outputs", made.name);
@@ -250,10 +197,10 @@ static int claim(outputs *set, output made)
     o->unnamed = -1;
     int status = check_old_file(o);
     if (status != EXIT_DONE) return status;
-    o->target = follow(o->path);
+    o->target = paths_follow(o->path);
     if (o->target == NULL) return tool_fail(EXIT_FAILED, "%s: out of memory", o->name);
     for (int i = 0; i < set->count && status == EXIT_DONE; i++)
-        if (same_file(set->files[i].target, o->target))
+        if (paths_are_one_file(set->files[i].target, o->target))
             status = tool_fail(EXIT_WRONG_USE,
                                "%s: '%s' is already the output of %s; each output needs its own file",
                                o->name, o->path, set->files[i].name);
@@ -366,7 +313,7 @@ static bool keep_old_file(output *o)
     struct stat facts;
     if (lstat(o->target, &facts) != 0) return errno == ENOENT;
     for (int number = 0; number < NAME_TRIES; number++) {
-        char *name = name_beside(o->target, "old", number);
+        char *name = paths_beside(o->target, "old", number);
         if (name == NULL) return false;
         if (lstat(name, &facts) != 0 && (link(o->target, name) == 0 || rename(o->target, name) == 0)) {
             o->backup = name;
@@ -394,7 +341,7 @@ static void undo(outputs *set)
 static bool name_unnamed(output *o, const char *descriptor)
 {
     for (int number = 0; number < NAME_TRIES; number++) {
-        char *name = name_beside(o->target, "tmp", number);
+        char *name = paths_beside(o->target, "tmp", number);
         if (name == NULL) return false;
         if (linkat(AT_FDCWD, descriptor, AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0) {
             o->temporary = name;
