@@ -21,12 +21,16 @@ typedef struct place {
     index z, y, x;
 } place;
 
-ALWAYS_INLINE place place_of(const long position, const index out_d, const index out_h, const index out_w)
+/* By a pointer, since Oclgrind knows nothing of what clang makes of structs that are returned. */
+ALWAYS_INLINE void place_of(place *p, const long position, const index out_d, const index out_h,
+                            const index out_w)
 {
     const long size = (long)out_d * out_h * out_w, sample = position / size;
     const index at = (index)(position - sample * size), line = at / out_w, plane = line / out_h;
-    const place p = {sample, plane, line - plane * out_h, at - line * out_w};
-    return p;
+    p->sample = sample;
+    p->z = plane;
+    p->y = line - plane * out_h;
+    p->x = at - line * out_w;
 }
 
 ALWAYS_INLINE void advance(place *p, const place by, const long out_d, const long out_h, const long out_w)
@@ -67,8 +71,9 @@ depthwise_weight(TENSOR(const real, input), TENSOR(const real, gradient),
         const int count = (int)min(part_positions, positions - first);
         global const real *gradients = TENSOR_START(gradient) + out * out_size,
                           *inputs = TENSOR_START(input) + in * in_size;
-        const place by = place_of(ITEMS, out_d, out_h, out_w);
-        place p = place_of(first + item, out_d, out_h, out_w);
+        place by, p;
+        place_of(&by, ITEMS, out_d, out_h, out_w);
+        place_of(&p, first + item, out_d, out_h, out_w);
         real acc[KERNEL_W];
 #pragma unroll
         for (int k = 0; k < KERNEL_W; k++)
