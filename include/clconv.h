@@ -222,9 +222,55 @@ typedef struct clconv_counters {
     int64_t programs_reused; /* requests answered by a program that was there */
     int64_t kernels_warmed;  /* kernels run once, empty, so that a driver compiles them before the first real
                                 run */
+    int64_t programs_loaded; /* programs that came from the cache on disk */
+    int64_t cache_absent;    /* programs that it did not have */
+    int64_t cache_damaged;   /* entries that were not whole, or of another program: removed */
+    int64_t cache_refused;   /* entries that the driver did not take: removed */
+    int64_t cache_wrong;     /* entries that gave a wrong answer to a small problem: removed */
+    int64_t programs_saved;  /* entries written */
+    int64_t
+        programs_wanted; /* programs left to clconv_cache_fill(), since the driver compiles again for a binary */
+    int64_t programs_wanted_again; /* of these, such as an earlier process has wanted too */
 } clconv_counters;
 
 CLCONV_API void clconv_context_counters(const clconv_context *context, clconv_counters *counters);
+
+/* The cache of programs on disk: in CLCONV_CACHE_DIR, else $XDG_CACHE_HOME/clconv, else ~/.cache/clconv; none with
+ * CLCONV_CACHE=off. A context looks there for every program before it compiles one, and keeps there what it has compiled,
+ * by platform, device, driver, clconv's version, source and options. What is damaged or wrong in any way is compiled again. */
+
+typedef struct clconv_cache_info {
+    char folder[512]; /* "" if it is off */
+    char off[512];    /* why it is off; "" if it is not */
+    int64_t entries, bytes, limit_bytes;
+    int64_t wanted; /* programs left to clconv_cache_fill() */
+    /* Over all processes, as in clconv_counters: */
+    int64_t loaded, absent, damaged, refused, wrong, saved;
+} clconv_cache_info;
+
+CLCONV_API clconv_status clconv_cache_get_info(clconv_cache_info *info, clconv_error *err);
+
+typedef struct clconv_cache_entry {
+    const char *name; /* of its file */
+    const char *key;  /* lines, each a name and a value; "" unless is_sound */
+    int64_t bytes;
+    int64_t used; /* when it was last, in seconds since 1970 */
+    int is_sound;
+} clconv_cache_entry;
+
+/* Not 0 removes the entry. */
+typedef int (*clconv_cache_callback)(void *user, const clconv_cache_entry *entry);
+
+/* Reads and checks every entry. None, if the cache is off. */
+CLCONV_API clconv_status clconv_cache_visit(clconv_cache_callback visit, void *user, clconv_error *err);
+
+/* Removes every entry, and nothing that is not the cache's. *removed is the number of files. */
+CLCONV_API clconv_status clconv_cache_clear(int64_t *removed, clconv_error *err);
+
+/* Saves the programs that contexts of this device have wanted, in this process or others, where the driver compiles again
+ * for a binary (PoCL does, for as long as the first time): that is done here, when the caller has the time, and by no plan.
+ * The command `clconv cache fill` does this. *saved becomes their number. */
+CLCONV_API clconv_status clconv_cache_fill(clconv_context *context, int64_t *saved, clconv_error *err);
 
 /* Problem: what to compute. */
 

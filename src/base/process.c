@@ -30,6 +30,12 @@ int64_t process_of_opencl(void)
 
 #if defined(__linux__)
 #include <link.h>
+#include <sys/auxv.h>
+
+bool process_is_privileged(void)
+{
+    return getauxval(AT_SECURE) != 0;
+}
 
 /* What the dynamic section of a loaded module points to. */
 typedef struct module {
@@ -106,6 +112,11 @@ static bool driver_is_loaded(void)
     return dl_iterate_phdr(find_driver, NULL) != 0;
 }
 #else
+bool process_is_privileged(void)
+{
+    return getuid() != geteuid() || getgid() != getegid();
+}
+
 static bool driver_is_loaded(void)
 {
     return false;

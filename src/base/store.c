@@ -254,6 +254,21 @@ int64_t store_clear(const store *s)
     return removed;
 }
 
+int store_hold(const store *s, const char *name)
+{
+    return folder_lock(s->folder, name);
+}
+
+void store_leave(int held)
+{
+    close(held);
+}
+
+int64_t store_limit(const store *s)
+{
+    return s->limit;
+}
+
 /* The number after `name` at the start of a line; 0 if there is none. */
 static int64_t count_in(const char *text, const char *name)
 {

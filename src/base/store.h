@@ -67,6 +67,12 @@ void store_remove_name(const store *s, const char *name);
 /* Removes every entry and what killed processes left; how many files. */
 int64_t store_clear(const store *s);
 
+/* For one process at a time to do something: what to leave, or -1 while another holds it. */
+int store_hold(const store *s, const char *name);
+void store_leave(int held);
+
+int64_t store_limit(const store *s);
+
 /* Adds to the counts that the folder keeps under these names, and gives their sums; adds nothing if `counts` are zeros. */
 void store_count(const store *s, const char *const *names, int64_t *counts, int count);
 

@@ -9,9 +9,11 @@ const platform_entry platform_table[] = {
     {.name = POCL_PLATFORM,
      .type = CL_DEVICE_TYPE_CPU,
      .options = " -DCLANG_BUILTINS",
+     .compiles_for_binaries = true,
      .reason = "its compiler is clang, for the processor itself: builtins become prefetches, stores past the "
-               "caches and shuffles",
-     .evidence = "label device, PoCL 3.1 with LLVM 15 (Debian 12)"},
+               "caches and shuffles; into a binary it puts each kernel for any local size too",
+     .evidence = "label device, PoCL 3.1 with LLVM 15 (Debian 12); 2.6 s of processor time for the binary of "
+                 "cl/any/winograd.cl, which compiles in 3.3 s"},
     {.name = "Intel(R) OpenCL",
      .type = CL_DEVICE_TYPE_CPU,
      .options = " -DCLANG_BUILTINS",

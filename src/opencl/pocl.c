@@ -38,3 +38,9 @@ const char *pocl_cache_fault(char fault[POCL_FAULT_SIZE])
     text_release(&folder);
     return fault;
 }
+
+const char *pocl_build_environment(void)
+{
+    const char *options = environment_get("POCL_EXTRA_BUILD_FLAGS");
+    return options != NULL ? options : "";
+}

@@ -12,4 +12,7 @@ bool pocl_is_platform(const char *platform_name);
 enum { POCL_FAULT_SIZE = 512 };
 const char *pocl_cache_fault(char fault[POCL_FAULT_SIZE]);
 
+/* The options that the environment has PoCL add to a program's own; "" without any. */
+const char *pocl_build_environment(void);
+
 #endif

@@ -15,7 +15,16 @@ typedef struct kernel_record kernel_record;
 clconv_status program_get_kernel(runtime *rt, const char *source, const char *name, const char *options,
                                  cl_kernel *kernel, kernel_record **cold, clconv_error *err);
 
-void program_set_warm(runtime *rt, kernel_record *cold);
+/* It has been run at this local size. Now the program is written to the cache on disk, or noted there. */
+void program_set_warm(runtime *rt, kernel_record *cold, const size_t local[3]);
+
+/* Whether the program came from the cache on disk and nothing is known yet of what it computes; and what came of it. A
+ * program that is not right leaves the context and the cache, and is built from source when it is next asked for. */
+bool program_is_unproven(runtime *rt, const char *source, const char *options);
+void program_prove(runtime *rt, const char *source, const char *options, bool is_right);
+
+/* Writes it to the cache on disk, whatever the driver must compile for that; false if it is not there afterwards. */
+bool program_save(runtime *rt, const char *source, const char *options);
 
 void program_release_all(program_entry *first);
 

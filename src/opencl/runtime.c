@@ -15,6 +15,28 @@ static clconv_status open_queue(runtime *rt, clconv_error *err)
     return code == CL_SUCCESS ? CLCONV_SUCCESS : error_set_opencl(err, code, "clCreateCommandQueue");
 }
 
+static void open_cache(runtime *rt)
+{
+    char why[STORE_WHY];
+    bool is_unsafe = false;
+    text line = {0};
+    cache_open(&rt->info, rt->platform->options, &rt->cache, why, &is_unsafe);
+    if (rt->cache.store != NULL) return;
+    text_append(&line, "programs are not kept on disk: %s", why);
+    if (!line.failed)
+        runtime_message(rt, is_unsafe ? CLCONV_MESSAGE_WARNING : CLCONV_MESSAGE_VERBOSE, line.data);
+    text_release(&line);
+}
+
+static void close_cache(runtime *rt)
+{
+    int64_t counts[CACHE_COUNTS];
+    cache_counts_of(&rt->counters, counts);
+    if (rt->cache.store != NULL && runtime_is_usable())
+        store_count(rt->cache.store, cache_count_names, counts, CACHE_COUNTS);
+    cache_close(&rt->cache);
+}
+
 clconv_status runtime_create(cl_context context, cl_device_id device, const clconv_context_options *options,
                              runtime *rt, clconv_error *err)
 {
@@ -36,6 +58,7 @@ clconv_status runtime_create(cl_context context, cl_device_id device, const clco
     }
     made.context = context;
     status = open_queue(&made, err);
+    if (status == CLCONV_SUCCESS) open_cache(&made);
 done:
     if (status == CLCONV_SUCCESS)
         *rt = made;
@@ -47,6 +70,7 @@ done:
 void runtime_release(runtime *rt)
 {
     program_release_all(rt->programs);
+    close_cache(rt);
     bool is_usable = runtime_is_usable();
     if (rt->queue != NULL && is_usable) clReleaseCommandQueue(rt->queue);
     if (rt->context != NULL && is_usable) clReleaseContext(rt->context);

@@ -6,6 +6,7 @@
 
 #include "base/system.h"
 #include "clconv.h"
+#include "opencl/cache.h"
 #include "opencl/platforms.h"
 #include "opencl/traits.h"
 
@@ -19,9 +20,11 @@ typedef struct runtime {
     device_traits traits;
     const platform_entry *platform; /* what is known of the implementation */
     clconv_context_options options;
+    program_cache cache;
     lock *messages; /* held during a call of the message callback */
     lock *guard;    /* of everything below; for moments, never while a program is built */
     program_entry *programs;
+    bool is_filling; /* what is missing in the cache is being made, and not noted again */
     clconv_counters counters;
 } runtime;
 

@@ -100,7 +100,7 @@ static clconv_status build_kernel(clconv_plan *plan, const step *s, size_t *inde
     status = check_limits(rt, s, k->kernel, err);
     if (status != CLCONV_SUCCESS || cold == NULL) return status;
     status = warm_kernel(rt, s, k->kernel, err);
-    if (status == CLCONV_SUCCESS) program_set_warm(rt, cold);
+    if (status == CLCONV_SUCCESS) program_set_warm(rt, cold, s->launch.local);
     return status;
 }
 

@@ -228,7 +228,7 @@ int cmd_bench(int argc, char **argv)
     bench b = {.options = &options};
     status = start(&b);
     if (!status) status = run_layers(&b);
-    clconv_context_release(b.context);
+    common_options_close(&options.common, b.context);
     suite_release(&b.layers);
     return status;
 }

@@ -12,6 +12,7 @@
     X(bench, "times layers")                                         \
     X(check, "checks a device against the reference")                \
     X(filter, "applies a bank of 3D filters to a volume")            \
+    X(cache, "the compiled programs that are kept on disk")          \
     X(init, "makes the initial weights that PyTorch would make")
 
 #define COMMAND_DECLARE(name, summary) int cmd_##name(int argc, char **argv);

@@ -230,7 +230,7 @@ static int convolve(filter_job *job)
         .input = job->input.data, .weight = job->weights, .output = job->output.data};
     if (clconv_conv3d_host(context, &job->problem, &how, &tensors, &err) != CLCONV_SUCCESS)
         status = tool_fail_library(NULL, &err);
-    clconv_context_release(context);
+    common_options_close(&job->options->common, context);
     return status;
 }
 

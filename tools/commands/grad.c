@@ -149,7 +149,7 @@ static int differentiate(const grad_options *o, const clconv_problem *problem, g
                                              .grad_bias = t->made[2].data};
     clconv_status result = clconv_conv3d_grad_host(context, problem, &how, &gradients, &err);
     busy_stop(&progress);
-    clconv_context_release(context);
+    common_options_close(&o->common, context);
     return result ? tool_fail_library(NULL, &err) : EXIT_DONE;
 }
 

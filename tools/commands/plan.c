@@ -209,7 +209,7 @@ static int describe(const plan_options *o, const clconv_problem *problem)
         status = o->json ? print_json(plan, o->op, problem) : print_text(plan);
     }
     clconv_plan_release(plan);
-    clconv_context_release(context);
+    common_options_close(&o->common, context);
     return status;
 }
 

@@ -177,7 +177,7 @@ static int convolve(const run_options *o, const clconv_problem *problem, run_ten
                                ? clconv_conv_transpose3d_host(context, problem, &how, &tensors, &err)
                                : clconv_conv3d_host(context, problem, &how, &tensors, &err);
     busy_stop(&progress);
-    clconv_context_release(context);
+    common_options_close(&o->common, context);
     return result ? tool_fail_library(NULL, &err) : EXIT_DONE;
 }
 

@@ -74,6 +74,30 @@ int worker_start(worker *w, const char *const *arguments)
     return code;
 }
 
+/* A child that ends at once, so that the one that stays belongs to nobody; between the two nothing but what is safe after a
+ * fork is called. */
+void worker_start_alone(const char *const *arguments)
+{
+    char path[MOST_PATH];
+    const char *all[MOST_ARGUMENTS + 2] = {path};
+    for (int i = 0; arguments[i] != NULL && i < MOST_ARGUMENTS; i++)
+        all[i + 1] = arguments[i];
+    own_path(path);
+    pid_t child = fork();
+    if (child < 0) return;
+    if (child == 0) {
+        int nothing = open("/dev/null", O_RDWR);
+        for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; stream++)
+            if (dup2(nothing, stream) < 0) _exit(1);
+        (void)setsid();
+        if (fork() != 0) _exit(0);
+        execvp(path, (char **)(void *)all);
+        _exit(1);
+    }
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+        continue;
+}
+
 /* Whether a whole line is there, which it ends. */
 static int take_line(worker *w, char **line)
 {

@@ -21,6 +21,9 @@ int worker_start(worker *w, const char *const *arguments);
 /* The same; what it prints is lost. */
 int worker_start_silent(worker *w, const char *const *arguments);
 
+/* Starts it with none of this process's streams or terminal, and does not wait for it: not even this process's end ends it. */
+void worker_start_alone(const char *const *arguments);
+
 /* The next line, without its end, until the next call; or that there will be none: the process has ended or closed its
  * output, it has said nothing for so long, or memory is out. */
 worker_event worker_next(worker *w, double seconds, char **line);

@@ -1,6 +1,9 @@
 /* The options that several commands share: those of the convolution and those of the device and plan. */
 #include "options/options.h"
 
+#include "common/worker.h"
+
+#include <stdio.h>
 #include <string.h>
 
 const option_spec conv_option_table[] = {
@@ -117,6 +120,31 @@ int common_options_open(const common_options *options, clconv_context **context)
     how.memory_limit = options->memory_limit;
     clconv_status status = clconv_context_create_selected(options->device, &how, context, &err);
     return status ? tool_fail_library(NULL, &err) : EXIT_DONE;
+}
+
+/* How often the cache helped is told with the other verbose messages. */
+static void tell_cache(const clconv_counters *c)
+{
+    fprintf(
+        stderr,
+        "clconv: programs: %lld compiled, %lld loaded from the cache; not there: %lld absent, %lld damaged, "
+        "%lld refused by the driver, %lld wrong; %lld saved, %lld left for 'clconv cache fill'\n",
+        (long long)c->programs_built, (long long)c->programs_loaded, (long long)c->cache_absent,
+        (long long)c->cache_damaged, (long long)c->cache_refused, (long long)c->cache_wrong,
+        (long long)c->programs_saved, (long long)c->programs_wanted);
+}
+
+void common_options_close(const common_options *options, clconv_context *context)
+{
+    clconv_counters counters;
+    char selector[32];
+    if (!context) return;
+    clconv_context_counters(context, &counters);
+    snprintf(selector, sizeof selector, "%s", clconv_context_device_info(context)->selector);
+    if (options->verbose) tell_cache(&counters);
+    clconv_context_release(context);
+    const char *const fill[] = {"cache", "fill", "--idle", "--device", selector, NULL};
+    if (counters.programs_wanted_again > 0) worker_start_alone(fill);
 }
 
 void common_options_plan(const common_options *options, clconv_plan_options *plan)

@@ -134,6 +134,11 @@ extern const option_spec common_option_table[];
 extern const option_spec device_option_table[]; /* --device and --verbose alone, for the same struct */
 void common_options_init(common_options *options);
 int common_options_open(const common_options *options, clconv_context **context);
+
+/* Releases a context. If it has built programs that earlier commands have built too, which the driver would have to compile
+ * again to be kept on disk, a process of its own is left that does so when the processor is idle. */
+void common_options_close(const common_options *options, clconv_context *context);
+
 void common_options_plan(const common_options *options, clconv_plan_options *plan);
 
 #endif
