@@ -228,8 +228,7 @@ typedef struct clconv_counters {
     int64_t cache_refused;   /* entries that the driver did not take: removed */
     int64_t cache_wrong;     /* entries that gave a wrong answer to a small problem: removed */
     int64_t programs_saved;  /* entries written */
-    int64_t
-        programs_wanted; /* programs left to clconv_cache_fill(), since the driver compiles again for a binary */
+    int64_t programs_wanted; /* left to clconv_cache_fill(), since the driver compiles again for a binary */
     int64_t programs_wanted_again; /* of these, such as an earlier process has wanted too */
 } clconv_counters;
 

@@ -321,10 +321,11 @@ static void test_null_others(void)
     CU_ASSERT_EQUAL(clconv_plan_packed_weight_layout(NULL), 0);
     CU_ASSERT_EQUAL(clconv_backward_workspace_size(NULL), 0);
     CU_ASSERT_PTR_NULL(clconv_backward_plan(NULL, CLCONV_FORWARD));
-    clconv_counters counters = {1, 1, 1};
+    clconv_counters counters = {.programs_built = 1, .cache_wrong = 1};
     clconv_context_counters(NULL, &counters);
     clconv_context_counters(device.context, NULL);
     CU_ASSERT_EQUAL(counters.programs_built, 0);
+    CU_ASSERT_EQUAL(counters.cache_wrong, 0);
     clconv_plan_info info = {.steps = 5};
     clconv_plan_get_info(NULL, &info);
     clconv_plan_get_info(good.plan.plan, NULL);
