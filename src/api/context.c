@@ -96,7 +96,7 @@ cl_device_id clconv_context_device(const clconv_context *context)
 
 cl_command_queue clconv_context_queue(const clconv_context *context)
 {
-    return context->rt.queue;
+    return context != NULL ? context->rt.queue : NULL;
 }
 
 const clconv_device_info *clconv_context_device_info(const clconv_context *context)

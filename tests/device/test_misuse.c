@@ -316,6 +316,7 @@ static void test_null_others(void)
     CU_ASSERT_PTR_NULL(clconv_context_opencl(NULL));
     CU_ASSERT_PTR_NULL(clconv_context_device(NULL));
     CU_ASSERT_PTR_NULL(clconv_context_device_info(NULL));
+    CU_ASSERT_PTR_NULL(clconv_context_queue(NULL));
     CU_ASSERT_EQUAL(clconv_plan_workspace_size(NULL), 0);
     CU_ASSERT_EQUAL(clconv_plan_packed_weight_size(NULL), 0);
     CU_ASSERT_EQUAL(clconv_plan_packed_weight_layout(NULL), 0);

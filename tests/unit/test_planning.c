@@ -108,16 +108,16 @@ static int64_t some_size(random_state *random, int most_log)
 
 static clconv_problem random_problem(random_state *random)
 {
-    static const clconv_padding_mode modes[] = {CLCONV_PADDING_ZEROS, CLCONV_PADDING_ZEROS,
-                                                CLCONV_PADDING_REFLECT, CLCONV_PADDING_REPLICATE,
-                                                CLCONV_PADDING_CIRCULAR};
+    static const clconv_padding_mode modes[] = {CLCONV_PADDING_ZEROS,    CLCONV_PADDING_ZEROS,
+                                                CLCONV_PADDING_REFLECT,  CLCONV_PADDING_REPLICATE,
+                                                CLCONV_PADDING_CIRCULAR, CLCONV_PADDING_SYMMETRIC};
     clconv_problem p;
     clconv_problem_init(&p);
     p.batch = some_size(random, (int)random_between(random, 0, 40));
     p.groups = some_size(random, (int)random_between(random, 0, 10));
     p.in_channels = p.groups * some_size(random, (int)random_between(random, 0, 12));
     p.out_channels = p.groups * some_size(random, (int)random_between(random, 0, 12));
-    p.padding_mode = modes[random_between(random, 0, ALIKE - 1)];
+    p.padding_mode = modes[random_between(random, 0, sizeof modes / sizeof modes[0] - 1)];
     for (int axis = 0; axis < 3; axis++) {
         p.kernel[axis] = some_size(random, (int)random_between(random, 0, 25));
         p.dilation[axis] = some_size(random, (int)random_between(random, 0, 10));

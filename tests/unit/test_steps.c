@@ -197,16 +197,17 @@ static clconv_problem random_problem(random_state *r)
 {
     clconv_problem p;
     clconv_problem_init(&p);
-    p.padding_mode = (clconv_padding_mode)random_between(r, 0, 3);
+    p.padding_mode = (clconv_padding_mode)random_between(r, 0, CLCONV_PADDING_SYMMETRIC);
     p.in_channels = random_between(r, 1, 3);
     for (int axis = 0; axis < 3; axis++) {
         p.input[axis] = random_between(r, 1, 9);
         p.kernel[axis] = random_between(r, 1, 5);
         p.stride[axis] = random_between(r, 1, 4);
         p.dilation[axis] = random_between(r, 1, 3);
-        int64_t most = p.padding_mode == CLCONV_PADDING_REFLECT    ? p.input[axis] - 1
-                       : p.padding_mode == CLCONV_PADDING_CIRCULAR ? p.input[axis]
-                                                                   : 12;
+        bool turns = p.padding_mode == CLCONV_PADDING_CIRCULAR || p.padding_mode == CLCONV_PADDING_SYMMETRIC;
+        int64_t most = p.padding_mode == CLCONV_PADDING_REFLECT ? p.input[axis] - 1
+                       : turns                                  ? p.input[axis]
+                                                                : 12;
         p.pad_before[axis] = random_between(r, 0, most);
         p.pad_after[axis] = random_between(r, 0, most);
     }
