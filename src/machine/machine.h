@@ -193,6 +193,9 @@ const char *machine_name_gpu(size_t index);
 /* Whether the vendor or the device has a word in its name, whatever its case. */
 bool machine_has_word(const clconv_device_info *info, const char *word);
 
+/* How many times as fast as its memory a GPU's cache is, for what work-groups read again. */
+enum { MACHINE_CACHE_RATE = 4 };
+
 /* What a step does. */
 typedef struct work {
     double flops;   /* arithmetic, waste included */

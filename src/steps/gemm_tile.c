@@ -20,7 +20,8 @@ static int64_t local_bytes(const int64_t *tile, const gemm_tile_memory *memory)
            tile[TILE_POSITIONS] * memory->column + memory->fixed;
 }
 
-double gemm_tile_share(const int64_t *tile)
+/* Multiply-adds by them and reads of local memory, a quad of which takes as long as one. */
+static double tile_share(const int64_t *tile)
 {
     double products = (double)(tile[OUT_CHANNELS] * tile[POSITIONS]);
     return products / (products + (double)(tile[OUT_CHANNELS] + tile[POSITIONS]));
@@ -40,7 +41,7 @@ void gemm_tile_choose(const device_traits *traits, int64_t rows, int64_t columns
         const int64_t tried[GEMM_TILE] = {tiles[i].channels, tiles[i].positions, tiles[i].slab,
                                           tiles[i].out_channels, tiles[i].out_positions};
         double value =
-            gemm_tile_share(tried) * use(rows, tried[TILE_CHANNELS]) * use(columns, tried[TILE_POSITIONS]);
+            tile_share(tried) * use(rows, tried[TILE_CHANNELS]) * use(columns, tried[TILE_POSITIONS]);
         bool is_legal = gemm_tile_items(tried) <= traits->work_group &&
                         local_bytes(tried, memory) <= traits->local_memory;
         if (i > 0 && (value <= most || !is_legal))
@@ -82,10 +83,37 @@ bool gemm_tile_is_short(const clconv_problem *problem, const geometry *g, int64_
            output <= most && size_product(weights, 3, &weight) && weight <= most;
 }
 
-void gemm_tile_define(step *s, const int64_t *tile)
+int64_t gemm_tile_parts(const geometry *g, const int64_t *tile, int64_t tiles, int64_t slabs, int64_t outputs)
+{
+    enum { LEAST_PART = 4, MOST_SPACE = 3 };
+    const clconv_tensor_sizes *n = &g->elements;
+    int64_t tensors = n->input + n->output + n->weight;
+    int64_t parts = min_i64(ceil_divide(tile[GEMM_GRID], max_i64(tiles, 1)), slabs / LEAST_PART);
+    return min_i64(parts, MOST_SPACE * tensors / outputs);
+}
+
+void gemm_tile_works(step *s, const device_traits *traits, const geometry *g, const int64_t *tile,
+                     int64_t units, int64_t products, bool finds_places)
+{
+    /* As long as so many multiply-adds. */
+    enum { PLACE_WORK = 20 };
+    const clconv_tensor_sizes *n = &g->elements;
+    double all = (double)(units * products), element = (double)g->element_size;
+    double rows = (double)tile[TILE_CHANNELS], columns = (double)tile[TILE_POSITIONS];
+    double fill = (double)units / (double)round_up(units, max_i64(traits->compute_units, 1));
+    double share = traits->machine->plain.implicit_share * tile_share(tile) * fill;
+    step_computes(s, all * rows * columns, share);
+    if (finds_places) s->work.busy += all * PLACE_WORK * columns / share;
+    step_moves(s, element * ((double)n->input + (double)n->output + (double)n->weight));
+    step_rereads(s, element * all * (rows + columns));
+}
+
+void gemm_tile_define(step *s, const int64_t *tile, clconv_padding_mode mode)
 {
     static const char *const names[GEMM_TILE] = {"TILE_CHANNELS", "TILE_POSITIONS", "SLAB", "OUT_CHANNELS",
                                                  "POSITIONS"};
     for (int i = 0; i < GEMM_TILE; i++)
         kernel_define(s, names[i], tile[i]);
+    kernel_define(s, "INDEX_BITS", tile[GEMM_INDEX_BITS]);
+    kernel_define(s, "MODE", mode);
 }

@@ -81,6 +81,12 @@ static inline void step_moves(step *s, double bytes)
     s->work.traffic += bytes;
 }
 
+/* Adds bytes that work-groups read again, which a GPU's cache has. */
+static inline void step_rereads(step *s, double bytes)
+{
+    s->work.traffic += bytes / MACHINE_CACHE_RATE;
+}
+
 /* The steps of a plan: `pack` makes the packed weight, `run` does the rest. Where memory is out or a step
  * overflows it has `failed`, and appending does nothing, so only the end needs a check: recipe_check(). */
 typedef struct recipe {

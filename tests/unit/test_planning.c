@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { KIB = 1024, MOST_BYTES = 16 * KIB * KIB, LARGEST_LOG = 62, RANDOM_PROBLEMS = 400, ALIKE = 5 };
+enum { KIB = 1024, MOST_BYTES = 16 * KIB * KIB, LARGEST_LOG = 62, RANDOM_PROBLEMS = 400 };
 
 static const imagined_device devices[] = {
     {CL_DEVICE_TYPE_CPU, "some CPU", "someone", 512},

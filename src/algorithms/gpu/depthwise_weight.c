@@ -19,9 +19,8 @@ static const parameter_range ranges[] = {
     {NULL, 0, 0, false},
 };
 
-/* Taps of a row at most; work-groups that fill any GPU; what a position takes beside
- * its products and loads, as long as so many. */
-enum { MOST_TAPS = 8, GRID = 512, PLACE_WORK = 12 };
+/* Taps of a row at most; what a position takes beside its products and loads, as long as so many. */
+enum { MOST_TAPS = 8, PLACE_WORK = 12 };
 
 static void choose(const request *q, parameter_set *p)
 {
@@ -63,8 +62,9 @@ static bool describe(const request *q, int64_t items, depthwise_weight_arguments
                       &a->rows) ||
         !size_multiply(p->batch, g->output_plane, &a->positions))
         return false;
-    int64_t parts = max_i64(ceil_divide(a->positions, items * SUM_RUN),
-                            min_i64(ceil_divide(GRID, max_i64(a->rows, 1)), a->positions / (4 * items)));
+    int64_t parts =
+        max_i64(ceil_divide(a->positions, items * SUM_RUN),
+                min_i64(ceil_divide(GEMM_TILE_GRID, max_i64(a->rows, 1)), a->positions / (4 * items)));
     a->part_positions = max_i64(ceil_divide(a->positions, max_i64(parts, 1)), 1);
     parts = ceil_divide(a->positions, a->part_positions);
     return size_multiply(parts, a->rows, &a->units) &&
@@ -99,9 +99,8 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     step_computes(&s, (double)a.rows * taps * (double)a.positions,
                   q->traits->machine->plain.implicit_share * taps / (2 * taps + 1 + PLACE_WORK));
     step_moves(&s, (double)g->element_size * ((double)g->elements.input + (double)g->elements.output));
-    /* Rows of taps read the same from a cache. */
-    enum { CACHE_RATE = 4 };
-    s.work.traffic += (double)g->element_size * 2 * (double)a.rows * (double)a.positions / CACHE_RATE;
+    /* Each row of taps reads it. */
+    step_rereads(&s, (double)g->element_size * 2 * (double)a.rows * (double)a.positions);
     recipe_append_run(r, &s);
     if (parts > 1) weights_append_reduce(r, q->problem, g, offset, parts, q->traits);
 }

@@ -17,21 +17,10 @@ typedef struct add_parts_arguments {
     ADD_PARTS_ARGUMENTS(ARGUMENT_MEMBER)
 } add_parts_arguments;
 
-enum { INDEX_BITS = GEMM_TILE, GRID };
-
-static const parameter_range ranges[] = {
-    GEMM_TILE_RANGES,
-    [INDEX_BITS] = {"index_bits", 32, 64, true},
-    [GRID] = {"grid", 1, 65536,
-              false}, /* work-groups that there should be, whatever the device has of units */
-    {NULL, 0, 0, false},
-};
+static const parameter_range ranges[] = {GEMM_TILE_RANGES, {NULL, 0, 0, false}};
 
 /* Runs that are added to the output at most, which keeps the error's bound (docs/numerics.md). */
 enum { MOST_RUNS = 64 };
-
-/* Slabs of a part at least, and memory of parts by that of the tensors at most. */
-enum { LEAST_PART = 4, MOST_SPACE = 3 };
 
 /* Products of an output over which slabs run without regard to taps, where channels are so few that slabs of their own
  * would be mostly zeros: 0, or how many. */
@@ -75,15 +64,15 @@ static void choose(const request *q, parameter_set *p)
 {
     const gemm_tile_memory memory = memory_of(q);
     gemm_tile_choose(q->traits, q->geometry->group_out, 0, &memory, p->values);
-    p->values[GRID] = GEMM_TILE_GRID;
-    p->values[INDEX_BITS] = places_are_short(q->problem, q->geometry) ? 32 : 64;
+    p->values[GEMM_GRID] = GEMM_TILE_GRID;
+    p->values[GEMM_INDEX_BITS] = places_are_short(q->problem, q->geometry) ? 32 : 64;
 }
 
 static bool is_applicable(const request *q, const parameter_set *p, text *why)
 {
     const gemm_tile_memory memory = memory_of(q);
     if (!gemm_tile_is_legal(q->traits, p->values, &memory, why)) return false;
-    if (p->values[INDEX_BITS] == 64 || places_are_short(q->problem, q->geometry)) return true;
+    if (p->values[GEMM_INDEX_BITS] == 64 || places_are_short(q->problem, q->geometry)) return true;
     text_append(why, "index_bits is 32; a volume needs 64");
     return false;
 }
@@ -124,41 +113,17 @@ static bool describe(const request *q, const int64_t *tile, implicit_gemm_argume
                         &a->units);
 }
 
-/* Slabs of a part: few tiles leave units idle, unless parts of their sums are tiles too. A constant decides and not how many
- * units there are, since it is the order of sums. */
+/* Few tiles leave units idle, unless parts of their sums are tiles too. */
 static void divide_slabs(const request *q, const int64_t *tile, const recipe *r, implicit_gemm_arguments *a)
 {
     const geometry *g = q->geometry;
-    int64_t slabs = slabs_of(g, tile), outputs = max_i64(g->elements.output, 1),
-            tensors = g->elements.input + g->elements.weight + outputs;
-    int64_t parts = min_i64(ceil_divide(tile[GRID], max_i64(a->units, 1)), slabs / LEAST_PART);
-    parts = min_i64(parts, MOST_SPACE * tensors / outputs);
+    int64_t slabs = slabs_of(g, tile), outputs = max_i64(g->elements.output, 1);
+    int64_t parts = gemm_tile_parts(g, tile, a->units, slabs, outputs);
     parts = max_i64(min_i64(parts, workspace_room(q, r) / g->element_size / outputs), 1);
     a->part_slabs = max_i64(ceil_divide(slabs, parts), 1);
     a->part_units = a->units;
     a->outputs = outputs;
     a->units *= ceil_divide(slabs, a->part_slabs);
-}
-
-/* Tiles that do not fill the units leave some idle, whose share of the time goes with the rest. */
-static void set_cost(const request *q, const int64_t *tile, const implicit_gemm_arguments *a, step *s)
-{
-    const geometry *g = q->geometry;
-    const machine *m = q->traits->machine;
-    /* Where a product reads is found for each position. */
-    enum { PLACE_WORK = 20 };
-    double products = (double)(a->units * a->part_slabs * tile[SLAB]),
-           fill = (double)a->units / (double)round_up(a->units, max_i64(q->traits->compute_units, 1)),
-           fetched = products * (double)(tile[TILE_CHANNELS] + tile[TILE_POSITIONS]),
-           share = m->plain.implicit_share * gemm_tile_share(tile) * fill;
-    step_computes(s, products * (double)(tile[TILE_CHANNELS] * tile[TILE_POSITIONS]), share);
-    if (flat_products(g, tile[SLAB]) > 0)
-        s->work.busy += products * PLACE_WORK * (double)tile[TILE_POSITIONS] / share;
-    step_moves(s, (double)g->element_size *
-                      ((double)g->elements.input + (double)g->elements.output + (double)g->elements.weight));
-    /* What tiles fetch again comes from a cache. */
-    enum { CACHE_RATE = 4 };
-    s->work.traffic += (double)g->element_size * fetched / CACHE_RATE;
 }
 
 /* The step that adds the parts, which lie in the workspace from `offset` on. */
@@ -189,9 +154,7 @@ static void append_product(const request *q, const int64_t *tile, implicit_gemm_
     int64_t parts = a->units / a->part_units;
     bool is_divided = parts > 1;
     step s = kernel_step("implicit_gemm", "gpu/implicit_gemm.cl", "implicit_gemm", q->problem->dtype);
-    gemm_tile_define(&s, tile);
-    kernel_define(&s, "INDEX_BITS", tile[INDEX_BITS]);
-    kernel_define(&s, "MODE", q->problem->padding_mode);
+    gemm_tile_define(&s, tile, q->problem->padding_mode);
     kernel_define(&s, "FLAT", flat_products(q->geometry, tile[SLAB]));
     kernel_define(&s, "BATCHED", is_batched(q->problem, q->geometry));
     partial_sums_define(&s, slabs_of(q->geometry, tile) * tile[SLAB]);
@@ -203,7 +166,8 @@ static void append_product(const request *q, const int64_t *tile, implicit_gemm_
     kernel_add_buffer(&s, is_divided ? BUFFER_WORKSPACE : BUFFER_OUTPUT, offset);
     kernel_set_scalars(&s, a, sizeof *a);
     kernel_set_range(&s, (const int64_t[]){a->units, 1, 1}, (const int64_t[]){gemm_tile_items(tile), 1, 1});
-    set_cost(q, tile, a, &s);
+    gemm_tile_works(&s, q->traits, q->geometry, tile, a->units, a->part_slabs * tile[SLAB],
+                    flat_products(q->geometry, tile[SLAB]) > 0);
     if (!is_divided) epilogue_fuse(&s, q->problem, 0);
     recipe_append_run(r, &s);
     if (is_divided) append_sum(q, parts, offset, r);

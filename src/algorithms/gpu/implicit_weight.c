@@ -12,18 +12,7 @@ typedef struct implicit_weight_arguments {
     IMPLICIT_WEIGHT_ARGUMENTS(ARGUMENT_MEMBER)
 } implicit_weight_arguments;
 
-enum { INDEX_BITS = GEMM_TILE, GRID };
-
-static const parameter_range ranges[] = {
-    GEMM_TILE_RANGES,
-    [INDEX_BITS] = {"index_bits", 32, 64, true},
-    [GRID] = {"grid", 1, 65536,
-              false}, /* work-groups that there should be, whatever the device has of units */
-    {NULL, 0, 0, false},
-};
-
-/* Slabs of a part at least, and memory of parts by that of the tensors at most, unless sums would be too long. */
-enum { LEAST_PART = 4, MOST_SPACE = 3 };
+static const parameter_range ranges[] = {GEMM_TILE_RANGES, {NULL, 0, 0, false}};
 
 /* Where the elements of a tile's filters are read lies in local memory. */
 static gemm_tile_memory memory_of(const geometry *g)
@@ -39,15 +28,15 @@ static void choose(const request *q, parameter_set *p)
     int64_t columns = 0;
     if (!size_multiply(g->group_in, g->taps, &columns)) columns = 0;
     gemm_tile_choose(q->traits, g->group_out, columns, &memory, p->values);
-    p->values[GRID] = GEMM_TILE_GRID;
-    p->values[INDEX_BITS] = gemm_tile_is_short(q->problem, g, 1) ? 32 : 64;
+    p->values[GEMM_GRID] = GEMM_TILE_GRID;
+    p->values[GEMM_INDEX_BITS] = gemm_tile_is_short(q->problem, g, 1) ? 32 : 64;
 }
 
 static bool is_applicable(const request *q, const parameter_set *p, text *why)
 {
     const gemm_tile_memory memory = memory_of(q->geometry);
     if (!gemm_tile_is_legal(q->traits, p->values, &memory, why)) return false;
-    if (p->values[INDEX_BITS] == 64 || gemm_tile_is_short(q->problem, q->geometry, 1)) return true;
+    if (p->values[GEMM_INDEX_BITS] == 64 || gemm_tile_is_short(q->problem, q->geometry, 1)) return true;
     text_append(why, "index_bits is 32; a sample needs 64");
     return false;
 }
@@ -55,11 +44,8 @@ static bool is_applicable(const request *q, const parameter_set *p, text *why)
 /* Parts that are many enough for sums in memory to have few runs, and to fill a device. */
 static void divide(const request *q, const int64_t *tile, int64_t tiles, implicit_weight_arguments *a)
 {
-    const geometry *g = q->geometry;
-    int64_t tensors = g->elements.input + g->elements.output + g->elements.weight;
     a->run = SUM_RUN / tile[SLAB];
-    int64_t parts = min_i64(ceil_divide(tile[GRID], max_i64(tiles, 1)), a->slabs / LEAST_PART);
-    parts = min_i64(parts, MOST_SPACE * tensors / a->weights);
+    int64_t parts = gemm_tile_parts(q->geometry, tile, tiles, a->slabs, a->weights);
     parts = max_i64(parts, ceil_divide(a->slabs, SUM_PARTS * a->run));
     a->part_slabs = max_i64(ceil_divide(a->slabs, max_i64(parts, 1)), 1);
 }
@@ -90,23 +76,6 @@ static bool describe(const request *q, const int64_t *tile, implicit_weight_argu
            bytes <= INT64_MAX / 64;
 }
 
-/* Tiles that do not fill the units leave some idle, whose share of the time goes with the rest. */
-static void set_cost(const request *q, const int64_t *tile, const implicit_weight_arguments *a, step *s)
-{
-    /* What tiles fetch again comes from a cache; where a filter's element is read is found for each position. */
-    enum { CACHE_RATE = 4, PLACE_WORK = 20 };
-    const geometry *g = q->geometry;
-    double products = (double)(a->units * a->part_slabs * tile[SLAB]), rows = (double)tile[TILE_CHANNELS],
-           columns = (double)tile[TILE_POSITIONS],
-           fill = (double)a->units / (double)round_up(a->units, max_i64(q->traits->compute_units, 1));
-    double share = q->traits->machine->plain.implicit_share * gemm_tile_share(tile) * fill;
-    step_computes(s, products * rows * columns, share);
-    s->work.busy += products * PLACE_WORK * columns / share;
-    step_moves(s, (double)g->element_size *
-                      ((double)g->elements.input + (double)g->elements.output + (double)g->elements.weight));
-    s->work.traffic += (double)g->element_size * products * (rows + columns) / CACHE_RATE;
-}
-
 static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     const int64_t *tile = p->values;
@@ -119,15 +88,13 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     int64_t parts = ceil_divide(a.slabs, a.part_slabs), offset = 0;
     if (parts > 1) offset = recipe_reserve(r, parts * a.weights * q->geometry->element_size);
     step s = kernel_step("implicit_weight", "gpu/implicit_weight.cl", "implicit_weight", q->problem->dtype);
-    gemm_tile_define(&s, tile);
-    kernel_define(&s, "INDEX_BITS", tile[INDEX_BITS]);
-    kernel_define(&s, "MODE", q->problem->padding_mode);
+    gemm_tile_define(&s, tile, q->problem->padding_mode);
     kernel_add_buffer(&s, BUFFER_INPUT, 0);
     kernel_add_buffer(&s, BUFFER_GRAD_OUTPUT, 0);
     kernel_add_buffer(&s, parts > 1 ? BUFFER_WORKSPACE : BUFFER_OUTPUT, offset);
     kernel_set_scalars(&s, &a, sizeof a);
     kernel_set_range(&s, (const int64_t[]){a.units, 1, 1}, (const int64_t[]){gemm_tile_items(tile), 1, 1});
-    set_cost(q, tile, &a, &s);
+    gemm_tile_works(&s, q->traits, q->geometry, tile, a.units, a.part_slabs * tile[SLAB], true);
     recipe_append_run(r, &s);
     if (parts > 1) weights_append_reduce(r, q->problem, q->geometry, offset, parts, q->traits);
 }

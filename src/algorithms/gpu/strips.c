@@ -94,10 +94,8 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     step_computes(&s, (double)a.planes * (double)a.strips * (double)strip * (double)g->reduction,
                   q->traits->machine->plain.implicit_share * products / (products + row + ROW_WORK));
     step_moves(&s, (double)g->element_size * ((double)g->elements.input + (double)g->elements.output));
-    /* The outputs of a group read the same from a cache. */
-    enum { CACHE_RATE = 4 };
-    s.work.traffic +=
-        (double)g->element_size * (double)g->elements.input * (double)(g->group_out - 1) / CACHE_RATE;
+    /* Each output of a group reads it. */
+    step_rereads(&s, (double)g->element_size * (double)g->elements.input * (double)(g->group_out - 1));
     epilogue_fuse(&s, problem, 0);
     recipe_append_run(r, &s);
 }
