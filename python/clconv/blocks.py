@@ -18,7 +18,7 @@ import numpy as np
 
 from .context import Context
 from .functional import Array, conv3d
-from .plan import extents, paddings
+from .plan import extents, paddings, same_padding
 
 __all__ = ["Axis", "Block", "convolve_block", "correlate", "plan", "read"]
 
@@ -151,8 +151,7 @@ def _pads(padding: Sequence[int] | str, kernel: Sequence[int], dilation: Sequenc
     if padding == "valid":
         return [(0, 0)] * 3
     if padding == "same":
-        totals = [d * (k - 1) for k, d in zip(kernel, dilation)]
-        return [(t // 2, t - t // 2) for t in totals]
+        padding = same_padding(kernel, dilation)
     values = [int(p) for p in padding]
     return [(values[2 * i], values[2 * i + 1]) for i in range(3)] if len(values) == 6 else [(p, p) for p in values]
 

@@ -83,14 +83,12 @@ class Context:
     True
     """
 
-    def __init__(self, selector: str | None = None, *, _handle: int | None = None) -> None:
+    def __init__(self, selector: str | None = None) -> None:
         if selector is not None and not isinstance(selector, str):
             raise TypeError(f"selector is {type(selector).__name__}; it must be str or None")
-        handle = ctypes.c_void_p(_handle)
-        if _handle is None:
-            error = _ffi.Error()
-            text = None if selector is None else selector.encode()
-            check(_ffi.lib.clconv_context_create_selected(text, None, ctypes.byref(handle), ctypes.byref(error)), error)
+        handle, error = ctypes.c_void_p(), _ffi.Error()
+        text = None if selector is None else selector.encode()
+        check(_ffi.lib.clconv_context_create_selected(text, None, ctypes.byref(handle), ctypes.byref(error)), error)
         from .plan import PlanCache  # which needs contexts
 
         self.device: Device = Device._of(_ffi.lib.clconv_context_device_info(handle).contents)

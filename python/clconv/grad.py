@@ -8,7 +8,7 @@ import numpy as np
 from . import _ffi
 from .context import Context, default_context
 from .errors import InvalidProblem
-from .functional import Array, Extent, _same_type, check_channels, dense, shape_3d, weight_3d
+from .functional import Array, Extent, _address, _same_type, check_channels, dense, shape_3d, weight_3d
 from .plan import Options, extents, paddings
 
 __all__ = ["conv1d_input", "conv1d_weight", "conv2d_input", "conv2d_weight", "conv3d", "conv3d_input", "conv3d_weight"]
@@ -33,8 +33,7 @@ def _gradients(axes: int, input: Array | None, input_size: Sequence[int], weight
     made = (np.empty(tuple(input_size), g.dtype) if wanted & _ffi.GRAD_INPUT else None,
             np.empty(tuple(weight_size), g.dtype) if wanted & _ffi.GRAD_WEIGHT else None,
             np.empty(weight_size[0], g.dtype) if wanted & _ffi.GRAD_BIAS else None)
-    address = [None if a is None else int(a.ctypes.data) for a in (x, w, *made)]
-    plan.run_gradients(address[0], address[1], int(g.ctypes.data), *address[2:])
+    plan.run_gradients(_address(x), _address(w), int(g.ctypes.data), *map(_address, made))
     return made
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import collections
 import ctypes
-import math
 import os
 import threading
 import weakref
@@ -52,6 +51,12 @@ def _word(table: dict[str, int], name: str, value: str) -> int:
     if value not in table:
         raise InvalidArgument(f"{name} is {value!r}; it must be one of {', '.join(table)}")
     return table[value]
+
+
+def _check_process(pid: int) -> None:
+    if pid != os.getpid():
+        raise InvalidArgument("this process was forked after OpenCL was used, which does not survive a fork; "
+                              "start processes by spawn or forkserver")
 
 
 def make_problem(o: Options) -> _ffi.Problem:
@@ -175,9 +180,7 @@ class Plan:
             self._finalizer()
 
     def _run(self, function: object, tensors: ctypes.Structure) -> None:
-        if self._pid != os.getpid():  # another thread's lock may have been taken when the process was forked
-            raise InvalidArgument("this process was forked after OpenCL was used, which does not survive a fork; "
-                                  "start processes by spawn or forkserver")
+        _check_process(self._pid)  # another thread's lock may have been taken when the process was forked
         error = _ffi.Error()
         with self._lock:
             if not self._finalizer.alive:
@@ -196,29 +199,30 @@ class Plan:
         self._run(_ffi.lib.clconv_backward_run_host,
                   _ffi.HostGradients(input, weight, grad_output, grad_input, grad_weight, grad_bias, 0))
 
+    def _single(self) -> int | None:
+        """The C plan, of one that is not several."""
+        if self.options.gradients or not self._finalizer.alive:
+            raise InvalidArgument("the plan is closed, or one of gradients")
+        return self._handle
+
     @property
     def workspace_size(self) -> int:
         """Bytes of the workspace of a run."""
-        if self.options.gradients or not self._finalizer.alive:
-            raise InvalidArgument("the plan is closed, or one of gradients")
-        return int(_ffi.lib.clconv_plan_workspace_size(self._handle))
+        return int(_ffi.lib.clconv_plan_workspace_size(self._single()))
 
     @property
     def algorithm(self) -> str:
         """Name of the algorithm that was chosen."""
-        if self.options.gradients or not self._finalizer.alive:
-            raise InvalidArgument("the plan is closed, or one of gradients")
         info = _ffi.PlanInfo()
-        _ffi.lib.clconv_plan_get_info(self._handle, ctypes.byref(info))
+        _ffi.lib.clconv_plan_get_info(self._single(), ctypes.byref(info))
         return str(info.algorithm.decode())
 
     def describe(self) -> str:
         """What it does, in several lines: the algorithm, its steps, and why the others were not taken."""
-        if self.options.gradients or not self._finalizer.alive:
-            raise InvalidArgument("the plan is closed, or one of gradients")
+        handle = self._single()
         needed, error, lib = ctypes.c_size_t(), _ffi.Error(), _ffi.lib
         text = ctypes.create_string_buffer(1 << 16)
-        check(lib.clconv_plan_describe(self._handle, text, len(text), ctypes.byref(needed), ctypes.byref(error)), error)
+        check(lib.clconv_plan_describe(handle, text, len(text), ctypes.byref(needed), ctypes.byref(error)), error)
         return text.value.decode()
 
     def __repr__(self) -> str:
@@ -236,9 +240,7 @@ class PlanCache:
         self._alive: weakref.WeakSet[Plan] = weakref.WeakSet()
 
     def get(self, options: Options) -> Plan:
-        if self._pid != os.getpid():
-            raise InvalidArgument("this process was forked after OpenCL was used, which does not survive a fork; "
-                                  "start processes by spawn or forkserver")
+        _check_process(self._pid)
         with self._lock:
             plan = self._plans.get(options)
             if plan is not None:
@@ -295,5 +297,7 @@ def paddings(value: object, axes: int) -> tuple[int, ...] | str:
     return extents("padding", value, axes)
 
 
-def count(shape: Sequence[int]) -> int:
-    return math.prod(shape)
+def same_padding(kernel: Sequence[int], dilation: Sequence[int]) -> tuple[int, ...]:
+    """Of ``"same"``, before and after each axis."""
+    totals = [d * (k - 1) for k, d in zip(kernel, dilation)]
+    return tuple(p for total in totals for p in (total // 2, total - total // 2))

@@ -1,5 +1,4 @@
-"""The functions: an autograd.Function around plans; with torch.library where it knows fake kernels, so that torch.compile keeps
-its graph."""
+"""The functions: an autograd.Function around plans, which torch.compile calls outside of its graphs."""
 from __future__ import annotations
 
 import itertools
@@ -13,7 +12,7 @@ from torch.nn import functional
 
 from .. import _ffi
 from ..context import default_context
-from ..plan import Options, Plan, extents, paddings
+from ..plan import Options, Plan, extents, paddings, same_padding
 
 Tensor = Any
 _DTYPES = {torch.float32: _ffi.FLOAT32, torch.float64: _ffi.FLOAT64}
@@ -155,11 +154,6 @@ def _six(padding: Any) -> tuple[int, ...] | str:
     return tuple(p for each in value for p in (each, each))
 
 
-def _same(kernel: Sequence[int], dilation: Sequence[int]) -> tuple[int, ...]:
-    totals = [d * (k - 1) for k, d in zip(kernel, dilation)]
-    return tuple(p for total in totals for p in (total // 2, total - total // 2))
-
-
 def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
            groups: int = 1, *, padding_mode: str = "zeros", residual: Tensor | None = None, activation: str | None = None,
            activation_slope: float = 0.01) -> Tensor:
@@ -188,7 +182,7 @@ def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: An
     if pads == "same":
         if any(s != 1 for s in stride):
             raise RuntimeError("padding='same' is not supported for strided convolutions")
-        pads = _same(weight.shape[2:], dilation)
+        pads = same_padding(weight.shape[2:], dilation)
     x = input if input.dim() == 5 else input.unsqueeze(0)
     r = residual if residual is None or residual.dim() == 5 else residual.unsqueeze(0)
     options = Options("forward", _DTYPES[input.dtype], tuple(x.shape), tuple(weight.shape), stride, pads, dilation, groups,
@@ -204,7 +198,7 @@ def _fallback(x: Tensor, w: Tensor, b: Tensor | None, stride: Any, pads: Any, di
     if isinstance(pads, str) and mode == "zeros":
         return functional.conv3d(x, w, b, stride, pads, dilation, groups)
     if isinstance(pads, str):
-        pads = _same(w.shape[2:], dilation) if pads == "same" else (0,) * 6
+        pads = same_padding(w.shape[2:], dilation) if pads == "same" else (0,) * 6
     if mode == "zeros" and pads[0::2] == pads[1::2]:
         return functional.conv3d(x, w, b, stride, pads[0::2], dilation, groups)
     turned = [p for axis in (2, 1, 0) for p in pads[2 * axis:2 * axis + 2]]
