@@ -434,8 +434,8 @@ typedef struct clconv_buffer {
     size_t offset; /* bytes */
 } clconv_buffer;
 
-/* Tensors of one run, each a buffer that kernels may read, and write too if it is written. Those that the problem and the op do not have stay
- * { NULL, 0 }; a bias or a residual that the problem does not have is refused, others are not looked at:
+/* Tensors of one run, each a buffer that kernels may read, and write too if it is written. Those that the problem and the
+ * op do not have stay { NULL, 0 }; a bias or a residual that the problem does not have is refused, others are not looked at:
  *   forward          reads input, weight, bias, residual      writes output
  *   backward-input   reads weight, grad_output                writes grad_input
  *   backward-weight  reads input, grad_output                 writes grad_weight

@@ -28,14 +28,14 @@ clconv_status clconv_cache_get_info(clconv_cache_info *info, clconv_error *err)
     clconv_cache_info made = {.folder = ""};
     bool is_unsafe;
     int64_t counts[CACHE_COUNTS] = {0};
-    store *s = cache_open_store(made.off, &is_unsafe);
+    char *folder = cache_folder(made.off);
+    store *s = folder != NULL ? cache_open_folder(folder, made.off, &is_unsafe) : NULL;
+    if (s != NULL) snprintf(made.folder, sizeof made.folder, "%s", folder);
+    free(folder);
     if (s == NULL) {
         *info = made;
         return CLCONV_SUCCESS;
     }
-    char *folder = cache_folder(made.off);
-    snprintf(made.folder, sizeof made.folder, "%s", folder != NULL ? folder : "");
-    free(folder);
     made.off[0] = '\0';
     made.limit_bytes = store_limit(s);
     store_count(s, cache_count_names, counts, CACHE_COUNTS);

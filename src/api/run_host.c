@@ -21,9 +21,8 @@ typedef struct host_pass {
     const runtime *rt;
     kept_memory *kept;
     host_array arrays[KEPT_TENSORS];
-    cl_mem
-        wrapped[KEPT_TENSORS]; /* this run's own buffers, by the slot of the first array that lies in each */
-    bool shares, keeps;        /* host memory; the weight of an earlier run */
+    cl_mem wrapped[KEPT_TENSORS]; /* this run's own buffers, by the slot of the first array in each */
+    bool shares, keeps;           /* host memory; the weight of an earlier run */
 } host_pass;
 
 static const char *made_name(clconv_op op)

@@ -127,7 +127,7 @@ static bool add(folder_item **items, size_t *count, size_t *room, int folder, co
     struct stat st;
     if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode)) return true;
     if (*count == *room) {
-        size_t more = *room == 0 ? 64 : 2 * *room;
+        size_t more = 2 * *room;
         folder_item *grown = realloc(*items, more * sizeof **items);
         if (grown == NULL) return false;
         *items = grown;
@@ -148,7 +148,7 @@ folder_item *folder_list(int folder, bool (*wants)(const char *name), size_t *co
 {
     int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *stream = again >= 0 ? fdopendir(again) : NULL;
-    size_t found = 0, room = 1;
+    size_t found = 0, room = 64;
     folder_item *items = stream != NULL ? calloc(room, sizeof *items) : NULL;
     bool ok = items != NULL;
     for (struct dirent *e; ok && (e = readdir(stream)) != NULL;)

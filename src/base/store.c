@@ -4,6 +4,7 @@
 #include "base/store.h"
 
 #include "base/folder.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -272,14 +273,9 @@ int64_t store_limit(const store *s)
 /* The number after `name` at the start of a line; 0 if there is none. */
 static int64_t count_in(const char *text, const char *name)
 {
-    const size_t length = strlen(name);
-    for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncmp(line, name, length) != 0 || line[length] != ' ') continue;
-        long long value = strtoll(line + length, NULL, 10);
-        return value > 0 && value < INT64_MAX / 2 ? (int64_t)value : 0;
-    }
-    return 0;
+    const char *found = text_line_value(text, name);
+    long long value = found != NULL ? strtoll(found, NULL, 10) : 0;
+    return value > 0 && value < INT64_MAX / 2 ? (int64_t)value : 0;
 }
 
 enum { COUNTS_SIZE = 2048 };

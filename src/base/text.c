@@ -66,6 +66,16 @@ bool text_holds(const char *text, const char *word, size_t length)
     return false;
 }
 
+const char *text_line_value(const char *text, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, name, length) == 0 && line[length] == ' ') return line + length + 1;
+    }
+    return NULL;
+}
+
 const char *text_integer(int64_t value, char digits[TEXT_INTEGER_SIZE])
 {
     uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;

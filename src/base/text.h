@@ -24,6 +24,9 @@ void text_release(text *t);
 /* Whether the text has such a word in it, whatever the case of its ASCII letters. An empty word is in all but an empty text. */
 bool text_holds(const char *text, const char *word, size_t length);
 
+/* Where the value begins in the line "NAME VALUE" of a text of lines; NULL if there is no such line. */
+const char *text_line_value(const char *text, const char *name);
+
 /* Without the formats of printf(), for what is written a thousand times for a plan. */
 
 enum { TEXT_INTEGER_SIZE = 21 };

@@ -11,16 +11,29 @@
 /* Two FLOPs for each multiply-add of the usual device. */
 #define GPU_PEAK(units, clock, multiply_adds) (2e6 * (units) * (clock) * (multiply_adds))
 
+/* Compute units, MHz and multiply-adds of a unit in a clock of a family's usual device. */
+#define NVIDIA 132, 1700, 128
+#define GCN 64, 1500, 64
+#define RDNA 36, 2200, 128
+#define INTEL 512, 2100, 8
+#define XE_HPC 448, 1550, 16
+#define MALI 10, 850, 64
+#define ADRENO 12, 700, 128
+#define APPLE 10, 1300, 128
+#define UNKNOWN 32, 1500, 64
+
 /* The rates of a family, with bytes of memory for each FLOP; after its ratios, the shares of the peak that implicit_gemm's
  * tiles and CLBlast reach. */
-#define GPU_RATES(units, clock, multiply_adds, balance)                                            \
+#define GPU_RATES(...) GPU_RATES_OF(__VA_ARGS__)
+#define GPU_RATES_OF(units, clock, multiply_adds, balance)                                         \
     .flops_per_second = GPU_PEAK(units, clock, multiply_adds),                                     \
     .bytes_per_second = GPU_PEAK(units, clock, multiply_adds) * (balance), .launch_seconds = 8e-6, \
     .cache_way = 16 << 10, .core_cache = 1 << 20, .shared_cache = 16 << 20, .between_steps = 64 << 20
 #define GPU_SHARES(implicit, gemm) .plain.gemm_share = (gemm), .plain.implicit_share = (implicit)
 
 /* The units of a family: those of GPU_RATES, lanes, the largest work-group, KiB of local memory, registers. */
-#define GPU_UNITS(number, clock, adds, step, group, kib, all)                          \
+#define GPU_UNITS(...) GPU_UNITS_OF(__VA_ARGS__)
+#define GPU_UNITS_OF(number, clock, adds, step, group, kib, all)                       \
     .units = (number), .clock_mhz = (clock), .multiply_adds = (adds), .lanes = (step), \
     .work_group = (group), .local_memory = (kib) << 10, .registers = (all)
 
@@ -32,43 +45,43 @@
     }
 
 static const machine_gpu nvidia_gpu = {
-    GPU_UNITS(132, 1700, 128, 32, 1024, 48, 128),
+    GPU_UNITS(NVIDIA, 32, 1024, 48, 128),
     .local_pays = true,
     .tiles = {{128, 128, 8, 8, 8}, {64, 128, 8, 8, 8}, {64, 64, 16, 4, 8}, GPU_SMALL_TILES},
 };
 static const machine_gpu gcn_gpu = {
-    GPU_UNITS(64, 1500, 64, 64, 256, 64, 128),
+    GPU_UNITS(GCN, 64, 256, 64, 128),
     .local_pays = true,
     .tiles = {{64, 64, 16, 4, 4}, {64, 128, 8, 8, 8}, GPU_SMALL_TILES},
 };
 static const machine_gpu rdna_gpu = {
-    GPU_UNITS(36, 2200, 128, 32, 256, 64, 192),
+    GPU_UNITS(RDNA, 32, 256, 64, 192),
     .local_pays = true,
     .tiles = {{128, 128, 8, 8, 8}, {128, 64, 8, 8, 8}, {64, 64, 8, 4, 8}, GPU_SMALL_TILES},
 };
 static const machine_gpu intel_gpu = {
-    GPU_UNITS(512, 2100, 8, 8, 512, 64, 128),
+    GPU_UNITS(INTEL, 8, 512, 64, 128),
     .tiles = {{64, 64, 8, 4, 8}, {64, 64, 8, 4, 4}, GPU_SMALL_TILES},
 };
 static const machine_gpu xe_hpc_gpu = {
-    GPU_UNITS(448, 1550, 16, 16, 1024, 64, 128),
+    GPU_UNITS(XE_HPC, 16, 1024, 64, 128),
     .tiles = {{64, 64, 8, 4, 8}, {64, 64, 8, 4, 4}, GPU_SMALL_TILES},
 };
 static const machine_gpu mali_gpu = {
-    GPU_UNITS(10, 850, 64, 16, 512, 32, 32),
+    GPU_UNITS(MALI, 16, 512, 32, 32),
     .tiles = {{32, 32, 8, 4, 4}, {16, 64, 8, 4, 4}},
 };
 static const machine_gpu adreno_gpu = {
-    GPU_UNITS(12, 700, 128, 64, 1024, 32, 64),
+    GPU_UNITS(ADRENO, 64, 1024, 32, 64),
     .tiles = {{32, 64, 8, 4, 4}, {32, 32, 8, 4, 4}, {16, 64, 8, 4, 4}},
 };
 static const machine_gpu apple_gpu = {
-    GPU_UNITS(10, 1300, 128, 32, 256, 32, 96),
+    GPU_UNITS(APPLE, 32, 256, 32, 96),
     .local_pays = true,
     .tiles = {{32, 32, 16, 4, 4}, {64, 64, 8, 4, 4}, {16, 64, 8, 4, 4}},
 };
 static const machine_gpu other_gpu = {
-    GPU_UNITS(32, 1500, 64, 32, 256, 32, 128),
+    GPU_UNITS(UNKNOWN, 32, 256, 32, 128),
     .local_pays = true,
     .tiles = {{64, 64, 16, 4, 8}, {64, 64, 8, 4, 4}, GPU_SMALL_TILES},
 };
@@ -77,63 +90,63 @@ static const machine_gpu other_gpu = {
 static const machine nvidia = {
     .name = "nvidia",
     .gpu = &nvidia_gpu,
-    GPU_RATES(132, 1700, 128, 0.04),
+    GPU_RATES(NVIDIA, 0.04),
 #include "machine/families/gpu.inc"
     GPU_SHARES(0.6, 0.4),
 };
 static const machine gcn = {
     .name = "gcn",
     .gpu = &gcn_gpu,
-    GPU_RATES(64, 1500, 64, 0.045),
+    GPU_RATES(GCN, 0.045),
 #include "machine/families/gpu.inc"
     GPU_SHARES(0.45, 0.3),
 };
 static const machine rdna = {
     .name = "rdna",
     .gpu = &rdna_gpu,
-    GPU_RATES(36, 2200, 128, 0.03),
+    GPU_RATES(RDNA, 0.03),
 #include "machine/families/gpu.inc"
     GPU_SHARES(0.45, 0.3),
 };
 static const machine intel = {
     .name = "intel",
     .gpu = &intel_gpu,
-    GPU_RATES(512, 2100, 8, 0.028),
+    GPU_RATES(INTEL, 0.028),
 #include "machine/families/gpu.inc"
     GPU_SHARES(0.45, 0.3),
 };
 static const machine xe_hpc = {
     .name = "xe-hpc",
     .gpu = &xe_hpc_gpu,
-    GPU_RATES(448, 1550, 16, 0.06),
+    GPU_RATES(XE_HPC, 0.06),
 #include "machine/families/gpu.inc"
     GPU_SHARES(0.45, 0.3),
 };
 static const machine mali = {
     .name = "mali",
     .gpu = &mali_gpu,
-    GPU_RATES(10, 850, 64, 0.03),
+    GPU_RATES(MALI, 0.03),
 #include "machine/families/gpu.inc"
     GPU_SHARES(0.3, 0.15),
 };
 static const machine adreno = {
     .name = "adreno",
     .gpu = &adreno_gpu,
-    GPU_RATES(12, 700, 128, 0.03),
+    GPU_RATES(ADRENO, 0.03),
 #include "machine/families/gpu.inc"
     GPU_SHARES(0.3, 0.15),
 };
 static const machine apple = {
     .name = "apple",
     .gpu = &apple_gpu,
-    GPU_RATES(10, 1300, 128, 0.04),
+    GPU_RATES(APPLE, 0.04),
 #include "machine/families/gpu.inc"
     GPU_SHARES(0.35, 0.3),
 };
 static const machine gpu = {
     .name = "gpu",
     .gpu = &other_gpu,
-    GPU_RATES(32, 1500, 64, 0.04),
+    GPU_RATES(UNKNOWN, 0.04),
 #include "machine/families/gpu.inc"
     GPU_SHARES(0.4, 0.25),
 };

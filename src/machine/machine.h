@@ -145,9 +145,8 @@ typedef struct machine_gpu {
     int64_t units, clock_mhz;
     int64_t lanes; /* work-items that run in step */
     int64_t work_group, local_memory;
-    int64_t
-        registers; /* of 32 bits, that a work-item may use before fewer of them run at a time than hide latency */
-    bool local_pays;                             /* local memory is a memory of its own */
+    int64_t registers; /* of 32 bits, for a work-item while so many run at a time as hide latency */
+    bool local_pays;   /* local memory is a memory of its own */
     machine_gemm_tile tiles[MACHINE_GEMM_TILES]; /* the best for large products first; zeros end them */
 } machine_gpu;
 

@@ -49,11 +49,16 @@ char *cache_folder(char why[STORE_WHY])
     return NULL;
 }
 
+store *cache_open_folder(const char *folder, char why[STORE_WHY], bool *is_unsafe)
+{
+    return store_open(folder, limit_bytes, why, is_unsafe);
+}
+
 store *cache_open_store(char why[STORE_WHY], bool *is_unsafe)
 {
     *is_unsafe = false;
     char *folder = cache_folder(why);
-    store *opened = folder != NULL ? store_open(folder, limit_bytes, why, is_unsafe) : NULL;
+    store *opened = folder != NULL ? cache_open_folder(folder, why, is_unsafe) : NULL;
     free(folder);
     return opened;
 }
@@ -115,16 +120,10 @@ char *cache_key(const program_cache *cache, const char *source, const text *code
 /* The rest of the line that starts with the name, to be freed; NULL if there is none. */
 static char *line_of(const char *key, const char *name)
 {
-    size_t length = strlen(name);
-    for (const char *line = key; line != NULL; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncmp(line, name, length) != 0 || line[length] != ' ') continue;
-        text value = {0};
-        line += length + 1;
-        text_append_bytes(&value, line, strcspn(line, "\n"));
-        return value.failed ? NULL : value.data;
-    }
-    return NULL;
+    text value = {0};
+    const char *found = text_line_value(key, name);
+    if (found != NULL) text_append_bytes(&value, found, strcspn(found, "\n"));
+    return value.failed ? NULL : value.data;
 }
 
 bool cache_key_parse(const program_cache *cache, byte_span key, char **source, char **options)

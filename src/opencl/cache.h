@@ -27,7 +27,8 @@ typedef struct program_cache {
 /* Where it lies by the environment; NULL and the reason if it is off. To be freed. */
 char *cache_folder(char why[STORE_WHY]);
 
-/* The store itself. NULL if it is off, *is_unsafe if for a reason to be told. */
+/* The store in that folder, or in the one that the environment says. NULL if it is off, *is_unsafe if for a reason to be told. */
+store *cache_open_folder(const char *folder, char why[STORE_WHY], bool *is_unsafe);
 store *cache_open_store(char why[STORE_WHY], bool *is_unsafe);
 
 /* The cache of one device. */

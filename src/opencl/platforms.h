@@ -13,8 +13,7 @@ typedef struct platform_entry {
     const char *options; /* appended to the compile options of every program: "" or " -D..." */
     bool has_lanes; /* work-items are lanes of vectors, whatever the type says: kernels are those for GPUs */
     bool misstates_groups; /* CL_KERNEL_WORK_GROUP_SIZE is less than what runs; the device's limit holds */
-    bool
-        compiles_for_binaries; /* who asks for a program's binary waits for another compilation of its kernels */
+    bool compiles_for_binaries; /* who asks for a binary waits for its kernels to be compiled again */
     const char *reason, *evidence;
 } platform_entry;
 

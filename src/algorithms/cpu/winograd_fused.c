@@ -188,8 +188,8 @@ static double block_cost(const request *q, const parameter_set *p, const product
 }
 
 /* Chooses among blocks with rows of `columns` tiles, shared out evenly: some sets, else a part of one, at least a row.
- * Counts up to twice the fewest blocks that a slice holds are tried, each one while they are few; *best is replaced by what costs less than *least,
- * which is negative at first. False if sizes overflow. */
+ * Counts up to twice the fewest blocks that a slice holds are tried, each one while they are few; *best is replaced by
+ * what costs less than *least, which is negative at first. False if sizes overflow. */
 static bool choose_rows(const request *q, const parameter_set *p, const product_tile *tile, bool cuts_rows,
                         int64_t columns, winograd_fused_arguments *best, double *least)
 {
