@@ -241,17 +241,27 @@ static CL_API_ENTRY cl_command_queue CL_API_CALL create_queue(cl_context context
     return NULL;
 }
 
-/* clconv's and CLBlast's programs for doubles say so in their options; without a compiler none is built of a source. */
+static bool has_option(const char *options, const char *option)
+{
+    return options != NULL && strstr(options, option) != NULL;
+}
+
+/* clconv's and CLBlast's programs for doubles say so in their options; without a compiler none is built of a source.
+ * LAYER_BUILD_OPTIONS are added to those of clconv's programs: CLBlast's are few, and very slow as they are written. */
 static CL_API_ENTRY cl_int CL_API_CALL build_program(cl_program program, cl_uint count,
                                                      const cl_device_id *devices, const char *options,
                                                      void(CL_CALLBACK *notify)(cl_program, void *),
                                                      void *user)
 {
-    const bool is_double =
-        options != NULL && (strstr(options, "-DREAL_BITS=64") || strstr(options, "-DPRECISION=64"));
+    const char *more = layer_text("LAYER_BUILD_OPTIONS");
+    const bool is_double = has_option(options, "-DREAL_BITS=64") || has_option(options, "-DPRECISION=64");
+    char all[2048];
     if (is_double && !has_fp64()) return CL_BUILD_PROGRAM_FAILURE;
     if (layer_number("LAYER_COMPILER", 1) == 0) return CL_COMPILER_NOT_AVAILABLE;
-    return layer_target->clBuildProgram(program, count, devices, options, notify, user);
+    if (more == NULL || !has_option(options, "-DREAL_BITS="))
+        return layer_target->clBuildProgram(program, count, devices, options, notify, user);
+    if (snprintf(all, sizeof all, "%s %s", options, more) >= (int)sizeof all) return CL_INVALID_BUILD_OPTIONS;
+    return layer_target->clBuildProgram(program, count, devices, all, notify, user);
 }
 
 void pretend_install(struct _cl_icd_dispatch *own)
