@@ -35,9 +35,9 @@ direct(TENSOR(const real, padded), TENSOR(const real, weight), TENSOR(const real
     const long weight_plane = kernel_h * KERNEL_WIDTH * OUT_CHANNELS;
     const long counts[3] = {blocks_first ? blocks : tiles, blocks_first ? tiles : planes,
                             blocks_first ? planes : blocks};
-    for (long k = get_group_id(2); k < counts[2]; k += get_num_groups(2)) {
-        for (long j = get_group_id(1); j < counts[1]; j += get_num_groups(1)) {
-            for (long i = get_group_id(0); i < counts[0]; i += get_num_groups(0)) {
+    for (long k = WORK_GROUP(2); k < counts[2]; k += WORK_GROUPS(2)) {
+        for (long j = WORK_GROUP(1); j < counts[1]; j += WORK_GROUPS(1)) {
+            for (long i = WORK_GROUP(0); i < counts[0]; i += WORK_GROUPS(0)) {
                 const long block = blocks_first ? i : k, tile = blocks_first ? j : i,
                            plane = blocks_first ? k : j;
                 const long volume = plane / chunk_depth,

@@ -66,12 +66,12 @@ direct_indexed(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(con
     const long taps = kernel_d * kernel_h * kernel_w;
     const long filter = group_in * taps, run = run_of_taps(taps);
     const bool is_long = filter > run;
-    for (long row = get_group_id(2); row < rows; row += get_num_groups(2)) {
+    for (long row = WORK_GROUP(2); row < rows; row += WORK_GROUPS(2)) {
         const long oh = row % out_height, od = row / out_height % out_depth, n = row / out_height / out_depth;
-        for (long segment = get_group_id(1); segment < segments; segment += get_num_groups(1)) {
+        for (long segment = WORK_GROUP(1); segment < segments; segment += WORK_GROUPS(1)) {
             const long ow = (segment * LOCAL_SIZE + get_local_id(0)) * VECTOR_WIDTH;
             const int lanes = (int)clamp(out_width - ow, 0L, (long)VECTOR_WIDTH);
-            for (long block = get_group_id(0); block < blocks; block += get_num_groups(0)) {
+            for (long block = WORK_GROUP(0); block < blocks; block += WORK_GROUPS(0)) {
                 const long group = block / group_blocks;
                 const long first_out = block % group_blocks * OUT_CHANNELS;
                 const long out_channel = group * group_out + first_out;

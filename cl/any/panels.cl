@@ -30,9 +30,9 @@ panels(TENSOR(const real, panels), TENSOR(const real, weight), TENSOR(const real
     const long lane = get_local_id(0) * VECTOR_WIDTH, panel_size = rows * PANEL;
     const long tiles = plane_tiles * out_depth, matrix_size = kernel_d * rows * OUT_CHANNELS;
     const long fast_count = blocks_first ? blocks : tiles, slow_count = blocks_first ? tiles : blocks;
-    for (long volume = get_group_id(2); volume < volumes; volume += get_num_groups(2)) {
+    for (long volume = WORK_GROUP(2); volume < volumes; volume += WORK_GROUPS(2)) {
         const long matrix = volume % weights;
-        for (long slow = get_group_id(1); slow < slow_count; slow += get_num_groups(1)) {
+        for (long slow = WORK_GROUP(1); slow < slow_count; slow += WORK_GROUPS(1)) {
             panel_tile t = {.panel_size = panel_size,
                             .plane_size = dilation_d * plane_panels * panel_size,
                             .rows = rows,
@@ -42,7 +42,7 @@ panels(TENSOR(const real, panels), TENSOR(const real, weight), TENSOR(const real
                             .streams = (int)streams};
             long kd_first = 0, first_position = 0, first_output = 0, current = -1;
             int vectors = 0;
-            for (long fast = get_group_id(0); fast < fast_count; fast += get_num_groups(0)) {
+            for (long fast = WORK_GROUP(0); fast < fast_count; fast += WORK_GROUPS(0)) {
                 const long block = blocks_first ? fast : slow, tile = blocks_first ? slow : fast;
                 if (tile != current) {
                     current = tile;

@@ -12,7 +12,7 @@ kernel void reduce(TENSOR(const real, partial), TENSOR(real, output) REDUCE_ARGU
     FOR_EACH(1, block, blocks)
     {
         const long last = min((block + 1) * BLOCK, count);
-        for (long i = block * BLOCK + get_global_id(0); i < last; i += get_global_size(0)) {
+        for (long i = block * BLOCK + WORK_ITEM(0); i < last; i += WORK_ITEMS(0)) {
             total_sum sum = {.runs = 0};
             for (long s = 0; s < slices; s++)
                 total_add(&sum, TENSOR_START(partial)[s * count + i]);

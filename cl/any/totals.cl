@@ -15,7 +15,7 @@ kernel void end_sums(TENSOR(real, sums), TENSOR(real, totals) TOTALS_ARGUMENTS(A
     FOR_EACH(1, block, blocks)
     {
         const long last = min((block + 1) * BLOCK, count);
-        for (long i = block * BLOCK + get_global_id(0); i < last; i += get_global_size(0))
+        for (long i = block * BLOCK + WORK_ITEM(0); i < last; i += WORK_ITEMS(0))
             end_run_of_sums(TENSOR_START(sums) + i, TENSOR_START(totals) + i, 1, count, levels, runs);
     }
 }
@@ -25,7 +25,7 @@ kernel void add_sums(TENSOR(real, sums), TENSOR(real, totals) TOTALS_ARGUMENTS(A
     FOR_EACH(1, block, blocks)
     {
         const long last = min((block + 1) * BLOCK, count);
-        for (long i = block * BLOCK + get_global_id(0); i < last; i += get_global_size(0))
+        for (long i = block * BLOCK + WORK_ITEM(0); i < last; i += WORK_ITEMS(0))
             add_totals_of_sums(TENSOR_START(sums) + i, TENSOR_START(totals) + i, 1, count, levels, runs);
     }
 }

@@ -57,14 +57,14 @@ unfold(TENSOR(const real, input), TENSOR(real, panels) UNFOLD_ARGUMENTS(ARGUMENT
 {
     const long taps = kernel_d * kernel_h * kernel_w, channel_size = depth * height * width;
     const long out_height = out_plane / max(out_width, 1L);
-    for (long plane = get_group_id(2); plane < planes * volumes; plane += get_num_groups(2)) {
+    for (long plane = WORK_GROUP(2); plane < planes * volumes; plane += WORK_GROUPS(2)) {
         const long volume = plane / planes, first_depth = plane % planes;
-        for (long block = get_group_id(1); block < channel_blocks; block += get_num_groups(1)) {
+        for (long block = WORK_GROUP(1); block < channel_blocks; block += WORK_GROUPS(1)) {
             const long first_channel = block * block_channels;
             const long channels = min(block_channels, group_in - first_channel);
             global const real *from =
                 TENSOR_START(input) + (volume * group_in + first_channel) * channel_size;
-            for (long group = get_group_id(0); group < panel_groups; group += get_num_groups(0)) {
+            for (long group = WORK_GROUP(0); group < panel_groups; group += WORK_GROUPS(0)) {
                 const long panel = group * GROUP_PANELS;
                 const int count = (int)min((long)GROUP_PANELS, plane_panels - panel);
                 global real *to =

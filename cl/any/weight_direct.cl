@@ -42,11 +42,11 @@ weight_direct(TENSOR(const real, padded), TENSOR(const real, gradient),
 #endif
     const tap_rows taps = {TAP_EXTENTS, .count = rows};
     const long channel_weights = kernel_d * kernel_h * kernel_w * KERNEL_W;
-    for (long slice = get_group_id(2); slice < slices; slice += get_num_groups(2)) {
-        for (long block = get_group_id(1); block < out_blocks; block += get_num_groups(1)) {
+    for (long slice = WORK_GROUP(2); slice < slices; slice += WORK_GROUPS(2)) {
+        for (long block = WORK_GROUP(1); block < out_blocks; block += WORK_GROUPS(1)) {
             const long group = block / group_blocks, first_out = block % group_blocks * OUT_CHANNELS;
             const long channel = group * group_out + first_out;
-            for (long row_block = get_group_id(0); row_block < row_blocks; row_block += get_num_groups(0)) {
+            for (long row_block = WORK_GROUP(0); row_block < row_blocks; row_block += WORK_GROUPS(0)) {
                 const long kd = row_block / plane_blocks, first_row = row_block % plane_blocks * ROWS;
                 /* Planes of the slice whose plane under kd is stored. */
                 const long before = clip_depth - kd * dilation_d, after = padded_depth + before;

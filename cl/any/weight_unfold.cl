@@ -53,7 +53,7 @@ unfold_filter(TENSOR(const real, input), TENSOR(real, panel) UNFOLD_FILTER_ARGUM
 {
     const long rows = batch * out_depth * out_height, plane = height * width;
     global const real *source = TENSOR_START(input);
-    for (long p = get_group_id(2); p < panels; p += get_num_groups(2)) {
+    for (long p = WORK_GROUP(2); p < panels; p += WORK_GROUPS(2)) {
         const long group = p / group_panels,
                    first = p % group_panels * PANEL + get_local_id(0) * VECTOR_WIDTH;
         lane_tap tap[VECTOR_WIDTH];
@@ -64,7 +64,7 @@ unfold_filter(TENSOR(const real, input), TENSOR(real, panel) UNFOLD_FILTER_ARGUM
             tap[l].d = f / kernel_w / kernel_h % kernel_d * dilation_d - pad_depth;
             tap[l].channel = group * group_in + f / kernel_w / kernel_h / kernel_d;
         }
-        for (long row = get_group_id(1); row < rows; row += get_num_groups(1)) {
+        for (long row = WORK_GROUP(1); row < rows; row += WORK_GROUPS(1)) {
             const long y = row % out_height, z = row / out_height % out_depth,
                        n = row / out_height / out_depth;
             /* Where a lane's row starts; -1 where the row is a padded zero, or past the filter. */
@@ -130,7 +130,7 @@ kernel void pack_gradient(TENSOR(const real, gradient),
                 }
             }
 #endif
-            for (long p = done + get_global_id(0); p < positions; p += get_global_size(0))
+            for (long p = done + WORK_ITEM(0); p < positions; p += WORK_ITEMS(0))
                 for (int o = 0; o < OUT_CHANNELS; o++)
                     to[p * OUT_CHANNELS + o] = o < count ? from[o * positions + p] : 0;
         }

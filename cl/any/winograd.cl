@@ -88,13 +88,13 @@ winograd_output(TENSOR(const real, product), TENSOR(const real, bias), TENSOR(re
         .pitch = out_width,
         .streams = streams,
     };
-    for (long plane = get_group_id(1); plane < planes; plane += get_num_groups(1)) {
+    for (long plane = WORK_GROUP(1); plane < planes; plane += WORK_GROUPS(1)) {
         const long channel = plane / chunk_depth, z = first_depth + plane % chunk_depth;
         global const real *from = TENSOR_START(product) + plane * from_plane;
         const long at = (channel * out_depth + z) * out_height * out_width;
         tile_end end = {EPILOGUE_AT(at), has_bias ? TENSOR_START(bias)[channel] : 0, (realv)0};
-        for (long q = get_global_id(0) * VECTOR_WIDTH; q < positions;
-             q += get_global_size(0) * VECTOR_WIDTH) {
+        for (long q = WORK_ITEM(0) * VECTOR_WIDTH; q < positions;
+             q += WORK_ITEMS(0) * VECTOR_WIDTH) {
             realv rows[OUTPUT_TILE][OUTPUT_TILE];
             transform_products(from + q, from_frequency, &end, rows);
             store_tiles(rows, TENSOR_START(output) + at, end.e, q, &tiles);

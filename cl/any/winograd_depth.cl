@@ -58,13 +58,13 @@ kernel __attribute__((reqd_work_group_size(LOCAL_SIZE, 1, 1))) void
 winograd_depth_input(TENSOR(const real, input), TENSOR(real, panels) WINOGRAD_DEPTH_INPUT_ARGUMENTS(ARGUMENT))
 {
     const long lane = get_local_id(0) * VECTOR_WIDTH, to_frequency = channels / group_in * volume_size;
-    for (long tile = get_group_id(2); tile < tiles; tile += get_num_groups(2)) {
+    for (long tile = WORK_GROUP(2); tile < tiles; tile += WORK_GROUPS(2)) {
         long source[INPUT_TILE];
         find_planes(tile, mode, pad_depth, depth, source);
-        for (long block = get_group_id(1); block < channel_blocks; block += get_num_groups(1)) {
+        for (long block = WORK_GROUP(1); block < channel_blocks; block += WORK_GROUPS(1)) {
             const long first_channel = block * block_channels;
             const long last_channel = min(first_channel + block_channels, channels);
-            for (long p = get_group_id(0); p < plane_panels; p += get_num_groups(0)) {
+            for (long p = WORK_GROUP(0); p < plane_panels; p += WORK_GROUPS(0)) {
                 const long count = positions - p * PANEL - lane;
                 for (long c = first_channel; c < last_channel; c++) {
                     global const real *from =
@@ -86,8 +86,8 @@ winograd_depth_output(TENSOR(const real, product), TENSOR(const real, bias), TEN
                           EPILOGUE_SCALAR)
 {
     const long lane = get_local_id(0) * VECTOR_WIDTH;
-    for (long channel = get_group_id(2); channel < channels; channel += get_num_groups(2)) {
-        for (long tile = get_group_id(1); tile < tiles; tile += get_num_groups(1)) {
+    for (long channel = WORK_GROUP(2); channel < channels; channel += WORK_GROUPS(2)) {
+        for (long tile = WORK_GROUP(1); tile < tiles; tile += WORK_GROUPS(1)) {
             global const real *from =
                 TENSOR_START(product) + (channel * tiles + tile) * plane_panels * PANEL + lane;
             const long first_plane = channel * out_depth + tile * OUTPUT_TILE,
@@ -100,7 +100,7 @@ winograd_depth_output(TENSOR(const real, product), TENSOR(const real, bias), TEN
                              .planes = planes,
                              .streams = streams,
                              .doubt = (realv)0};
-            for (long p = get_group_id(0); p < plane_panels; p += get_num_groups(0))
+            for (long p = WORK_GROUP(0); p < plane_panels; p += WORK_GROUPS(0))
                 store_depth(from + p * PANEL, from_frequency, &end, p * PANEL, positions - p * PANEL - lane);
             for (long i = 0; has_doubts && i < planes; i++)
                 TENSOR_START(doubts)[first_plane + i] = vector_sum(end.doubt);

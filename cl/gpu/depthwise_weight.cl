@@ -62,7 +62,7 @@ depthwise_weight(TENSOR(const real, input), TENSOR(const real, gradient),
     const index d = (index)depth, h = (index)height, w = (index)width, out_d = (index)out_depth,
                 out_h = (index)out_height, out_w = (index)out_width, in_size = d * h * w,
                 out_size = out_d * out_h * out_w;
-    for (long unit = get_group_id(0); unit < units; unit += get_num_groups(0)) {
+    for (long unit = WORK_GROUP(0); unit < units; unit += WORK_GROUPS(0)) {
         const long part = unit / rows, row = unit - part * rows, filter = row / (kernel_d * kernel_h),
                    out = filter / group_in, in = out / group_out * group_in + filter % group_in;
         const index tap_z = (index)(row / kernel_h % kernel_d * dilation_d - pad_depth),

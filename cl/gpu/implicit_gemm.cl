@@ -230,7 +230,7 @@ implicit_gemm(TENSOR(const real, input), TENSOR(const real, weight), TENSOR(cons
             filter[k].x = (tap - line * (int)kernel_w) * x.dilation_w;
         }
 #endif
-    for (long unit = get_group_id(0); unit < units; unit += get_num_groups(0)) {
+    for (long unit = WORK_GROUP(0); unit < units; unit += WORK_GROUPS(0)) {
         const long part = unit / part_units, volume = (unit - part * part_units) / tiles / out_tiles,
                    group = volume % groups, at = volume * group_out * x.positions;
         const int first_slab = (int)(part * part_slabs), slabs = min((int)part_slabs, all_slabs - first_slab);

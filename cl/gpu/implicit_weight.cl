@@ -153,7 +153,7 @@ implicit_weight(TENSOR(const real, input), TENSOR(const real, gradient),
         .input_sample = groups * group_in * channel_size,
     };
     e.gradient_sample = groups * group_out * e.positions;
-    for (long unit = get_group_id(0); unit < units; unit += get_num_groups(0)) {
+    for (long unit = WORK_GROUP(0); unit < units; unit += WORK_GROUPS(0)) {
         const long row = unit / column_tiles, part_group = row / out_tiles, part = part_group / groups,
                    group = part_group - part * groups, first_slab = part * part_slabs,
                    position = first_slab * SLAB + item % SLAB, sample = position / e.positions;

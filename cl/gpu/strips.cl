@@ -49,8 +49,8 @@ kernel void strips(TENSOR(const real, input), TENSOR(const real, weight), TENSOR
         global const real *in = TENSOR_START(input) + plane / group_out * group_in * in_size;
         global const real *taps = TENSOR_START(weight) + channel * group_in * rows * KERNEL_W;
         global real *out = TENSOR_START(output) + plane * out_size;
-        for (index strip = (index)get_global_id(0); strip < (index)strips;
-             strip += (index)get_global_size(0)) {
+        for (index strip = (index)WORK_ITEM(0); strip < (index)strips;
+             strip += (index)WORK_ITEMS(0)) {
             const index line = strip / row_count, first = (strip - line * row_count) * STRIP,
                         plane_z = line / out_h, z = plane_z * (index)stride_d - (index)pad_depth,
                         y = (line - plane_z * out_h) * (index)stride_h - (index)pad_height,

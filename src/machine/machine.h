@@ -206,6 +206,10 @@ typedef struct work {
 /* Seconds that a step should take on a device of such a speed: the one place where work becomes time. */
 double machine_seconds(const machine *m, double speed, int64_t element_size, const work *w);
 
+/* In how many launches a step of so many seconds should be enqueued. A GPU draws the screen too, and a system stops one that is
+ * busy for seconds: none takes above a tenth of a second, even where it needs four times the estimate. Others take one. */
+int64_t machine_launches(const machine *m, double seconds);
+
 /* The share of the peak of a register tile of out_channels values by so many vectors: two multiply-adds or two loads a
  * cycle. */
 double machine_tile_share(const machine *m, int64_t out_channels, int64_t vectors);

@@ -152,6 +152,7 @@ static clconv_status adopt(clconv_plan *plan, candidate *made, clconv_error *err
     plan->parameters_text = parameters.data;
     plan->recipe = made->recipe;
     plan->recipe.compared = NULL;
+    cost_split_launches(&plan->context->rt.traits, &plan->recipe);
     plan->seconds = made->seconds;
     plan->packed_offset = made->recipe.workspace_bytes;
     plan->workspace_size = made->workspace;

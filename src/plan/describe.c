@@ -27,6 +27,8 @@ static void describe_steps(const char *title, const step *steps, size_t count, s
             text_append(out, ", global %zu x %zu x %zu, local %zu x %zu x %zu", s->launch.global[0],
                         s->launch.global[1], s->launch.global[2], s->launch.local[0], s->launch.local[1],
                         s->launch.local[2]);
+        if (s->kind == STEP_KERNEL && s->launch.parts > 1)
+            text_append(out, ", in %lld launches", (long long)s->launch.parts);
         if (s->kind == STEP_GEMM)
             text_append(out, ", %lld x %lld x %lld", (long long)s->gemm.m, (long long)s->gemm.n,
                         (long long)s->gemm.k);

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "plan/arguments.h"
 #include "steps/gemm.h"
+#include "steps/kernel.h"
 
 /* The state of one pass over the steps. */
 typedef struct enqueue_pass {
@@ -15,14 +16,30 @@ typedef struct enqueue_pass {
     const cl_event *wait;
 } enqueue_pass;
 
+/* In one launch or in parts, each of which waits for the one before. */
 static clconv_status enqueue_kernel(const enqueue_pass *pass, const step *s, cl_kernel kernel, cl_event *done,
                                     clconv_error *err)
 {
     clconv_status status = arguments_set(s, pass->buffers, kernel, err);
-    if (status != CLCONV_SUCCESS) return status;
-    cl_int code = clEnqueueNDRangeKernel(pass->queue, kernel, 3, NULL, s->launch.global, s->launch.local,
-                                         pass->n_wait, pass->wait, done);
-    return code == CL_SUCCESS ? CLCONV_SUCCESS : error_set_opencl(err, code, "clEnqueueNDRangeKernel");
+    cl_uint n_wait = pass->n_wait;
+    const cl_event *wait = pass->wait;
+    cl_event before = NULL, part_done = NULL;
+    int64_t parts = max_i64(s->launch.parts, 1);
+    for (int64_t i = 0; i < parts && status == CLCONV_SUCCESS; i++) {
+        const launch_part part = launch_part_at(&s->launch, parts, i);
+        bool wanted = i == parts - 1 ? done != NULL : pass->out_of_order;
+        cl_int code =
+            clEnqueueNDRangeKernel(pass->queue, kernel, 3, parts > 1 ? part.offset : NULL, part.global,
+                                   s->launch.local, n_wait, wait, wanted ? &part_done : NULL);
+        if (code != CL_SUCCESS) status = error_set_opencl(err, code, "clEnqueueNDRangeKernel");
+        if (before != NULL) clReleaseEvent(before);
+        before = part_done;
+        part_done = NULL;
+        n_wait = before != NULL ? 1 : 0;
+        wait = before != NULL ? &before : NULL;
+    }
+    if (status == CLCONV_SUCCESS && done != NULL) *done = before;
+    return status;
 }
 
 /* The temporary as a buffer that starts at its first byte: the workspace itself, or an aligned sub-buffer of

@@ -53,6 +53,9 @@ void plan_release(clconv_plan *plan);
 /* Seconds that the steps should take, by the device's family alone. */
 double cost_of_recipe(const device_traits *traits, const recipe *r, bool packed_weights);
 
+/* Cuts long launches into parts by what they cost. */
+void cost_split_launches(const device_traits *traits, recipe *r);
+
 /* Whether the algorithm is the plan's choice, since the options name none. */
 bool plan_chooses(const clconv_plan_options *options);
 

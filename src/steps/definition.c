@@ -79,7 +79,7 @@ void definition_append(recipe *r, const clconv_problem *problem, const geometry 
     kernel_add_buffer(&s, of_memory, memory->columns_at);
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, problem, 0);
-    kernel_set_range(&s, (const int64_t[]){groups, 1, 1}, (const int64_t[]){local, 1, 1});
+    kernel_share_out(&s, groups, local);
     step_moves(&s, (double)g->element_size * (double)definition_doubts(problem, g, memory->sets, 0));
     recipe_append_run(r, &s);
 }

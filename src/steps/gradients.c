@@ -54,7 +54,7 @@ static step find_doubts(step_buffer values, int64_t count, step_buffer doubts, c
     kernel_add_buffer(&s, values.role, values.offset);
     kernel_add_buffer(&s, doubts.role, doubts.offset);
     kernel_set_scalars(&s, &a, sizeof a);
-    kernel_set_range(&s, (const int64_t[]){doubters(traits) / local, 1, 1}, (const int64_t[]){local, 1, 1});
+    kernel_share_out(&s, doubters(traits) / local, local);
     step_moves(&s, (double)count * (double)s.element_size);
     return s;
 }
@@ -70,7 +70,7 @@ static void append(recipe *r, step *s, const clconv_problem *problem, const geom
     int64_t local = traits->is_cpu ? 1 : traits->local_size, groups = ceil_divide(items, local);
     if (traits->is_cpu) groups = min_i64(groups, CPU_GROUPS);
     kernel_set_scalars(s, &a, sizeof a);
-    kernel_set_range(s, (const int64_t[]){groups, 1, 1}, (const int64_t[]){local, 1, 1});
+    kernel_share_out(s, groups, local);
     recipe_append_run(r, s);
 }
 

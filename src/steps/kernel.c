@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { MAX_GROUPS = 65534 };
+enum { MAX_GROUPS = 65534, FURTHEST = 1 << 30 /* the stride of a part, in common/types.clh */ };
 
 step kernel_step(const char *name, const char *source, const char *kernel, clconv_dtype dtype)
 {
@@ -70,7 +70,42 @@ void kernel_set_range(step *s, const int64_t counts[3], const int64_t local[3])
         int64_t groups = min_i64(max_i64(counts[axis], 1), MAX_GROUPS);
         s->launch.global[axis] = (size_t)(groups * local[axis]);
         s->launch.local[axis] = (size_t)local[axis];
+        s->launch.groups[axis] = counts[axis] < FURTHEST / local[axis] ? max_i64(counts[axis], 1) : 0;
     }
+}
+
+void kernel_share_out(step *s, int64_t groups, int64_t local)
+{
+    kernel_set_range(s, (const int64_t[]){groups, 1, 1}, (const int64_t[]){local, 1, 1});
+    s->launch.groups[0] = 0;
+}
+
+/* The longest axis that can be cut; the last of equals, so that a part's memory is together. */
+static int longest_axis(const kernel_launch *l)
+{
+    int longest = 0;
+    for (int axis = 1; axis < 3; axis++)
+        if (l->groups[axis] >= l->groups[longest]) longest = axis;
+    return longest;
+}
+
+int64_t launch_parts(const kernel_launch *l, int64_t wanted)
+{
+    const int64_t groups = l->groups[longest_axis(l)];
+    if (wanted <= 1 || groups <= 1) return 1;
+    return min_i64(max_i64(wanted, ceil_divide(groups, MAX_GROUPS)), groups);
+}
+
+launch_part launch_part_at(const kernel_launch *l, int64_t parts, int64_t index)
+{
+    launch_part p = {.global = {l->global[0], l->global[1], l->global[2]}};
+    if (parts == 1) return p;
+    const int axis = longest_axis(l);
+    const int64_t groups = l->groups[axis], first = groups * index / parts,
+                  end = groups * (index + 1) / parts;
+    p.offset[axis] = (size_t)(first + 1) * l->local[axis];
+    p.global[axis] = (size_t)(end - first) * l->local[axis];
+    return p;
 }
 
 int64_t kernel_output_streams(const machine *m, int64_t bytes)

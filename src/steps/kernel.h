@@ -61,6 +61,19 @@ void kernel_add_scalar(step *s, int64_t scalar);
  * variant on PoCL, which makes another for grids of 65,535 work-groups and more. */
 void kernel_set_range(step *s, const int64_t counts[3], const int64_t local[3]);
 
+/* So many work-groups that share out among themselves what there is: all must run. */
+void kernel_share_out(step *s, int64_t groups, int64_t local);
+
+/* A part of a launch, and how its place in the index space is told to a kernel (common/types.clh). */
+typedef struct launch_part {
+    size_t offset[3], global[3];
+} launch_part;
+
+/* In how many parts a launch can be enqueued: some `wanted`, 1 if its work-groups depend on each other. The parts make
+ * what the whole makes, since none of them adds to what another one has written. */
+int64_t launch_parts(const kernel_launch *l, int64_t wanted);
+launch_part launch_part_at(const kernel_launch *l, int64_t parts, int64_t index);
+
 /* 1 if an output of so many bytes should go past the caches: it would push out what is still to be read, and
  * stores that miss read memory first. */
 int64_t kernel_output_streams(const machine *m, int64_t bytes);

@@ -122,7 +122,7 @@ bool slices_bind(int64_t units, int64_t most, int64_t room, int64_t slice_size, 
         return false;
     }
     kernel_add_buffer(to, BUFFER_WORKSPACE, recipe_reserve(r, bytes));
-    kernel_set_range(to, (const int64_t[]){slices, 1, 1}, (const int64_t[]){1, 1, 1});
+    kernel_share_out(to, slices, 1);
     return true;
 }
 

@@ -38,6 +38,10 @@ typedef struct kernel_launch {
     const char *kernel;
     char options[STEP_OPTIONS];
     size_t global[3], local[3];
+    int64_t parts; /* in which it is enqueued, one after the other; 0 is 1 */
+    /* Work-groups along an axis, beyond any limit, of which each does its own whatever others there are; 0: they share
+     * out among themselves what there is. */
+    int64_t groups[3];
     int scalar_count;
     int64_t scalars[STEP_SCALARS];
 } kernel_launch;

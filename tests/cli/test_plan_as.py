@@ -46,6 +46,16 @@ class PlanAs(ToolTest):
             turns = -(-int(groups) // 10)
             self.assertEqual(int(percent), round(100 * int(groups) / (10 * turns)))
 
+    def test_no_launch_is_long(self):
+        for family in ["intel:8", "mali:1", "nvidia:2"]:
+            for problem in ["mb64ic64id32ih112iw112oc64kd3pd1", "mb16ic256id32ih56iw56oc256kd3pd1sd2", "ic64id64ih256iw256oc64kd3pd1g64"]:
+                for op in ["forward", "backward-input", "backward-weight"]:
+                    text = self.done("plan", "--as", family, "--problem", problem, "--op", op)
+                    for step in re.findall(r"(?m)^step \d+: (.*) ms$", text):
+                        launches = re.search(r"in (\d+) launches", step)
+                        milliseconds = float(step.split()[-1]) / int(launches[1] if launches else 1)
+                        self.assertLess(milliseconds, 25.1, (family, problem, op, step))
+
     def test_suite(self):
         self.write("layers.csv", (HEADER + "net,one,1,64,8,28,28,128,3,3,3,1,1,1,1,1,1,1,1,1,1\n"
                                   "net,two,2,16,4,9,9,16,1,1,1,1,1,1,0,0,0,1,1,1,1\n").encode())

@@ -193,6 +193,31 @@ static void test_range(void)
               s.launch.global[2] == 7);
 }
 
+/* The parts of a launch lie one after the other along its longest axis, as common/types.clh reads them, and leave nothing out. */
+static void test_parts(void)
+{
+    const int64_t wanted[] = {2, 3, 7, 1000, 1 << 20};
+    step s = {.kind = STEP_KERNEL};
+    kernel_set_range(&s, (const int64_t[]){5, 200000, 1}, (const int64_t[]){64, 2, 1});
+    CU_ASSERT(launch_parts(&s.launch, 1) == 1 && launch_parts(&s.launch, 0) == 1);
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        const int64_t parts = launch_parts(&s.launch, wanted[i]);
+        size_t next = 2;
+        CU_ASSERT(parts >= min_i64(wanted[i], 4) && parts <= 200000);
+        for (int64_t p = 0; p < parts; p++) {
+            const launch_part part = launch_part_at(&s.launch, parts, p);
+            CU_ASSERT(part.offset[1] == next && part.global[1] > 0 && part.global[1] <= 2 * 65534);
+            CU_ASSERT(part.offset[0] == 0 && part.global[0] == 5 * 64 && part.global[2] == 1);
+            next += part.global[1];
+        }
+        CU_ASSERT(next == 2 + 2 * 200000);
+    }
+    kernel_share_out(&s, 500, 64);
+    CU_ASSERT(launch_parts(&s.launch, 10) == 1);
+    kernel_set_range(&s, (const int64_t[]){(int64_t)1 << 40, 1, 1}, (const int64_t[]){64, 1, 1});
+    CU_ASSERT(launch_parts(&s.launch, 10) == 1); /* further than a part's stride */
+}
+
 static clconv_problem random_problem(random_state *r)
 {
     clconv_problem p;
@@ -556,5 +581,6 @@ const test_entry test_suite[] = {
     {"register tiles", test_tiles},
     {"slices", test_slices},
     {"slices of panels", test_panel_slices},
+    {"parts of a launch", test_parts},
     {NULL, NULL},
 };

@@ -162,8 +162,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     step s = program(q, p, &l);
     kernel_add_tensors(&s, q->problem, BUFFER_WEIGHT);
     if (!slices_bind(a.units, p->values[SLICES], workspace_room(q, r), a.slice_size, r, &s, why)) return;
-    kernel_set_range(&s, (const int64_t[]){(int64_t)s.launch.global[0], 1, 1},
-                     (const int64_t[]){tile.local_size, 1, 1});
+    kernel_share_out(&s, (int64_t)s.launch.global[0], tile.local_size);
     kernel_set_scalars(&s, &a, sizeof a);
     epilogue_fuse(&s, q->problem, 0);
     estimate(q, &tile, &l, &a, &s);

@@ -175,7 +175,7 @@ static void append_input(const request *q, const winograd_plan *w, int64_t sampl
     kernel_add_buffer(&t, BUFFER_WORKSPACE, w->input_offset);
     kernel_add_buffer(&t, BUFFER_WORKSPACE, w->slice_offset);
     kernel_set_scalars(&t, &a, sizeof a);
-    kernel_set_range(&t, (const int64_t[]){w->slices, 1, 1}, (const int64_t[]){w->tile.local_size, 1, 1});
+    kernel_share_out(&t, w->slices, w->tile.local_size);
     double planes = (double)((s.last - s.first) * p->in_channels);
     double made = planes * (double)(w->frequencies * w->plane), element = (double)t.element_size;
     const machine_winograd *m = &q->traits->machine->winograd;

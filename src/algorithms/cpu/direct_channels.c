@@ -301,7 +301,7 @@ static void append_product(const request *q, const parameter_set *p, const direc
     kernel_add_buffer(&s, BUFFER_WORKSPACE, slices_offset);
     kernel_set_scalars(&s, a, sizeof *a);
     epilogue_fuse(&s, q->problem, 0);
-    kernel_set_range(&s, (const int64_t[]){slices, 1, 1}, (const int64_t[]){1, 1, 1});
+    kernel_share_out(&s, slices, 1);
     estimate(q, p, a, volume_bytes, &s);
     recipe_append_run(r, &s);
 }

@@ -232,7 +232,7 @@ static bool add_buffers(const parameter_set *p, const division *d, int64_t items
     kernel_add_buffer(s, BUFFER_WORKSPACE, *sums_offset);
     if (d->levels > 0) totals = (step_buffer){BUFFER_WORKSPACE, recipe_reserve(r, d->levels * sum_bytes)};
     kernel_add_buffer(s, totals.role, totals.offset);
-    kernel_set_range(s, (const int64_t[]){slices, 1, 1}, (const int64_t[]){1, 1, 1});
+    kernel_share_out(s, slices, 1);
     return true;
 }
 

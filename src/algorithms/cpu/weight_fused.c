@@ -124,7 +124,7 @@ static bool add_buffers(const parameter_set *p, const weight_fused_arguments *a,
     kernel_add_buffer(s, a->parts > 1 ? BUFFER_WORKSPACE : BUFFER_OUTPUT, *sums_offset);
     if (a->levels > 0) totals = (step_buffer){BUFFER_WORKSPACE, recipe_reserve(r, a->levels * sum_bytes)};
     kernel_add_buffer(s, totals.role, totals.offset);
-    kernel_set_range(s, (const int64_t[]){slices, 1, 1}, (const int64_t[]){1, 1, 1});
+    kernel_share_out(s, slices, 1);
     return true;
 }
 
