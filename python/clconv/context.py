@@ -89,13 +89,25 @@ class Context:
         handle, error = ctypes.c_void_p(), _ffi.Error()
         text = None if selector is None else selector.encode()
         check(_ffi.lib.clconv_context_create_selected(text, None, ctypes.byref(handle), ctypes.byref(error)), error)
+        self._adopt(handle)
+
+    @classmethod
+    def of_opencl(cls, context: int, device: int) -> Context:
+        """A context on the caller's own ``cl_context`` and one of its devices, both as integers; they are retained."""
+        made, handle, error = cls.__new__(cls), ctypes.c_void_p(), _ffi.Error()
+        check(_ffi.lib.clconv_context_create(context, device, None, ctypes.byref(handle), ctypes.byref(error)), error)
+        made._adopt(handle)
+        return made
+
+    def _adopt(self, handle: ctypes.c_void_p) -> None:
         from .plan import PlanCache  # which needs contexts
 
         self.device: Device = Device._of(_ffi.lib.clconv_context_device_info(handle).contents)
         self.plans = PlanCache(self)
         self._handle: int | None = handle.value
         assert handle.value is not None
-        self._finalizer = weakref.finalize(self, _release, handle.value, self.plans)
+        self.attached: dict[object, object] = {}  # what modules keep with it until it is closed
+        self._finalizer = weakref.finalize(self, _release, handle.value, self.plans, self.attached)
         self._finalizer.atexit = False  # a run may be going on in another thread
 
     @property
@@ -104,6 +116,10 @@ class Context:
         if self._handle is None or not self._finalizer.alive:
             raise InvalidArgument("the context is closed")
         return self._handle
+
+    @property
+    def is_closed(self) -> bool:
+        return not self._finalizer.alive
 
     def close(self) -> None:
         """Releases the device's objects once no run uses them; the context cannot be used any more."""
@@ -121,8 +137,9 @@ class Context:
         return f"Context({self.device.name!r}{state})"
 
 
-def _release(handle: int, plans: object) -> None:
+def _release(handle: int, plans: object, attached: dict[object, object]) -> None:
     plans.clear()  # type: ignore[attr-defined]
+    attached.clear()
     _ffi.lib.clconv_context_release(handle)
 
 

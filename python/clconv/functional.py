@@ -28,7 +28,8 @@ def dense(name: str, array: object) -> Array:
     return np.require(array, native, ["C", "A"])
 
 
-def _same_type(input: Array, /, **others: Array | None) -> int:
+def same_type(input: Any, /, **others: Any) -> int:
+    """The type of arrays, all of one."""
     for name, other in others.items():
         if other is not None and other.dtype != input.dtype:
             raise TypeError(f"{name} is {other.dtype} and input {input.dtype}; they must be of one type")
@@ -82,6 +83,33 @@ def _address(array: Array | None) -> int | None:
     return None if array is None else int(array.ctypes.data)
 
 
+def describe(axes: int, function: str, op: str, x: Any, w: Any, b: Any, stride: object, padding: object, dilation: object,
+             groups: int, output_padding: object, padding_mode: str, has_residual: bool, activation: str | None,
+             activation_slope: float, algorithm: str, workspace_limit: int | None) -> Options:
+    """The problem of arrays, of which shape and dtype are looked at, after the checks that have torch's words."""
+    dtype = same_type(x, weight=w, bias=b)
+    x_shape, w_shape = shape_3d("input", x.shape, axes, function), weight_3d(w.shape, axes, function)
+    check_channels(x_shape, w_shape, groups, op == "transposed")
+    channels = w_shape[1] * groups if op == "transposed" else w_shape[0]
+    if b is not None and b.shape != (channels,):
+        raise InvalidProblem(f"expected bias to be 1-dimensional with {channels} elements, but got bias of size {list(b.shape)} "
+                             "instead")
+    return Options(op, dtype, x_shape, w_shape, extents("stride", stride, axes), paddings(padding, axes),
+                   extents("dilation", dilation, axes), groups, padding_mode, extents("output_padding", output_padding, axes),
+                   b is not None, has_residual, activation or "none", float(activation_slope), algorithm, workspace_limit)
+
+
+def output_shape_of(plan: Plan, axes: int, ndim: int) -> tuple[int, ...]:
+    """Of an input of so many dimensions."""
+    made = plan.output_shape
+    return (made[:2] + made[5 - axes:]) if ndim == axes + 2 else (made[1], *made[5 - axes:])
+
+
+def check_residual(residual: Any, shape: tuple[int, ...]) -> None:
+    if residual is not None and tuple(residual.shape) != shape:
+        raise InvalidProblem(f"residual is of size {list(residual.shape)}; it must be the output's, {list(shape)}")
+
+
 def _convolve(axes: int, function: str, op: str, input: object, weight: object, bias: object, stride: object, padding: object,
               dilation: object, groups: int, output_padding: object, padding_mode: str, residual: object, activation: str | None,
               activation_slope: float, out: object, algorithm: str, workspace_limit: int | None,
@@ -89,21 +117,12 @@ def _convolve(axes: int, function: str, op: str, input: object, weight: object, 
     x, w = dense("input", input), dense("weight", weight)
     b = None if bias is None else dense("bias", bias)
     r = None if residual is None else dense("residual", residual)
-    dtype = _same_type(x, weight=w, bias=b, residual=r)
-    x_shape, w_shape = shape_3d("input", x.shape, axes, function), weight_3d(w.shape, axes, function)
-    check_channels(x_shape, w_shape, groups, op == "transposed")
-    channels = w_shape[1] * groups if op == "transposed" else w_shape[0]
-    if b is not None and b.shape != (channels,):
-        raise InvalidProblem(f"expected bias to be 1-dimensional with {channels} elements, but got bias of size {list(b.shape)} "
-                             "instead")
-    options = Options(op, dtype, x_shape, w_shape, extents("stride", stride, axes), paddings(padding, axes),
-                      extents("dilation", dilation, axes), groups, padding_mode, extents("output_padding", output_padding, axes),
-                      b is not None, r is not None, activation or "none", float(activation_slope), algorithm, workspace_limit)
+    same_type(x, residual=r)
+    options = describe(axes, function, op, x, w, b, stride, padding, dilation, groups, output_padding, padding_mode, r is not None,
+                       activation, activation_slope, algorithm, workspace_limit)
     plan: Plan = (context or default_context()).plans.get(options)
-    made = plan.output_shape
-    shape = (made[:2] + made[5 - axes:]) if x.ndim == axes + 2 else (made[1], *made[5 - axes:])
-    if r is not None and r.shape != shape:
-        raise InvalidProblem(f"residual is of size {list(r.shape)}; it must be the output's, {list(shape)}")
+    shape = output_shape_of(plan, axes, x.ndim)
+    check_residual(r, shape)
     reads: dict[str, Array | None] = {"input": x, "weight": w, "bias": b, "residual": r}
     y = np.empty(shape, x.dtype) if out is None else _check_out(out, shape, x.dtype, reads)
     plan.run_pointers(int(x.ctypes.data), int(w.ctypes.data), _address(b), _address(r), int(y.ctypes.data))

@@ -8,10 +8,26 @@ import numpy as np
 from . import _ffi
 from .context import Context, default_context
 from .errors import InvalidProblem
-from .functional import Array, Extent, _address, _same_type, check_channels, dense, shape_3d, weight_3d
-from .plan import Options, extents, paddings
+from .functional import Array, Extent, _address, check_channels, dense, same_type, shape_3d, weight_3d
+from .plan import Options, Plan, extents, paddings
 
 __all__ = ["conv1d_input", "conv1d_weight", "conv2d_input", "conv2d_weight", "conv3d", "conv3d_input", "conv3d_weight"]
+
+
+def describe(axes: int, dtype: int, input_size: Sequence[int], weight_size: Sequence[int], stride: object, padding: object,
+             dilation: object, groups: int, padding_mode: str, wanted: int, algorithm: str,
+             workspace_limit: int | None) -> Options:
+    """The problem of the gradients that `wanted` names."""
+    x, w = shape_3d("input", input_size, axes, f"conv{axes}d"), weight_3d(weight_size, axes, f"conv{axes}d")
+    check_channels(x, w, groups)
+    return Options("forward", dtype, x, w, extents("stride", stride, axes), paddings(padding, axes),
+                   extents("dilation", dilation, axes), groups, padding_mode, algorithm=algorithm,
+                   workspace_limit=workspace_limit, gradients=wanted)
+
+
+def check_grad_output(axes: int, shape: Sequence[int], plan: Plan) -> None:
+    if shape_3d("grad_output", shape, axes, f"conv{axes}d") != plan.output_shape:
+        raise InvalidProblem(f"grad_output is of size {list(shape)}; the output is of size {list(plan.output_shape)}")
 
 
 def _gradients(axes: int, input: Array | None, input_size: Sequence[int], weight: Array | None, weight_size: Sequence[int],
@@ -20,16 +36,10 @@ def _gradients(axes: int, input: Array | None, input_size: Sequence[int], weight
     g = dense("grad_output", grad_output)
     x = None if input is None else dense("input", input)
     w = None if weight is None else dense("weight", weight)
-    dtype = _same_type(g, input=x, weight=w)
-    function = f"conv{axes}d"
-    x_shape, w_shape = shape_3d("input", input_size, axes, function), weight_3d(weight_size, axes, function)
-    check_channels(x_shape, w_shape, groups)
-    options = Options("forward", dtype, x_shape, w_shape, extents("stride", stride, axes), paddings(padding, axes),
-                      extents("dilation", dilation, axes), groups, padding_mode, algorithm=algorithm,
-                      workspace_limit=workspace_limit, gradients=wanted)
+    options = describe(axes, same_type(g, input=x, weight=w), input_size, weight_size, stride, padding, dilation, groups,
+                       padding_mode, wanted, algorithm, workspace_limit)
     plan = (context or default_context()).plans.get(options)
-    if shape_3d("grad_output", g.shape, axes, function) != plan.output_shape:
-        raise InvalidProblem(f"grad_output is of size {list(g.shape)}; the output is of size {list(plan.output_shape)}")
+    check_grad_output(axes, g.shape, plan)
     made = (np.empty(tuple(input_size), g.dtype) if wanted & _ffi.GRAD_INPUT else None,
             np.empty(tuple(weight_size), g.dtype) if wanted & _ffi.GRAD_WEIGHT else None,
             np.empty(weight_size[0], g.dtype) if wanted & _ffi.GRAD_BIAS else None)

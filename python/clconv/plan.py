@@ -199,6 +199,20 @@ class Plan:
         self._run(_ffi.lib.clconv_backward_run_host,
                   _ffi.HostGradients(input, weight, grad_output, grad_input, grad_weight, grad_bias, 0))
 
+    def enqueue(self, queue: int, tensors: _ffi.Tensors, workspace: _ffi.Buffer | None, wait: Sequence[int]) -> int:
+        """Enqueues a run on OpenCL's own objects, as integers, and returns its event, which is the caller's to release."""
+        _check_process(self._pid)
+        function = _ffi.lib.clconv_backward_enqueue if self.options.gradients else _ffi.lib.clconv_plan_enqueue
+        done, error = ctypes.c_void_p(), _ffi.Error()
+        events = (ctypes.c_void_p * len(wait))(*wait) if wait else None
+        with self._lock:
+            if not self._finalizer.alive:
+                raise InvalidArgument("the plan or its context is closed")
+            status = function(self._handle, queue, ctypes.byref(tensors), None if workspace is None else ctypes.byref(workspace),
+                              len(wait), events, ctypes.byref(done), ctypes.byref(error))
+        check(status, error)
+        return done.value or 0
+
     def _single(self) -> int | None:
         """The C plan, of one that is not several."""
         if self.options.gradients or not self._finalizer.alive:
@@ -208,6 +222,8 @@ class Plan:
     @property
     def workspace_size(self) -> int:
         """Bytes of the workspace of a run."""
+        if self.options.gradients and self._finalizer.alive:
+            return int(_ffi.lib.clconv_backward_workspace_size(self._handle))
         return int(_ffi.lib.clconv_plan_workspace_size(self._single()))
 
     @property

@@ -188,7 +188,7 @@ def _fuse_one(graph: Any, node: fx.Node, named: dict[str, Module], traced: Modul
     module, steps = named[name], ["conv"]
     follower = _only_user(node)
     norm = named.get(str(follower.target)) if follower is not None and follower.op == "call_module" else None
-    if type(norm) is not torch.nn.BatchNorm3d or norm.running_mean is None:
+    if norm is None or type(norm) is not torch.nn.BatchNorm3d or norm.running_mean is None:
         norm = None
     fused = _fuse_into(module, norm)
     if norm is not None and follower is not None:
