@@ -10,6 +10,7 @@ import concurrent.futures
 import dataclasses
 import itertools
 import json
+import math
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -27,8 +28,8 @@ __all__ = ["Axis", "Block", "convolve_block", "correlate", "plan", "read"]
 class Axis:
     """One axis of a block.
 
-    `source` are the ranges that are read, one after the other (with circular padding there may be three); `before` and `after`
-    the padding that is left to the kernel; `drop` the outputs to leave out at the start, `made` those to keep.
+    `source` are the ranges that are read, one after the other (with circular padding there may be several); `before` and `after`
+    the padding that is left to the kernel, negative where more is read than outputs see; `destination` the outputs.
     """
 
     source: tuple[tuple[int, int], ...]
@@ -83,10 +84,19 @@ def _axis(size: int, kernel: int, stride: int, dilation: int, before: int, after
     return Axis(((start, stop),), start - low, high - stop, (first, end))
 
 
-def _axes(size: int, outputs: int, chunk: int, kernel: int, stride: int, dilation: int, before: int, after: int,
+def _axes(size: int, chunks: Sequence[int], kernel: int, stride: int, dilation: int, before: int, after: int,
           mode: str) -> list[Axis]:
-    return [_axis(size, kernel, stride, dilation, before, after, mode, first, min(first + chunk, outputs))
-            for first in range(0, outputs, chunk)]
+    ends = list(itertools.accumulate(chunks))
+    return [_axis(size, kernel, stride, dilation, before, after, mode, end - chunk, end) for chunk, end in zip(chunks, ends)]
+
+
+def _split(outputs: int, chunk: int | Sequence[int]) -> list[int]:
+    """An axis in chunks of one size, or of those that are given."""
+    if not isinstance(chunk, Sequence):
+        return [min(chunk, outputs - first) for first in range(0, outputs, chunk)]
+    if sum(chunk) != outputs or min(chunk) < 1:
+        raise ValueError(f"chunks of {tuple(chunk)} are not the {outputs} outputs of an axis")
+    return list(chunk)
 
 
 def _chunks(outputs: Sequence[int], channels: int, filters: int, stride: Sequence[int], itemsize: int,
@@ -106,8 +116,9 @@ def _chunks(outputs: Sequence[int], channels: int, filters: int, stride: Sequenc
 
 
 def plan(shape: Sequence[int], kernel: int | Sequence[int], stride: int | Sequence[int] = 1, dilation: int | Sequence[int] = 1,
-         padding: int | Sequence[int] | str = "same", padding_mode: str = "zeros", *, chunks: int | Sequence[int] | None = None,
-         memory: int = 1 << 28, channels: int = 1, filters: int = 1, itemsize: int = 4) -> list[Block]:
+         padding: int | Sequence[int] | str = "same", padding_mode: str = "zeros", *,
+         chunks: int | Sequence[int | Sequence[int]] | None = None, memory: int = 1 << 28, channels: int = 1, filters: int = 1,
+         itemsize: int = 4) -> list[Block]:
     """The blocks of a convolution.
 
     Parameters
@@ -116,8 +127,8 @@ def plan(shape: Sequence[int], kernel: int | Sequence[int], stride: int | Sequen
         Of the volume.
     kernel, stride, dilation, padding, padding_mode
         As of :func:`clconv.conv3d`; ``"same"`` is by default.
-    chunks : int or sequence of 3 int, optional
-        Outputs of a block along each axis; by default as many as `memory` allows.
+    chunks : int or sequence of 3, optional
+        Outputs of a block along each axis, or the list of them all; by default as many as `memory` allows.
     memory : int
         Bytes.
     channels, filters, itemsize : int
@@ -137,17 +148,27 @@ def plan(shape: Sequence[int], kernel: int | Sequence[int], stride: int | Sequen
     (((4, 10),), (0, 1, 1, 1, 1, 1))
     """
     extent, s, d = extents("kernel", kernel, 3), extents("stride", stride, 3), extents("dilation", dilation, 3)
-    pads = _pads(paddings(padding, 3), extent, d)
-    outputs = [(n + b + a - dd * (kk - 1) - 1) // ss + 1 for n, (b, a), kk, ss, dd in zip(shape, pads, extent, s, d)]
-    if min(outputs) < 1:
-        raise ValueError(f"the output of a volume of {tuple(shape)} would be empty: {tuple(outputs)}")
-    chunk = _chunks(outputs, channels, filters, s, itemsize, memory) if chunks is None else extents("chunks", chunks, 3)
-    axes = [_axes(shape[i], outputs[i], chunk[i], extent[i], s[i], d[i], *pads[i], padding_mode) for i in range(3)]
+    pads = sides(paddings(padding, 3), extent, d)
+    outputs = output_size(shape, extent, s, d, pads)
+    if chunks is None:
+        chunks = _chunks(outputs, channels, filters, s, itemsize, memory)
+    chunk = [chunks] * 3 if isinstance(chunks, int) else list(chunks)
+    axes = [_axes(shape[i], _split(outputs[i], chunk[i]), extent[i], s[i], d[i], *pads[i], padding_mode) for i in range(3)]
     return [Block((i, j, k), (axes[0][i], axes[1][j], axes[2][k]))
             for i, j, k in itertools.product(*(range(len(a)) for a in axes))]
 
 
-def _pads(padding: Sequence[int] | str, kernel: Sequence[int], dilation: Sequence[int]) -> list[tuple[int, int]]:
+def output_size(shape: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int],
+                pads: Sequence[tuple[int, int]]) -> list[int]:
+    """Do, Ho, Wo."""
+    outputs = [(n + b + a - d * (k - 1) - 1) // s + 1 for n, (b, a), k, s, d in zip(shape, pads, kernel, stride, dilation)]
+    if min(outputs) < 1:
+        raise ValueError(f"the output of a volume of {tuple(shape)} would be empty: {tuple(outputs)}")
+    return outputs
+
+
+def sides(padding: Sequence[int] | str, kernel: Sequence[int], dilation: Sequence[int]) -> list[tuple[int, int]]:
+    """Of what a function is given, (before, after) of each axis."""
     if padding == "valid":
         return [(0, 0)] * 3
     if padding == "same":
@@ -170,23 +191,31 @@ def read(source: Any, block: Block) -> Array:
 
 
 def convolve_block(data: Array, block: Block, weight: Array, bias: Array | None = None, stride: Any = 1, dilation: Any = 1,
-                   padding_mode: str = "zeros", **options: Any) -> Array:
-    """The outputs of a block from what :func:`read` gave, of (C, D, H, W)."""
+                   padding_mode: str = "zeros", *, cval: float = 0.0, **options: Any) -> Array:
+    """The outputs of a block from what :func:`read` gave, of (C, D, H, W) or (N, C, D, H, W); with padding of zeros `cval` is what
+    they are instead."""
     mode = "zeros" if padding_mode == "circular" else padding_mode
-    s, pads = extents("stride", stride, 3), list(block.padding)
-    if min(pads) < 0:  # more was read than the outputs see, since the border turns back to it
-        return _with_surplus(data, block, weight, bias, s, dilation, mode, options)
-    return conv3d(data, weight, bias, s, pads, dilation, padding_mode=mode, **options)
+    pads: Sequence[int] = block.padding
+    if min(pads) < 0 or (cval != 0 and max(pads) > 0) or _turns_twice(mode, data.shape[-3:], block):
+        data, pads, mode = _grown(data, block, mode, cval), [0] * 6, "zeros"
+    return conv3d(data, weight, bias, stride, pads, dilation, padding_mode=mode, **options)
 
 
-def _with_surplus(data: Array, block: Block, weight: Array, bias: Array | None, stride: tuple[int, ...], dilation: Any,
-                  mode: str, options: dict[str, Any]) -> Array:
-    """Pads the block as the border demands and cuts off what no output sees."""
+def _turns_twice(mode: str, shape: Sequence[int], block: Block) -> bool:
+    """Whether the border reads back beyond the other end, as scipy's filters may and Conv3d must not."""
+    least = {"reflect": 1, "symmetric": 0}.get(mode, -math.inf)
+    return any(max(axis.before, axis.after) > n - least for axis, n in zip(block.axes, shape)) and least >= 0
+
+
+def _grown(data: Array, block: Block, mode: str, cval: float) -> Array:
+    """The block with its border, less what no output sees."""
     numpys = {"reflect": "reflect", "symmetric": "symmetric", "replicate": "edge", "zeros": "constant"}[mode]
     pads = [(axis.before, axis.after) for axis in block.axes]
-    grown = np.pad(data, [(0, 0), *((max(b, 0), max(a, 0)) for b, a in pads)], mode=numpys)  # type: ignore[call-overload]
-    cut = tuple(slice(max(-b, 0), n - max(-a, 0)) for (b, a), n in zip(pads, grown.shape[1:]))
-    return conv3d(np.ascontiguousarray(grown[(slice(None), *cut)]), weight, bias, stride, 0, dilation, **options)
+    lead, more = data.ndim - 3, {"constant_values": cval} if mode == "zeros" else {}
+    grown = np.pad(data, [*[(0, 0)] * lead, *((max(b, 0), max(a, 0)) for b, a in pads)], mode=numpys,  # type: ignore[call-overload]
+                   **more)
+    cut = tuple(slice(max(-b, 0), n - max(-a, 0)) for (b, a), n in zip(pads, grown.shape[lead:]))
+    return np.ascontiguousarray(grown[(..., *cut)])
 
 
 def correlate(source: Any, destination: Any, weight: Array, bias: Array | None = None, stride: int | Sequence[int] = 1,

@@ -39,6 +39,15 @@ def _pads(kernel: Sequence[int], origins: Sequence[int]) -> list[tuple[int, int]
     return pads
 
 
+def bank_of(w: Array, mode: str, origin: int | Sequence[int]) -> tuple[Array, list[tuple[int, int]], str]:
+    """Filters as weights of (out, 1, kD, kH, kW), the padding of each axis, and clconv's name of the mode."""
+    if w.ndim not in (3, 4):
+        raise ValueError(f"weights have {w.ndim} dimensions; a filter has 3 and a bank 4")
+    if mode not in _MODES:
+        raise ValueError(f"mode is {mode!r}; it must be one of {', '.join(_MODES)}")
+    return w.reshape(-1, 1, *w.shape[-3:]), _pads(w.shape[-3:], _origins(origin)), _MODES[mode][0]
+
+
 def correlate(input: Array, weights: Array, output: Array | None = None, mode: str = "reflect", cval: float = 0.0,
               origin: int | Sequence[int] = 0, *, context: Context | None = None, algorithm: str = "auto") -> Array:
     """``scipy.ndimage.correlate`` of a volume, by one filter or a bank.
@@ -73,13 +82,8 @@ def correlate(input: Array, weights: Array, output: Array | None = None, mode: s
     if x.ndim != 3:
         raise ValueError(f"input has {x.ndim} dimensions; it must have 3")
     w = dense("weights", np.asarray(weights).astype(x.dtype, copy=False))
-    if w.ndim not in (3, 4):
-        raise ValueError(f"weights have {w.ndim} dimensions; a filter has 3 and a bank 4")
-    if mode not in _MODES:
-        raise ValueError(f"mode is {mode!r}; it must be one of {', '.join(_MODES)}")
-    bank = w.reshape(-1, 1, *w.shape[-3:])
-    pads = _pads(bank.shape[2:], _origins(origin))
-    own, numpys = _MODES[mode]
+    bank, pads, own = bank_of(w, mode, origin)
+    numpys = _MODES[mode][1]
     limit = {"symmetric": 0, "circular": 0, "reflect": 1}.get(own)
     beyond = limit is not None and any(max(p) > n - limit for p, n in zip(pads, x.shape))
     padding: Sequence[int] = [p for pair in pads for p in pair]

@@ -104,7 +104,7 @@ def _by_torch(o: Options, x: Tensor, w: Tensor, g: Tensor, needs: Sequence[bool]
     before, after = o.padding[0::2], o.padding[1::2]
     mode = "constant" if o.padding_mode == "zeros" else o.padding_mode
     pads = [p for axis in (2, 1, 0) for p in (before[axis], after[axis])]
-    padded = functional.pad(x, pads, mode=mode) if any(pads) else x  # type: ignore[arg-type]
+    padded = functional.pad(x, pads, mode=mode) if any(pads) else x
     y = functional.conv3d(padded, w, None, o.stride, 0, o.dilation, o.groups)
     leaves = [t for t, needed in zip((x, w), needs) if needed]
     made = iter(torch.autograd.grad(y, leaves, g, create_graph=True) if leaves else ())
