@@ -82,6 +82,7 @@ def make_problem(o: Options) -> _ffi.Problem:
             check(lib.clconv_problem_set_transposed(ctypes.byref(p), (ctypes.c_int64 * 3)(*o.input[2:]),
                                                     (ctypes.c_int64 * 3)(*o.output_padding), ctypes.byref(error)), error)
         else:
+            p.output_padding[:] = o.output_padding
             p.in_channels, p.out_channels, p.input[:] = o.input[1], o.weight[0], o.input[2:]
         if o.padding == "same":
             check(lib.clconv_problem_set_same_padding(ctypes.byref(p), ctypes.byref(error)), error)
