@@ -118,34 +118,49 @@ _OPERATORS: dict[str, tuple[str, Callable[..., Any], Callable[..., Any]]] = {
     "transposed": (f"(Tensor x, Tensor w, Tensor? b, {_GEOMETRY}, bool keep) -> Tensor", _transposed, _fake_transposed)}
 
 
+def _register() -> Any:
+    """The operators of torch's dispatcher, and the library that holds them."""
+    library, shapes = torch.library.Library("clconv", "DEF"), getattr(torch.library, "register_fake", None)
+    for name, (schema, raw, fake) in _OPERATORS.items():
+        if shapes is None:
+            library.define(name + schema)
+        else:
+            library.define(name + schema, tags=(torch.Tag.pt2_compliant_tag,))
+            shapes(f"clconv::{name}", fake, lib=library)
+        library.impl(name, raw, "CPU")
+    return library
+
+
 def _never() -> bool:
     return False
 
 
-def _register() -> Any:
-    """The operators of torch's dispatcher, and the library that holds them; None where torch takes no shapes of operators."""
-    if not hasattr(torch.library, "register_fake"):
-        return None
-    library = torch.library.Library("clconv", "DEF")
-    for name, (schema, raw, fake) in _OPERATORS.items():
-        library.define(name + schema, tags=(torch.Tag.pt2_compliant_tag,))
-        library.impl(name, raw, "CPU")
-        torch.library.register_fake(f"clconv::{name}", fake, lib=library)
-    return library
-
-
 _library = _register()
-#: Whether torch.compile or torch.export is looking: then operators are called by the dispatcher, which costs time, else directly.
-is_compiling: Callable[[], bool] = torch.compiler.is_compiling if _library is not None else _never
+#: Whether torch.compile or torch.export is looking, which takes operators with shapes.
+is_compiling: Callable[[], bool] = torch.compiler.is_compiling if hasattr(torch.library, "register_fake") else _never
 
 
-def convolution(*arguments: Any) -> Tensor:
-    return torch.ops.clconv.convolution.default(*arguments) if is_compiling() else _convolution(*arguments)
+def _has_memory(*tensors: Tensor) -> bool:
+    """Not so where a tensor stands for others: under vmap, or where shapes alone are followed."""
+    try:
+        for tensor in tensors:
+            tensor.data_ptr()
+        return True
+    except RuntimeError:
+        return False
 
 
-def gradients(*arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
-    return (torch.ops.clconv.gradients.default if is_compiling() else _gradients)(*arguments)
+def convolution(x: Tensor, w: Tensor, *arguments: Any) -> Tensor:
+    """Calls the library directly where it can, since the dispatcher costs time."""
+    direct = not is_compiling() and _has_memory(x, w)
+    return _convolution(x, w, *arguments) if direct else torch.ops.clconv.convolution(x, w, *arguments)
 
 
-def transposed(*arguments: Any) -> Tensor:
-    return torch.ops.clconv.transposed.default(*arguments) if is_compiling() else _transposed(*arguments)
+def gradients(x: Tensor, w: Tensor, g: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    direct = not is_compiling() and _has_memory(x, w, g)
+    return _gradients(x, w, g, *arguments) if direct else tuple(torch.ops.clconv.gradients(x, w, g, *arguments))
+
+
+def transposed(x: Tensor, w: Tensor, *arguments: Any) -> Tensor:
+    direct = not is_compiling() and _has_memory(x, w)
+    return _transposed(x, w, *arguments) if direct else torch.ops.clconv.transposed(x, w, *arguments)
