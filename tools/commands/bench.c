@@ -14,7 +14,7 @@ typedef struct bench_options {
     clconv_op op;
     int64_t runs;
     double seconds;
-    int residual, unpacked, json;
+    int residual, unpacked, steps, json;
     activation_choice activation;
     common_options common;
 } bench_options;
@@ -59,6 +59,11 @@ static const option_spec bench_table[] = {
      .help = "at least 3 runs, then until so long; default 0.5",
      .parse = option_seconds,
      .offset = offsetof(bench_options, seconds)},
+    PARAMETERS_OPTION(bench_options),
+    {.name = "steps",
+     .help = "the time of each step too, by the device's clock",
+     .parse = option_flag,
+     .offset = offsetof(bench_options, steps)},
     {.name = "json",
      .help = "prints one JSON object for each layer",
      .parse = option_flag,
@@ -70,7 +75,7 @@ static const command_help bench_help = {
     "bench",
     "[--suite FILE | --problem TEXT] [--op OP] [--residual]\n"
     "[--activation A] [--unpacked] [--runs N | --time SECONDS]\n"
-    "[device and plan options] [--json]",
+    "[--steps] [--parameters NAME=VALUE,...]\n[device and plan options] [--json]",
     "Times layers from the enqueue of one run to its completion, tensors on the device, weights\n"
     "packed beforehand. GFLOP count two for each multiply-add of the definition; 'peak' is the\n"
     "share of the multiply-add rate that the device reaches in a loop of nothing else.",
@@ -124,6 +129,14 @@ static void print_row(const bench *b, const layer *l, const measurement *m)
            1e3 * m->first_seconds, 1e3 * m->median_seconds, 1e3 * m->min_seconds, (long long)m->runs,
            1e-9 * m->flops, gigaflops(m), 100 * gigaflops(m) / b->peak_gflops,
            (double)m->workspace_bytes / (1 << 20));
+    for (size_t i = 0; m->step_seconds && i < m->steps; i++) {
+        clconv_step_info step;
+        if (clconv_plan_get_step(m->plan, i, &step, NULL)) continue;
+        double seconds = m->step_seconds[i];
+        printf("%*s  step %-20s %9.3f ms %9.1f GFLOP/s %9.2f GB/s\n", b->network_width, "", step.name,
+               1e3 * seconds, seconds > 0 ? 1e-9 * step.flops / seconds : 0,
+               seconds > 0 ? 1e-9 * step.bytes / seconds : 0);
+    }
 }
 
 static cJSON *start_object(const layer *l, clconv_op op)
@@ -133,6 +146,21 @@ static cJSON *start_object(const layer *l, clconv_op op)
     cJSON_AddStringToObject(object, "layer", l->name);
     cJSON_AddStringToObject(object, "op", clconv_op_name(op));
     return object;
+}
+
+static void add_steps(cJSON *object, const measurement *m)
+{
+    cJSON *array = cJSON_AddArrayToObject(object, "steps");
+    for (size_t i = 0; i < m->steps; i++) {
+        clconv_step_info info;
+        if (clconv_plan_get_step(m->plan, i, &info, NULL)) continue;
+        cJSON *step = cJSON_CreateObject();
+        cJSON_AddStringToObject(step, "name", info.name);
+        cJSON_AddNumberToObject(step, "ms", 1e3 * m->step_seconds[i]);
+        cJSON_AddNumberToObject(step, "gflop", 1e-9 * info.flops);
+        cJSON_AddNumberToObject(step, "mb", 1e-6 * info.bytes);
+        cJSON_AddItemToArray(array, step);
+    }
 }
 
 static int print_json(const bench *b, const layer *l, const measurement *m)
@@ -150,6 +178,7 @@ static int print_json(const bench *b, const layer *l, const measurement *m)
     cJSON_AddNumberToObject(object, "peak_share", gigaflops(m) / b->peak_gflops);
     cJSON_AddNumberToObject(object, "peak_gflops", b->peak_gflops);
     cJSON_AddNumberToObject(object, "workspace_bytes", (double)m->workspace_bytes);
+    if (m->step_seconds) add_steps(object, m);
     return json_print(object);
 }
 
@@ -168,7 +197,10 @@ static int run_layer(bench *b, const layer *l)
 {
     clconv_error err;
     measurement m;
-    measure_options how = {.op = b->options->op, .runs = b->options->runs, .seconds = b->options->seconds};
+    measure_options how = {.op = b->options->op,
+                           .runs = b->options->runs,
+                           .seconds = b->options->seconds,
+                           .steps = b->options->steps};
     common_options_plan(&b->options->common, &how.plan);
     how.plan.packed_weights =
         !b->options->unpacked && how.op != CLCONV_BACKWARD_WEIGHT && how.op != CLCONV_BACKWARD_BIAS;
@@ -180,9 +212,13 @@ static int run_layer(bench *b, const layer *l)
         b->failed++;
         return print_failure(b, l, &err);
     }
-    if (b->options->json) return print_json(b, l, &m);
-    print_row(b, l, &m);
-    return EXIT_DONE;
+    int status = EXIT_DONE;
+    if (b->options->json)
+        status = print_json(b, l, &m);
+    else
+        print_row(b, l, &m);
+    measurement_release(&m);
+    return status;
 }
 
 static int run_layers(bench *b)

@@ -63,6 +63,7 @@ static const option_spec plan_table[] = {
      .help = "forward (default), backward-input, backward-weight,\nbackward-bias or transposed",
      .parse = option_op,
      .offset = offsetof(plan_options, op)},
+    PARAMETERS_OPTION(plan_options),
     {.name = "json",
      .help = "prints one JSON object",
      .parse = option_flag,
@@ -75,7 +76,8 @@ static const command_help plan_help = {
     "--input-shape N,C,D,H,W --weight-shape O,I,kD,kH,kW [convolution options]\n"
     "[--bias] [--residual] [--activation A] [--op OP] [--json]\n"
     "or --problem TEXT [--bias] [--residual] [--activation A] [--op OP] [--json]\n"
-    "or --suite FILE.csv [--op OP] [--json]; all of them also with --as FAMILY[:UNITS]",
+    "or --suite FILE.csv [--op OP] [--json]; all of them also with --as FAMILY[:UNITS]\n"
+    "and with [--parameters NAME=VALUE,...]",
     "Describes the plan of a problem on the device: algorithm, parameters, steps, memory and\n"
     "estimated cost, and why each other algorithm was not taken.",
     0};

@@ -59,6 +59,7 @@ static const option_spec run_table[] = {
      .parse = option_text,
      .offset = offsetof(run_options, output)},
     DTYPE_OPTION(run_options),
+    PARAMETERS_OPTION(run_options),
     MEMORY_LIMIT_OPTION(run_options),
     {.name = NULL},
 };
@@ -67,7 +68,8 @@ static const command_help run_help = {
     "run",
     "--input FILE --weight FILE [--bias FILE] [--residual FILE]\n"
     "[--activation A] [--transposed [--output-padding O]] [convolution options]\n"
-    "[--dtype TYPE] [--memory-limit BYTES] [device and plan options] --output FILE",
+    "[--dtype TYPE] [--memory-limit BYTES] [--parameters NAME=VALUE,...]\n"
+    "[device and plan options] --output FILE",
     "Computes activation(torch.nn.functional.conv3d(input, weight, bias, ...) + residual) on the\n"
     "device. The tensors share a type, float32 or float64, and the output has it too.",
     0};

@@ -155,6 +155,51 @@ static void summarise(const bench_run *run, measurement *m)
     m->median_seconds = (run->times[(run->runs - 1) / 2] + run->times[run->runs / 2]) / 2;
 }
 
+static clconv_status no_memory(clconv_error *err)
+{
+    *err = (clconv_error){CLCONV_OUT_OF_MEMORY, CL_SUCCESS, "host memory is exhausted"};
+    return err->status;
+}
+
+/* The medians of a few profiles; the plan goes with them. */
+static clconv_status profile_steps(bench_run *run, measurement *m, clconv_error *err)
+{
+    enum { PROFILES = 5 };
+    clconv_plan_info info;
+    const clconv_buffer *workspace = run->workspace.memory ? &run->workspace : NULL;
+    clconv_plan_get_info(run->plan, &info);
+    double *all = calloc(PROFILES * (info.steps + 1), sizeof *all);
+    double *medians = calloc(info.steps + 1, sizeof *medians);
+    clconv_status status = all && medians ? CLCONV_SUCCESS : no_memory(err);
+    for (size_t p = 0; p < PROFILES && !status; p++)
+        status = clconv_plan_profile(run->plan, &run->tensors, workspace, all + p * info.steps, err);
+    for (size_t i = 0; i < info.steps && !status; i++) {
+        double times[PROFILES];
+        for (size_t p = 0; p < PROFILES; p++)
+            times[p] = all[p * info.steps + i];
+        qsort(times, PROFILES, sizeof *times, compare_times);
+        medians[i] = times[PROFILES / 2];
+    }
+    free(all);
+    if (status) {
+        free(medians);
+        return status;
+    }
+    m->plan = run->plan;
+    m->step_seconds = medians;
+    m->steps = info.steps;
+    run->plan = NULL;
+    return status;
+}
+
+void measurement_release(measurement *m)
+{
+    clconv_plan_release(m->plan);
+    free(m->step_seconds);
+    m->plan = NULL;
+    m->step_seconds = NULL;
+}
+
 static void release(bench_run *run)
 {
     const cl_mem buffers[] = {run->tensors.input.memory,       run->tensors.weight.memory,
@@ -185,15 +230,15 @@ clconv_status measure_layer(clconv_context *context, const clconv_problem *probl
     if (status) goto done;
     run.times = calloc((size_t)run.capacity, sizeof *run.times);
     if (!run.times) {
-        *err = (clconv_error){CLCONV_OUT_OF_MEMORY, CL_SUCCESS, "host memory is exhausted"};
-        status = err->status;
+        status = no_memory(err);
         goto done;
     }
     status = run_once(&run, &m.first_seconds, err);
     if (!status) status = run_often(&run, options->runs ? 0 : options->seconds, err);
     if (status) goto done;
     summarise(&run, &m);
-    *result = m;
+    if (options->steps) status = profile_steps(&run, &m, err);
+    if (!status) *result = m;
 done:
     release(&run);
     return status;

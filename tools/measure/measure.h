@@ -9,6 +9,7 @@ typedef struct measure_options {
     clconv_plan_options plan; /* packed_weights: packed beforehand, outside of the times */
     int64_t runs;             /* 0: as many as fit into `seconds`, at least 3 */
     double seconds;
+    int steps; /* times each step too */
 } measure_options;
 
 typedef struct measurement {
@@ -20,7 +21,13 @@ typedef struct measurement {
     int64_t runs; /* after the first */
     double flops; /* of the definition */
     size_t workspace_bytes;
+    /* If steps are timed, owned, else NULL: the plan that was, and the median of each of its steps. */
+    clconv_plan *plan;
+    double *step_seconds;
+    size_t steps;
 } measurement;
+
+void measurement_release(measurement *m);
 
 clconv_status measure_layer(clconv_context *context, const clconv_problem *problem,
                             const measure_options *options, measurement *result, clconv_error *err);

@@ -151,6 +151,7 @@ void common_options_plan(const common_options *options, clconv_plan_options *pla
 {
     clconv_plan_options_init(plan);
     plan->algorithm = options->algorithm;
+    plan->parameters = options->parameters;
     plan->workspace_limit = options->workspace_limit;
     plan->strict = options->strict;
 }

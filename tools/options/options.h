@@ -117,6 +117,7 @@ int shapes_match(const char *option, shape_view tensor, shape_view output);
 /* --device, --algorithm, --workspace-limit, --strict, --verbose. */
 typedef struct common_options {
     const char *device, *algorithm;
+    const char *parameters; /* of commands that take --parameters */
     uint64_t workspace_limit, memory_limit;
     int strict, verbose;
 } common_options;
@@ -128,6 +129,14 @@ typedef struct common_options {
         .help = "of the device, for all, with K, M or G: computes in blocks\nwithin it; default: what the " \
                 "device has",                                                                               \
         .parse = option_bytes, .offset = offsetof(type, common) + offsetof(common_options, memory_limit)    \
+    }
+
+/* --parameters of commands that have them as `common` in their struct `type`. */
+#define PARAMETERS_OPTION(type)                                                                       \
+    {                                                                                                 \
+        .name = "parameters", .argument = "NAME=VALUE,...",                                           \
+        .help = "in place of those that the algorithm, which must be\nnamed, chooses for itself",     \
+        .parse = option_text, .offset = offsetof(type, common) + offsetof(common_options, parameters) \
     }
 
 extern const option_spec common_option_table[];
