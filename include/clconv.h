@@ -410,6 +410,7 @@ typedef struct clconv_plan_options {
     int packed_weights;  /* 1: runs take weights made by clconv_plan_pack_weight() */
     const char *parameters; /* NULL, or "name=value,name=value": overrides the algorithm's own choice */
     uint32_t initialized;   /* set by clconv_plan_options_init(), without which a plan is refused */
+    int untuned;            /* 1: "auto" looks at no tuning data */
 } clconv_plan_options;
 
 CLCONV_API void clconv_plan_options_init(clconv_plan_options *options);
@@ -525,6 +526,10 @@ typedef struct clconv_plan_info {
     size_t packed_weight_size; /* bytes */
     size_t steps;              /* of a run */
     size_t candidates;         /* algorithms considered */
+    /* If tuning data decided: the text of the problem that was measured, belonging to the plan, and how far it is from this one;
+     * else NULL. */
+    const char *tuned_problem;
+    double tuned_distance;
 } clconv_plan_info;
 
 typedef struct clconv_step_info {
@@ -558,6 +563,20 @@ CLCONV_API clconv_status clconv_plan_describe(const clconv_plan *plan, char *tex
 CLCONV_API clconv_status clconv_plan_profile(clconv_plan *plan, const clconv_tensors *tensors,
                                              const clconv_buffer *workspace, double *seconds,
                                              clconv_error *err);
+
+/* Tuning: what was measured on a device decides there, in place of an estimate. It never happens unasked.
+ *
+ * Data are kept in a text file that people can read and merge: CLCONV_TUNING, else $XDG_DATA_HOME/clconv/tuning.txt, else
+ * ~/.local/share/clconv/tuning.txt; none with CLCONV_TUNING=off. A context reads it when it is created, and its plans take the
+ * algorithm and the parameters that were best for the nearest class of problems, on the same device with the same driver and
+ * the same clconv. docs/tuning-and-caches.md has the format and says what near is. */
+
+/* Adds what a file holds to the context's data, all of it or nothing; NULL: the user's own file, which need not be there. Plans
+ * that are made from now on use it. */
+CLCONV_API clconv_status clconv_tuning_load(clconv_context *context, const char *path, clconv_error *err);
+
+/* Writes the context's data, of all devices, to a file, which is replaced as a whole; NULL: adds them to the user's own. */
+CLCONV_API clconv_status clconv_tuning_save(clconv_context *context, const char *path, clconv_error *err);
 
 /* Conveniences. */
 

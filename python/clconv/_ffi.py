@@ -53,7 +53,7 @@ class Problem(Structure):
 
 class PlanOptions(Structure):
     _fields_ = [("algorithm", c_char_p), ("workspace_limit", c_uint64), ("strict", c_int), ("packed_weights", c_int),
-                ("parameters", c_char_p), ("initialized", c_uint32)]
+                ("parameters", c_char_p), ("initialized", c_uint32), ("untuned", c_int)]
 
 
 class Buffer(Structure):
@@ -77,7 +77,8 @@ class HostGradients(Structure):
 
 class PlanInfo(Structure):
     _fields_ = [("algorithm", c_char_p), ("parameters", c_char_p), ("flops", c_double), ("estimated_seconds", c_double),
-                ("workspace_size", c_size_t), ("packed_weight_size", c_size_t), ("steps", c_size_t), ("candidates", c_size_t)]
+                ("workspace_size", c_size_t), ("packed_weight_size", c_size_t), ("steps", c_size_t), ("candidates", c_size_t),
+                ("tuned_problem", c_char_p), ("tuned_distance", c_double)]
 
 
 CheckCallback = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p)

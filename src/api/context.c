@@ -31,10 +31,12 @@ clconv_status clconv_context_create(cl_context opencl_context, cl_device_id devi
     clconv_context *made = calloc(1, sizeof *made);
     if (made == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a context");
     status = runtime_create(opencl_context, device, &chosen, &made->rt, err);
-    if (status == CLCONV_SUCCESS)
-        *context = made;
-    else
+    if (status != CLCONV_SUCCESS) {
         free(made);
+        return status;
+    }
+    context_load_tuning(made);
+    *context = made;
     return status;
 }
 
@@ -80,6 +82,7 @@ clconv_status clconv_context_create_imagined(const char *family, clconv_context 
 void clconv_context_release(clconv_context *context)
 {
     if (context == NULL) return;
+    tuning_release(&context->tuning);
     runtime_release(&context->rt);
     free(context);
 }

@@ -49,6 +49,8 @@ void clconv_plan_get_info(const clconv_plan *plan, clconv_plan_info *info)
     if (info == NULL) return;
     *info = (clconv_plan_info){0};
     if (plan == NULL) return;
+    const tuned_choice *t = &plan->tuned;
+    bool is_tuned = t->is_there && (t->algorithm == NULL || t->algorithm == plan->algorithm);
     *info = (clconv_plan_info){
         .algorithm = plan->algorithm->name,
         .parameters = plan->parameters_text,
@@ -58,6 +60,8 @@ void clconv_plan_get_info(const clconv_plan *plan, clconv_plan_info *info)
         .packed_weight_size = clconv_plan_packed_weight_size(plan),
         .steps = packing_steps(plan) + plan->recipe.run_count,
         .candidates = plan->candidate_count,
+        .tuned_problem = is_tuned ? t->problem : NULL,
+        .tuned_distance = is_tuned ? t->distance : 0,
     };
 }
 

@@ -3,6 +3,8 @@
 #define _DEFAULT_SOURCE /* flock(), O_NOFOLLOW */
 #include "base/folder.h"
 
+#include "base/system.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +13,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Makes what is missing of the path. */
@@ -58,6 +61,23 @@ int folder_open(const char *path, char why[FOLDER_WHY], bool *is_unsafe)
     snprintf(why, FOLDER_WHY, "folder '%.400s' %s", path, fault);
     close(folder);
     return -1;
+}
+
+int folder_open_any(const char *path, char why[FOLDER_WHY])
+{
+    int folder = make_folders(path) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (folder < 0) snprintf(why, FOLDER_WHY, "folder '%.400s': %s", path, strerror(errno));
+    return folder;
+}
+
+void folder_close(int folder)
+{
+    close(folder);
+}
+
+void folder_remove(int folder, const char *name)
+{
+    (void)unlinkat(folder, name, 0);
 }
 
 int folder_open_file(int folder, const char *name, int64_t *size, int64_t *used)
@@ -120,6 +140,28 @@ int folder_lock(int folder, const char *name)
     if (flock(file, LOCK_EX | LOCK_NB) == 0 && is_named(folder, name, file)) return file;
     close(file);
     return -1;
+}
+
+int folder_lock_within(int folder, const char *name, double seconds)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    int file = folder_lock(folder, name);
+    for (double end = clock_seconds() + seconds; file < 0 && clock_seconds() < end;) {
+        nanosleep(&pause, NULL);
+        file = folder_lock(folder, name);
+    }
+    return file;
+}
+
+bool folder_commit(int folder, int file, const char *from, const char *to, byte_span bytes, bool lasts)
+{
+    bool is_written = ftruncate(file, 0) == 0 && lseek(file, 0, SEEK_SET) == 0 && folder_write(file, bytes) &&
+                      (!lasts || fsync(file) == 0);
+    if (is_written && renameat(folder, from, folder, to) == 0) return true;
+    int code = errno;
+    (void)unlinkat(folder, from, 0);
+    errno = code;
+    return false;
 }
 
 static bool add(folder_item **items, size_t *count, size_t *room, int folder, const char *name)

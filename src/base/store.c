@@ -155,18 +155,6 @@ static void evict(const store *s)
     free(items);
 }
 
-static bool write_entry(const store *s, int file, const char *from, const char *to, byte_span bytes,
-                        bool lasts)
-{
-    bool is_written = ftruncate(file, 0) == 0 && lseek(file, 0, SEEK_SET) == 0 && folder_write(file, bytes) &&
-                      (!lasts || fsync(file) == 0);
-    if (is_written && renameat(s->folder, from, s->folder, to) == 0) return true;
-    int code = errno;
-    (void)unlinkat(s->folder, from, 0);
-    errno = code;
-    return false;
-}
-
 bool store_save(const store *s, const char *suffix, byte_span key, byte_span content, bool lasts,
                 char why[STORE_WHY])
 {
@@ -186,7 +174,7 @@ bool store_save(const store *s, const char *suffix, byte_span key, byte_span con
         snprintf(why, STORE_WHY, "another process writes it, or the folder cannot be written");
         goto done;
     }
-    is_saved = write_entry(s, file, from, to, (byte_span){bytes, size}, lasts);
+    is_saved = folder_commit(s->folder, file, from, to, (byte_span){bytes, size}, lasts);
     if (!is_saved) snprintf(why, STORE_WHY, "%s", strerror(errno));
     if (is_saved) evict(s);
 done:

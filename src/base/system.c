@@ -89,3 +89,8 @@ double clock_seconds(void)
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
+
+int64_t clock_calendar(void)
+{
+    return (int64_t)time(NULL);
+}

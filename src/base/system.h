@@ -22,7 +22,8 @@ void system_advise_huge_pages(void *memory, size_t bytes);
  * its path, that is removed at once. */
 bool system_can_write_folder(const char *path);
 
-/* Seconds since some moment. */
+/* Seconds since some moment, and since 1970. */
 double clock_seconds(void);
+int64_t clock_calendar(void);
 
 #endif

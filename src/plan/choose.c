@@ -68,10 +68,12 @@ static bool is_wanted(const algorithm *a, const char *wanted)
     return wanted == NULL || strcmp(wanted, a->name) == 0;
 }
 
-/* Overrides are for the algorithm that is named with them. */
-static const char *overrides_for(const algorithm *a, const clconv_plan_options *options)
+/* Overrides are for the algorithm that is named with them, by the caller or by tuning data. */
+static const char *overrides_for(const clconv_plan *plan, const algorithm *a,
+                                 const clconv_plan_options *options)
 {
     const char *wanted = wanted_name(options);
+    if (plan->tuned.is_there && plan->tuned.algorithm == a) return plan->tuned.parameters;
     return wanted != NULL && is_wanted(a, wanted) ? options->parameters : NULL;
 }
 
@@ -93,7 +95,7 @@ static clconv_status consider(const request *q, const algorithm *a, const clconv
 {
     text why = {0};
     candidate *c = &plan->candidates[plan->candidate_count];
-    clconv_status status = try_algorithm(q, a, overrides_for(a, options), false, c, &why, err);
+    clconv_status status = try_algorithm(q, a, overrides_for(plan, a, options), false, c, &why, err);
     if (status == CLCONV_SUCCESS) {
         c->rejection = why.data;
         plan->candidate_count++;
@@ -187,6 +189,7 @@ clconv_status plan_consider(clconv_plan *plan, const clconv_plan_options *option
     if (plan->candidates == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a plan");
     gemm_products products = {.queue = plan->context->rt.queue};
     const request q = request_of(plan, options, &products);
+    if (plan_chooses(options) && options->untuned == 0) plan->tuned = tuned_find(plan->context, &q);
     candidate *best = NULL;
     for (size_t i = 0; registry_at(i) != NULL && status == CLCONV_SUCCESS; i++)
         if (registry_serves(registry_at(i), q.op))
@@ -200,6 +203,7 @@ candidate *plan_cheapest(clconv_plan *plan, const clconv_plan_options *options)
     for (size_t i = 0; i < plan->candidate_count; i++) {
         candidate *c = &plan->candidates[i];
         if (c->rejection != NULL || !is_wanted(c->algorithm, wanted_name(options))) continue;
+        if (plan->tuned.is_there && plan->tuned.algorithm == c->algorithm) return c;
         if (best == NULL || c->seconds < best->seconds) best = c;
     }
     return best;
@@ -233,7 +237,7 @@ clconv_status plan_adopt(clconv_plan *plan, candidate *c, const clconv_plan_opti
     text why = {0};
     candidate made;
     clconv_status status =
-        try_algorithm(&q, c->algorithm, overrides_for(c->algorithm, options), true, &made, &why, err);
+        try_algorithm(&q, c->algorithm, overrides_for(plan, c->algorithm, options), true, &made, &why, err);
     if (status == CLCONV_SUCCESS && why.length > 0)
         status = error_set(err, CLCONV_INTERNAL, "algorithm '%s' could do this problem, then not: %s",
                            c->algorithm->name, why.data);

@@ -46,11 +46,27 @@ static void describe_epilogue(const clconv_problem *p, text *out)
     text_append(out, "\n");
 }
 
+/* Where the choice comes from, if not from what is estimated. */
+static void describe_tuning(const clconv_plan *plan, text *out)
+{
+    const tuned_choice *t = &plan->tuned;
+    if (!t->is_there || (t->algorithm != NULL && t->algorithm != plan->algorithm)) return;
+    text_append(out, "tuned: measured on %s, distance %.2f", t->problem, t->distance);
+    if (t->algorithm == NULL)
+        text_append(out, ": nothing beats the usual choice\n");
+    else if (t->default_ns > 0 && t->time_ns > 0)
+        text_append(out, ", %.2f times as fast as the usual choice\n",
+                    (double)t->default_ns / (double)t->time_ns);
+    else
+        text_append(out, ", where the usual choice failed\n");
+}
+
 void plan_describe(const clconv_plan *plan, text *out)
 {
     const recipe *r = &plan->recipe;
     text_append(out, "algorithm: %s\n", plan->algorithm->name);
     text_append(out, "parameters: %s\n", plan->parameters_text);
+    describe_tuning(plan, out);
     text_append(out, "device: %s\n", plan->context->rt.info.name);
     text_append(out, "output: %lld, %lld, %lld, %lld, %lld\n", (long long)plan->problem.batch,
                 (long long)plan->problem.out_channels, (long long)plan->geometry.output[0],

@@ -6,6 +6,7 @@
 #include "algorithms/algorithm.h"
 #include "plan/context.h"
 #include "plan/kept.h"
+#include "plan/tuned.h"
 
 #include <stdatomic.h>
 
@@ -35,7 +36,8 @@ struct clconv_plan {
     recipe recipe;
     int64_t packed_offset; /* of BUFFER_PACKED in the workspace, unless packed_weights */
     int64_t workspace_size;
-    double seconds; /* the estimate */
+    double seconds;     /* the estimate */
+    tuned_choice tuned; /* what tuning data said, whether or not it could be taken */
     candidate *candidates;
     size_t candidate_count;
     plan_kernel *kernels;

@@ -126,7 +126,7 @@ class ToolTest(unittest.TestCase):
 
     def tool(self, *arguments, environment=None, **more):
         variables = {k: v for k, v in os.environ.items() if not k.startswith("CLCONV_")}
-        variables["CLCONV_CACHE"] = "off"
+        variables["CLCONV_CACHE"] = variables["CLCONV_TUNING"] = "off"
         variables.update(environment or {})
         variables = {k: v for k, v in variables.items() if v is not None}
         kinds = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **more}

@@ -12,7 +12,7 @@
 /* Each ends in NULL. No name is in both, so that the tool cannot include what is the library's. */
 static const char *const layers[] = {"base",       "problem",    "machine", "opencl", "steps",
                                      "parameters", "algorithms", "tuning",  "plan",   "blocks",
-                                     "check",      "api",        NULL};
+                                     "check",      "search",     "api",     NULL};
 
 static const char *const tool_layers[] = {"common",  "files", "images",   "options",
                                           "measure", "cases", "commands", NULL};

@@ -11,7 +11,7 @@ typedef struct plan_options {
     int64_t input[5], weight[5];
     const char *problem, *family, *suite;
     clconv_op op;
-    int bias, residual, json;
+    int bias, residual, packed, json;
     activation_choice activation;
     conv_options conv;
     common_options common;
@@ -63,6 +63,10 @@ static const option_spec plan_table[] = {
      .help = "forward (default), backward-input, backward-weight,\nbackward-bias or transposed",
      .parse = option_op,
      .offset = offsetof(plan_options, op)},
+    {.name = "packed",
+     .help = "the weights are packed beforehand, as in a suite",
+     .parse = option_flag,
+     .offset = offsetof(plan_options, packed)},
     PARAMETERS_OPTION(plan_options),
     {.name = "json",
      .help = "prints one JSON object",
@@ -74,8 +78,8 @@ static const option_spec plan_table[] = {
 static const command_help plan_help = {
     "plan",
     "--input-shape N,C,D,H,W --weight-shape O,I,kD,kH,kW [convolution options]\n"
-    "[--bias] [--residual] [--activation A] [--op OP] [--json]\n"
-    "or --problem TEXT [--bias] [--residual] [--activation A] [--op OP] [--json]\n"
+    "[--bias] [--residual] [--activation A] [--op OP] [--packed] [--json]\n"
+    "or --problem TEXT [--bias] [--residual] [--activation A] [--op OP] [--packed] [--json]\n"
     "or --suite FILE.csv [--op OP] [--json]; all of them also with --as FAMILY[:UNITS]\n"
     "and with [--parameters NAME=VALUE,...]",
     "Describes the plan of a problem on the device: algorithm, parameters, steps, memory and\n"
@@ -182,6 +186,11 @@ static int print_json(const clconv_plan *plan, clconv_op op, const clconv_proble
     cJSON_AddNumberToObject(object, "estimated_ms", 1e3 * info.estimated_seconds);
     cJSON_AddNumberToObject(object, "workspace_bytes", (double)info.workspace_size);
     cJSON_AddNumberToObject(object, "packed_weight_bytes", (double)info.packed_weight_size);
+    if (info.tuned_problem) {
+        cJSON *tuning = cJSON_AddObjectToObject(object, "tuning");
+        cJSON_AddStringToObject(tuning, "problem", info.tuned_problem);
+        cJSON_AddNumberToObject(tuning, "distance", info.tuned_distance);
+    }
     add_steps(object, plan, info.steps);
     add_candidates(object, plan, info.candidates);
     return json_print(object);
@@ -205,6 +214,7 @@ static int describe(const plan_options *o, const clconv_problem *problem)
     int status = open_context(o, &context);
     if (status) return status;
     common_options_plan(&o->common, &how);
+    how.packed_weights = o->packed;
     if (clconv_plan_create(context, o->op, problem, &how, &plan, &err)) {
         status = tool_fail_library(NULL, &err);
     } else {
