@@ -578,6 +578,58 @@ CLCONV_API clconv_status clconv_tuning_load(clconv_context *context, const char 
 /* Writes the context's data, of all devices, to a file, which is replaced as a whole; NULL: adds them to the user's own. */
 CLCONV_API clconv_status clconv_tuning_save(clconv_context *context, const char *path, clconv_error *err);
 
+/* A candidate of clconv_tune(). Texts are valid during the call. */
+typedef struct clconv_tune_trial {
+    size_t number, count;               /* from 0, of those that are known so far */
+    const char *algorithm, *parameters; /* "name=value,..." */
+    /* After it was tried: */
+    const char *message;                          /* why it cannot win; "" if it may */
+    double seconds;                               /* median; 0 if it was not measured */
+    double ratio;                                 /* to the default's in turns with it; 0 if there is none */
+    const char *best_algorithm, *best_parameters; /* so far, and the ratio of it */
+    double best_ratio;
+} clconv_tune_trial;
+
+/* Before a candidate is tried, and after. Not 0 ends the tuning, as if its time were over. */
+typedef int (*clconv_tune_callback)(void *user, const clconv_tune_trial *trial);
+
+typedef struct clconv_tune_options {
+    double seconds; /* for all, compiling included; default 60. A candidate that has begun is finished. */
+    int again;      /* 1: measures what the context's data have the best of already */
+    clconv_tune_callback begin, end; /* may be NULL */
+    void *user;
+} clconv_tune_options;
+
+CLCONV_API void clconv_tune_options_init(clconv_tune_options *options);
+
+typedef struct clconv_tune_result {
+    char algorithm[64], parameters[256]; /* "auto" if nothing beats the default */
+    char default_algorithm[64];
+    double seconds, default_seconds; /* medians of runs in turns; 0 if there are none */
+    double noise;                    /* share by which medians of the default differ from each other */
+    size_t tried, failed;            /* candidates; those of earlier calls included */
+    int is_done;                     /* 0: the time was over before all was tried; another call goes on */
+} clconv_tune_result;
+
+/* Measures how to compute a problem: every algorithm, each with its own parameters and with others of its ranges, the best
+ * by estimate first, by plans that run on this device as any do. A candidate is compared with the reference on small problems of
+ * ragged extents before it is timed, and with the default in turns. Only what beats the default by more than the noise of
+ * the same run wins. The result is added to the context's data; what was tried is there too, so that a later call for the same
+ * problem goes on where this one ended. clconv_tuning_save() keeps it. Of `plan_options` (may be NULL) packed_weights, strict
+ * and workspace_limit count, and an algorithm is the only one that is tried beside the default.
+ *
+ * A candidate may crash or hang a bad driver: `clconv tune` calls this in a process of its own and goes on after it. */
+CLCONV_API clconv_status clconv_tune(clconv_context *context, clconv_op op, const clconv_problem *problem,
+                                     const clconv_plan_options *plan_options,
+                                     const clconv_tune_options *options, clconv_tune_result *result,
+                                     clconv_error *err);
+
+/* Notes that a candidate must not be tried again on this device, such as after it has ended a process; `reason` is a line. */
+CLCONV_API clconv_status clconv_tune_exclude(clconv_context *context, clconv_op op,
+                                             const clconv_problem *problem,
+                                             const clconv_plan_options *plan_options, const char *algorithm,
+                                             const char *parameters, const char *reason, clconv_error *err);
+
 /* Conveniences. */
 
 /* Arrays in host memory, of the problem's dtype, dense. Those that the problem does not have are NULL. */

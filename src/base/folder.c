@@ -63,9 +63,9 @@ int folder_open(const char *path, char why[FOLDER_WHY], bool *is_unsafe)
     return -1;
 }
 
-int folder_open_any(const char *path, char why[FOLDER_WHY])
+int folder_open_any(const char *path, bool makes, char why[FOLDER_WHY])
 {
-    int folder = make_folders(path) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    int folder = !makes || make_folders(path) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (folder < 0) snprintf(why, FOLDER_WHY, "folder '%.400s': %s", path, strerror(errno));
     return folder;
 }

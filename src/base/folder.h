@@ -12,8 +12,8 @@ enum { FOLDER_NAME = 96, FOLDER_WHY = 512 };
  * link, another user's, or open to others. */
 int folder_open(const char *path, char why[FOLDER_WHY], bool *is_unsafe);
 
-/* The same of a folder whose rights are its owner's business. */
-int folder_open_any(const char *path, char why[FOLDER_WHY]);
+/* The same of a folder whose rights are its owner's business; made only if it is wished. */
+int folder_open_any(const char *path, bool makes, char why[FOLDER_WHY]);
 void folder_close(int folder);
 void folder_remove(int folder, const char *name);
 

@@ -69,7 +69,7 @@ clconv_status tuning_load(const char *path, tuning_data *data, bool *is_absent, 
 }
 
 /* A path's folder, opened, and the name in it. */
-static int open_folder(const char *path, const char **name, clconv_error *err)
+static int open_folder(const char *path, bool makes, const char **name, clconv_error *err)
 {
     text folder = {0};
     char why[FOLDER_WHY] = "no memory";
@@ -79,7 +79,7 @@ static int open_folder(const char *path, const char **name, clconv_error *err)
         text_append(&folder, ".");
     else
         text_append_bytes(&folder, path, slash > path ? (size_t)(slash - path) : 1);
-    int opened = folder.failed ? -1 : folder_open_any(folder.data, why);
+    int opened = folder.failed ? -1 : folder_open_any(folder.data, makes, why);
     text_release(&folder);
     if (opened < 0) error_set(err, CLCONV_FILE_FAILED, "tuning data '%s': %s", path, why);
     return opened;
@@ -107,7 +107,7 @@ static clconv_status write_file(const char *path, const tuning_data *data, bool 
     const char *name;
     text bytes = {0}, temporary = {0};
     clconv_status status = CLCONV_SUCCESS;
-    int file = -1, folder = open_folder(path, &name, err);
+    int file = -1, folder = open_folder(path, !replaces, &name, err);
     if (folder < 0) return CLCONV_FILE_FAILED;
     text_append(&temporary, "%s.tmp", name);
     if (!temporary.failed) file = folder_lock_within(folder, temporary.data, patience);

@@ -12,7 +12,7 @@ char *tuning_own_path(char why[TUNING_WHY]);
 /* Adds what a file holds, or nothing; *is_absent if there is no such file, which is an error too. */
 clconv_status tuning_load(const char *path, tuning_data *data, bool *is_absent, clconv_error *err);
 
-/* Merges the data into a file, which need not be there: read, and replaced as a whole, while no other process does so. A file
+/* Merges the data into a file, which need not be there, nor its folder: read, and replaced as a whole, while no other process does so. A file
  * that is damaged stays as it is, which is an error. */
 clconv_status tuning_update(const char *path, const tuning_data *data, clconv_error *err);
 

@@ -11,6 +11,7 @@
     X(plan, "describes how a problem would be computed, and why so") \
     X(bench, "times layers")                                         \
     X(check, "checks a device against the reference")                \
+    X(tune, "measures how to compute layers on this device")         \
     X(filter, "applies a bank of 3D filters to a volume")            \
     X(cache, "the compiled programs that are kept on disk")          \
     X(init, "makes the initial weights that PyTorch would make")

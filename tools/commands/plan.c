@@ -79,7 +79,8 @@ static const command_help plan_help = {
     "plan",
     "--input-shape N,C,D,H,W --weight-shape O,I,kD,kH,kW [convolution options]\n"
     "[--bias] [--residual] [--activation A] [--op OP] [--packed] [--json]\n"
-    "or --problem TEXT [--bias] [--residual] [--activation A] [--op OP] [--packed] [--json]\n"
+    "or --problem TEXT [--bias] [--residual] [--activation A] [--op OP] [--packed]\n"
+    "[--json]\n"
     "or --suite FILE.csv [--op OP] [--json]; all of them also with --as FAMILY[:UNITS]\n"
     "and with [--parameters NAME=VALUE,...]",
     "Describes the plan of a problem on the device: algorithm, parameters, steps, memory and\n"
