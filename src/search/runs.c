@@ -7,57 +7,81 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* Values in -1 .. 1 that no algorithm finds easier than others. */
-static clconv_status make_tensor(const arena *a, int64_t elements, cl_mem *memory, clconv_error *err)
+static size_t bytes_of(const clconv_problem *problem, int64_t elements)
+{
+    return (size_t)elements * (problem->dtype == CLCONV_FLOAT64 ? sizeof(double) : sizeof(float));
+}
+
+static clconv_status make_tensor(const arena *a, sample_tensor which, int64_t elements, cl_mem *memory,
+                                 clconv_error *err)
 {
     const bool is_wide = a->problem->dtype == CLCONV_FLOAT64;
-    const size_t bytes = (size_t)elements * (is_wide ? sizeof(double) : sizeof(float));
+    const size_t bytes = bytes_of(a->problem, elements);
     void *values = malloc(bytes > 0 ? bytes : 1);
     if (values == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a tensor to tune with");
-    uint32_t state = 1;
     for (int64_t i = 0; i < elements; i++) {
-        state = state * 1664525U + 1013904223U;
-        double value = (double)(state >> 8) / (1 << 23) - 1;
-        if (is_wide) ((double *)values)[i] = value;
-        if (!is_wide) ((float *)values)[i] = (float)value;
+        if (is_wide) ((double *)values)[i] = sample_value(which, i);
+        if (!is_wide) ((float *)values)[i] = (float)sample_value(which, i);
     }
     clconv_status status = memory_create(&a->context->rt, "a tensor", bytes, values, memory, err);
     free(values);
     return status;
 }
 
+/* What the op reads and, last, writes. */
+enum { ARENA_TENSORS = 5 };
+typedef struct arena_tensor {
+    clconv_buffer *buffer; /* NULL: the op has none */
+    int64_t elements;
+    sample_tensor which;
+} arena_tensor;
+
+static void list_tensors(arena *a, const clconv_tensor_sizes *n, int64_t made,
+                         arena_tensor list[ARENA_TENSORS])
+{
+    clconv_tensors *t = &a->tensors;
+    const clconv_problem *p = a->problem;
+    const arena_tensor tensors[][ARENA_TENSORS] = {
+        [CLCONV_FORWARD] = {{&t->input, n->input, SAMPLE_INPUT},
+                            {&t->weight, n->weight, SAMPLE_WEIGHT},
+                            {&t->bias, n->bias, SAMPLE_BIAS},
+                            {&t->residual, n->residual, SAMPLE_RESIDUAL},
+                            {&t->output, made, SAMPLE_INPUT}},
+        [CLCONV_BACKWARD_INPUT] = {{&t->weight, n->weight, SAMPLE_WEIGHT},
+                                   {&t->grad_output, n->output, SAMPLE_OUTPUT_LIKE},
+                                   [ARENA_TENSORS - 1] = {&t->grad_input, made, SAMPLE_INPUT}},
+        [CLCONV_BACKWARD_WEIGHT] = {{&t->input, n->input, SAMPLE_INPUT},
+                                    {&t->grad_output, n->output, SAMPLE_OUTPUT_LIKE},
+                                    [ARENA_TENSORS - 1] = {&t->grad_weight, made, SAMPLE_INPUT}},
+        [CLCONV_BACKWARD_BIAS] = {{&t->grad_output, n->output, SAMPLE_OUTPUT_LIKE},
+                                  [ARENA_TENSORS - 1] = {&t->grad_bias, made, SAMPLE_INPUT}},
+        [CLCONV_TRANSPOSED] = {{&t->input, n->output, SAMPLE_OUTPUT_LIKE},
+                               {&t->weight, n->weight, SAMPLE_WEIGHT},
+                               {&t->bias, p->has_bias ? p->in_channels : 0, SAMPLE_BIAS},
+                               [ARENA_TENSORS - 1] = {&t->output, made, SAMPLE_INPUT}},
+    };
+    memcpy(list, tensors[a->op], sizeof tensors[a->op]);
+}
+
 clconv_status arena_create(clconv_context *context, clconv_op op, const clconv_problem *problem, arena *a,
                            clconv_error *err)
 {
     clconv_tensor_sizes n;
-    clconv_tensors *t = &a->tensors;
+    arena_tensor list[ARENA_TENSORS];
     *a = (arena){.context = context, .op = op, .problem = problem};
     clconv_status status = clconv_problem_tensor_sizes(problem, &n, err);
-    const struct {
-        clconv_buffer *buffer;
-        int64_t elements;
-    } tensors[][5] = {
-        [CLCONV_FORWARD] = {{&t->input, n.input},
-                            {&t->weight, n.weight},
-                            {&t->bias, n.bias},
-                            {&t->residual, n.residual},
-                            {&t->output, n.output}},
-        [CLCONV_BACKWARD_INPUT] = {{&t->weight, n.weight},
-                                   {&t->grad_output, n.output},
-                                   {&t->grad_input, n.input}},
-        [CLCONV_BACKWARD_WEIGHT] = {{&t->input, n.input},
-                                    {&t->grad_output, n.output},
-                                    {&t->grad_weight, n.weight}},
-        [CLCONV_BACKWARD_BIAS] = {{&t->grad_output, n.output}, {&t->grad_bias, problem->out_channels}},
-        [CLCONV_TRANSPOSED] = {{&t->input, n.output},
-                               {&t->weight, n.weight},
-                               {&t->bias, problem->has_bias ? problem->in_channels : 0},
-                               {&t->output, n.input}},
-    };
-    for (int i = 0; i < 5 && status == CLCONV_SUCCESS; i++)
-        if (tensors[op][i].buffer != NULL && tensors[op][i].elements > 0)
-            status = make_tensor(a, tensors[op][i].elements, &tensors[op][i].buffer->memory, err);
+    if (status == CLCONV_SUCCESS) status = sample_create(op, problem, &a->answer, err);
+    if (status != CLCONV_SUCCESS) return status;
+    const int64_t made = geometry_made(problem, &a->answer.g, op);
+    list_tensors(a, &n, made, list);
+    a->host = calloc((size_t)made, bytes_of(problem, 1));
+    if (a->host == NULL) status = error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a tensor to tune with");
+    for (int i = 0; i < ARENA_TENSORS && status == CLCONV_SUCCESS; i++)
+        if (list[i].buffer != NULL && list[i].elements > 0)
+            status = make_tensor(a, list[i].which, list[i].elements, &list[i].buffer->memory, err);
+    a->made = list[ARENA_TENSORS - 1].buffer->memory;
     if (status != CLCONV_SUCCESS) arena_release(a);
     return status;
 }
@@ -72,6 +96,8 @@ void arena_release(arena *a)
         if (buffers[i]->memory != NULL) clReleaseMemObject(buffers[i]->memory);
         buffers[i]->memory = NULL;
     }
+    free(a->host);
+    a->host = NULL;
 }
 
 static clconv_status finish(const arena *a, clconv_error *err)
@@ -94,16 +120,35 @@ static clconv_status pack(const arena *a, contender *c, clconv_error *err)
 clconv_status contender_create(const arena *a, const clconv_plan_options *options, contender *c,
                                clconv_error *err)
 {
-    double seconds;
     *c = (contender){.plan = NULL};
     clconv_status status = clconv_plan_create(a->context, a->op, a->problem, options, &c->plan, err);
     size_t bytes = clconv_plan_workspace_size(c->plan);
     if (status == CLCONV_SUCCESS && bytes > 0)
         status = memory_create(&a->context->rt, "the workspace", bytes, NULL, &c->workspace, err);
     if (status == CLCONV_SUCCESS && options->packed_weights != 0) status = pack(a, c, err);
-    if (status == CLCONV_SUCCESS) status = contender_run(a, c, &seconds, err);
     if (status != CLCONV_SUCCESS) contender_release(c);
     return status;
+}
+
+clconv_status contender_check(const arena *a, const contender *c, bool accumulates_directly, double *worst,
+                              clconv_error *err)
+{
+    const cl_command_queue queue = a->context->rt.queue;
+    const int64_t made = geometry_made(a->problem, &a->answer.g, a->op);
+    const size_t bytes = bytes_of(a->problem, made);
+    double seconds;
+    for (int64_t i = 0; i < made; i++) {
+        if (a->problem->dtype == CLCONV_FLOAT64) ((double *)a->host)[i] = NAN;
+        if (a->problem->dtype == CLCONV_FLOAT32) ((float *)a->host)[i] = NAN;
+    }
+    cl_int code = clEnqueueWriteBuffer(queue, a->made, CL_TRUE, 0, bytes, a->host, 0, NULL, NULL);
+    if (code != CL_SUCCESS) return error_set_opencl(err, code, "clEnqueueWriteBuffer");
+    clconv_status status = contender_run(a, c, &seconds, err);
+    if (status != CLCONV_SUCCESS) return status;
+    code = clEnqueueReadBuffer(queue, a->made, CL_TRUE, 0, bytes, a->host, 0, NULL, NULL);
+    if (code != CL_SUCCESS) return error_set_opencl(err, code, "clEnqueueReadBuffer");
+    *worst = sample_worst(&a->answer, a->host, accumulates_directly);
+    return CLCONV_SUCCESS;
 }
 
 void contender_release(contender *c)
@@ -138,7 +183,7 @@ static int by_size(const void *a, const void *b)
 /* Of a copy, so that the order of the runs stays. */
 static double median(const double *times, int count)
 {
-    double sorted[2 * TURNS_MOST];
+    double sorted[2 * TURNS_MOST] = {0};
     for (int i = 0; i < count; i++)
         sorted[i] = times[i];
     qsort(sorted, (size_t)count, sizeof *sorted, by_size);
@@ -151,8 +196,8 @@ static void summarize(const double *first, const double *second, const double *o
 {
     double all[2 * TURNS_MOST], deviations[2 * TURNS_MOST];
     for (int i = 0; i < rounds; i++) {
-        all[2 * i] = first[i];
-        all[2 * i + 1] = second[i];
+        all[i] = first[i];
+        all[rounds + i] = second[i];
     }
     *t = (turns){.usual = median(all, 2 * rounds), .other = median(other, rounds)};
     if (t->usual <= 0) return;
@@ -167,7 +212,7 @@ clconv_status turns_take(const arena *a, const contender *usual, const contender
                          double seconds, bool screens, turns *t, clconv_error *err)
 {
     static const double hopeless = 2;
-    double first[TURNS_MOST] = {0}, second[TURNS_MOST] = {0}, others[TURNS_MOST];
+    double first[TURNS_MOST] = {0}, second[TURNS_MOST] = {0}, others[TURNS_MOST] = {0};
     const double end = clock_seconds() + seconds;
     clconv_status status = CLCONV_SUCCESS;
     int rounds = 0;

@@ -2,14 +2,18 @@
 #ifndef CLCONV_SEARCH_RUNS_H
 #define CLCONV_SEARCH_RUNS_H
 
+#include "search/sample.h"
 #include "search/space.h"
 
-/* The tensors of one problem on the device, which all contenders share. */
+/* The tensors of one problem on the device, which all contenders share, and some elements of the answer. */
 typedef struct arena {
     clconv_context *context;
     clconv_op op;
     const clconv_problem *problem;
     clconv_tensors tensors;
+    cl_mem made; /* the one that is written: not owned */
+    sample answer;
+    void *host; /* owned: room for what is made */
 } arena;
 
 clconv_status arena_create(clconv_context *context, clconv_op op, const clconv_problem *problem, arena *a,
@@ -22,10 +26,14 @@ typedef struct contender {
     cl_mem workspace, packed;
 } contender;
 
-/* Plans, packs the weight if the options say so, and runs once, untimed. */
+/* Plans, and packs the weight if the options say so. */
 clconv_status contender_create(const arena *a, const clconv_plan_options *options, contender *c,
                                clconv_error *err);
 void contender_release(contender *c);
+
+/* One run over an output of NaN, and the largest error of the answer's elements as a share of what is allowed. */
+clconv_status contender_check(const arena *a, const contender *c, bool accumulates_directly, double *worst,
+                              clconv_error *err);
 
 /* Seconds of one run, from its enqueue to its end. */
 clconv_status contender_run(const arena *a, const contender *c, double *seconds, clconv_error *err);

@@ -31,6 +31,6 @@ void space_release(space *s);
 clconv_status space_start(space *s, clconv_error *err);
 
 /* Those that differ from a candidate in one parameter, in the order of their estimates. */
-clconv_status space_append_around(space *s, const space_candidate *c, clconv_error *err);
+clconv_status space_append_around(space *s, const space_candidate *around, clconv_error *err);
 
 #endif

@@ -123,23 +123,53 @@ static void tell_end(tuner *t, size_t number, const tuning_entry *e)
     if (t->options->end != NULL && t->options->end(t->options->user, &trial) != 0) t->is_over = true;
 }
 
-/* Builds a candidate, checks what it computes, and times it. What is wrong with it goes to `why`. */
+/* Builds a candidate and checks what it computes, on the ragged problems and then on the one that is tuned. What is wrong with it
+ * goes to `why`; else it is to be released. */
+static clconv_status open_candidate(tuner *t, const space_candidate *c, const clconv_plan_options *options,
+                                    contender *made, char why[VERIFY_TEXT], clconv_error *err)
+{
+    clconv_error failure = {.status = CLCONV_SUCCESS};
+    double worst = 0;
+    *made = (contender){.plan = NULL};
+    clconv_status status = verify(&t->verifier, c, why, err);
+    if (status != CLCONV_SUCCESS || why[0] != '\0') return status;
+    status = contender_create(&t->arena, options, made, &failure);
+    if (status == CLCONV_SUCCESS)
+        status = contender_check(&t->arena, made, c->algorithm->accumulates_directly, &worst, &failure);
+    if (status != CLCONV_SUCCESS)
+        snprintf(why, VERIFY_TEXT, "it fails: %.200s", failure.message);
+    else if (!(worst <= 1))
+        snprintf(why, VERIFY_TEXT, "it is wrong: an error is %.3g times the bound", worst);
+    if (why[0] != '\0') contender_release(made);
+    return CLCONV_SUCCESS;
+}
+
+static clconv_plan_options options_of(const tuner *t, const space_candidate *c)
+{
+    clconv_plan_options options = t->plan;
+    options.algorithm = c->algorithm->name;
+    options.parameters = c->parameters;
+    return options;
+}
+
+static const contender *usual_of(const tuner *t)
+{
+    return t->usual.plan != NULL ? &t->usual : NULL;
+}
+
+/* The same, and its times. */
 static clconv_status try_candidate(tuner *t, const space_candidate *c, turns *times, char why[VERIFY_TEXT],
                                    clconv_error *err)
 {
-    clconv_error failure = {.status = CLCONV_SUCCESS};
-    clconv_plan_options options = t->plan;
+    clconv_error failure;
     contender made;
-    options.algorithm = c->algorithm->name;
-    options.parameters = c->parameters;
-    clconv_status status = verify(&t->verifier, c, why, err);
+    const clconv_plan_options options = options_of(t, c);
+    clconv_status status = open_candidate(t, c, &options, &made, why, err);
     if (status != CLCONV_SUCCESS || why[0] != '\0') return status;
-    status = contender_create(&t->arena, &options, &made, &failure);
-    if (status == CLCONV_SUCCESS)
-        status = turns_take(&t->arena, t->usual.plan != NULL ? &t->usual : NULL, &made, SCREENING_ROUNDS,
-                            screening, true, times, &failure);
+    if (turns_take(&t->arena, usual_of(t), &made, SCREENING_ROUNDS, screening, true, times, &failure) !=
+        CLCONV_SUCCESS)
+        snprintf(why, VERIFY_TEXT, "it fails: %.200s", failure.message);
     contender_release(&made);
-    if (status != CLCONV_SUCCESS) snprintf(why, VERIFY_TEXT, "it fails: %.200s", failure.message);
     return CLCONV_SUCCESS;
 }
 
@@ -185,7 +215,6 @@ static clconv_status take_default(tuner *t, clconv_error *err)
 {
     const space_candidate c = t->space.candidates[0];
     tuning_entry known;
-    clconv_error failure;
     char why[VERIFY_TEXT] = "";
     clconv_status status = CLCONV_SUCCESS;
     t->ratios[0] = INFINITY;
@@ -193,12 +222,9 @@ static clconv_status take_default(tuner *t, clconv_error *err)
     if (find(t, TUNING_FAILED, &c, &known) == NULL) {
         tell_begin(t, 0);
         if (t->is_over) return status;
-        status = verify(&t->verifier, &c, why, err);
+        status = open_candidate(t, &c, &t->plan, &t->usual, why, err);
         if (status != CLCONV_SUCCESS) return status;
-        if (why[0] == '\0' && contender_create(&t->arena, &t->plan, &t->usual, &failure) == CLCONV_SUCCESS)
-            t->ratios[0] = 1;
-        else if (why[0] == '\0')
-            snprintf(why, sizeof why, "it fails: %.200s", failure.message);
+        if (why[0] == '\0') t->ratios[0] = 1;
         known = entry_of(t, TUNING_TRIAL, &c, &(turns){0}, why);
         tell_end(t, 0, &known);
     }
@@ -273,8 +299,8 @@ static clconv_status take_all(tuner *t, clconv_error *err)
 /* The best candidate and the default once more in turns, longer: whether it wins. */
 static clconv_status decide(tuner *t, turns *times, bool *wins, clconv_error *err)
 {
-    const space_candidate *best = &t->space.candidates[t->best];
-    clconv_plan_options options = t->plan;
+    const clconv_plan_options options = options_of(t, &t->space.candidates[t->best]);
+    double seconds; /* of the first run */
     contender made = {.plan = NULL};
     *wins = false;
     if (!isfinite(t->ratios[t->best])) return CLCONV_SUCCESS;
@@ -284,12 +310,10 @@ static clconv_status decide(tuner *t, turns *times, bool *wins, clconv_error *er
         times->usual = times->other;
         return status;
     }
-    options.algorithm = best->algorithm->name;
-    options.parameters = best->parameters;
     clconv_status status = contender_create(&t->arena, &options, &made, err);
+    if (status == CLCONV_SUCCESS) status = contender_run(&t->arena, &made, &seconds, err);
     if (status == CLCONV_SUCCESS)
-        status = turns_take(&t->arena, t->usual.plan != NULL ? &t->usual : NULL, &made, FINAL_ROUNDS,
-                            final_turns, false, times, err);
+        status = turns_take(&t->arena, usual_of(t), &made, FINAL_ROUNDS, final_turns, false, times, err);
     contender_release(&made);
     times->noise = fmax(times->noise, least_noise);
     *wins = t->usual.plan == NULL || times->other < times->usual * (1 - times->noise);

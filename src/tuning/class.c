@@ -70,7 +70,7 @@ bool tuning_class_parse(const char *op, const char *manner, const char *problem,
     *c = (tuning_class){.op = CLCONV_FORWARD};
     if (!parse_op(op, &c->op) || !parse_manner(manner, c) || strlen(problem) >= sizeof c->problem)
         return false;
-    strcpy(c->problem, problem);
+    memcpy(c->problem, problem, strlen(problem) + 1);
     return read_sizes(c);
 }
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,7 +140,7 @@ static clconv_status parse_entry(parser *p, size_t start, const char *first, tun
 {
     char values[LINES][LONGEST], line[LONGEST], sum[CHECKSUM_TEXT];
     size_t summed = start;
-    strcpy(line, first);
+    snprintf(line, sizeof line, "%s", first);
     for (int i = 0; i < LINES; i++) {
         size_t length = strlen(names[i]);
         if (i == SUM) summed = p->at;
@@ -147,7 +148,7 @@ static clconv_status parse_entry(parser *p, size_t start, const char *first, tun
         if (strncmp(line, names[i], length) != 0 || line[length] != ' ')
             return error_set(p->err, CLCONV_FILE_FAILED, "%s:%zu: the line must be '%s' and a value", p->file,
                              p->line, names[i]);
-        strcpy(values[i], line + length + 1);
+        snprintf(values[i], sizeof values[i], "%s", line + length + 1);
     }
     checksum_text(p->text.bytes + start, summed - start, sum);
     if (strcmp(sum, values[SUM]) != 0) return refuse(p, "the entry has been changed: its sum is another");
