@@ -2,27 +2,12 @@
  * this tool started anew: if the driver ends it or does not come back, the candidate is excluded and another process goes on;
  * here OpenCL is not used then. */
 #include "commands/commands.h"
+#include "commands/tune_layer.h"
 #include "commands/tune_trials.h"
-#include "common/worker.h"
-#include "measure/suite.h"
-#include "options/options.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-
-enum { MOST_REASON = 256, MOST_NUMBER = 40, MOST_LOST = 100 };
-
-typedef struct tune_options {
-    const char *suite, *problem, *algorithm, *export_to, *import_from;
-    clconv_op op;
-    double seconds, time_limit;
-    int unpacked, again, no_isolate, json;
-    common_options common;
-} tune_options;
 
 static const option_spec tune_table[] = {
     {.name = "suite",
@@ -96,167 +81,6 @@ static const command_help tune_help = {
     "noise. Plans of layers of the same class then use it. Nothing is ever tuned unasked.",
     0};
 
-/* The state of the process that asks. */
-typedef struct tuning {
-    const tune_options *options;
-    suite layers;
-    const layer *layer;
-    double end; /* of the layer's time */
-    tool_progress progress;
-    cJSON *begun;  /* the candidate that is under way, NULL between two */
-    cJSON *result; /* of the layer, NULL before */
-    char reason[MOST_REASON];
-    int lost;      /* candidates of the layer that ended a process */
-    size_t failed; /* layers */
-} tuning;
-
-static const char *text_of(const cJSON *object, const char *name)
-{
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItem(object, name));
-    return text ? text : "";
-}
-
-static double number_of(const cJSON *object, const char *name)
-{
-    const cJSON *item = cJSON_GetObjectItem(object, name);
-    return cJSON_IsNumber(item) ? item->valuedouble : 0;
-}
-
-static void show_progress(tuning *t)
-{
-    char label[256], best[96] = "";
-    double ratio = number_of(t->begun, "best_ratio"), count = number_of(t->begun, "count");
-    if (ratio > 0)
-        snprintf(best, sizeof best, "best so far %s, %.2f times as fast as the default; ",
-                 text_of(t->begun, "best"), 1 / ratio);
-    snprintf(label, sizeof label, "%s, candidate %.0f of %.0f: %strying %s", t->layer->name,
-             number_of(t->begun, "begin") + 1, count, best, text_of(t->begun, "algorithm"));
-    tool_progress_show(&t->progress, label, count > 0 ? number_of(t->begun, "begin") / count : -1);
-}
-
-static void tell_trial(const tuning *t, const cJSON *o)
-{
-    if (!t->options->common.verbose) return;
-    const char *message = text_of(o, "message");
-    fprintf(stderr, "clconv: %s: %s %s: ", t->layer->name, text_of(o, "algorithm"), text_of(o, "parameters"));
-    if (*message)
-        fprintf(stderr, "%s\n", message);
-    else
-        fprintf(stderr, "%.3f ms, %.3f of the default's time\n", number_of(o, "ms"), number_of(o, "ratio"));
-}
-
-/* An object of tune_trials.h. */
-static int take_object(void *user, cJSON *object)
-{
-    tuning *t = user;
-    cJSON_Delete(t->begun);
-    t->begun = NULL;
-    if (cJSON_HasObjectItem(object, "begin")) {
-        t->begun = object;
-        show_progress(t);
-        return EXIT_DONE;
-    }
-    tool_progress_show(&t->progress, NULL, 1);
-    if (cJSON_HasObjectItem(object, "result") || cJSON_HasObjectItem(object, "error")) {
-        cJSON_Delete(t->result);
-        t->result = object;
-        return EXIT_DONE;
-    }
-    tell_trial(t, object);
-    cJSON_Delete(object);
-    return EXIT_DONE;
-}
-
-static int take_line(tuning *t, const char *line)
-{
-    cJSON *object = cJSON_Parse(line);
-    if (!object) return tool_fail(EXIT_FAILED, "tune: what a candidate printed is no JSON: %s", line);
-    return take_object(t, object);
-}
-
-/* How a process of candidates ended. */
-typedef enum trials_end { TRIALS_DONE, TRIALS_LOST, TRIALS_FAILED } trials_end;
-
-/* `lost` is the candidate that ended the process before; NULL: there was none. */
-static int start_trials(const tuning *t, const cJSON *lost, worker *w)
-{
-    const tune_options *o = t->options;
-    char problem[CLCONV_PROBLEM_TEXT_SIZE], seconds[MOST_NUMBER];
-    clconv_error err;
-    double left = t->end - tool_seconds();
-    snprintf(seconds, sizeof seconds, "%.3f", left > 0 ? left : 0);
-    if (clconv_problem_format(&t->layer->problem, problem, &err))
-        return tool_fail_library(t->layer->name, &err);
-    const char *arguments[17] = {"tune",
-                                 "--trials",
-                                 clconv_op_name(o->op),
-                                 problem,
-                                 seconds,
-                                 o->unpacked ? "unpacked" : "packed",
-                                 o->again ? "again" : "once",
-                                 lost ? text_of(lost, "algorithm") : "",
-                                 lost ? text_of(lost, "parameters") : "",
-                                 lost ? t->reason : "",
-                                 o->algorithm ? o->algorithm : ""};
-    int n = 11;
-    if (o->common.verbose) arguments[n++] = "--verbose";
-    if (o->common.device) arguments[n++] = "--device";
-    if (o->common.device) arguments[n++] = o->common.device;
-    int code = worker_start(w, arguments);
-    return code == 0 ? EXIT_DONE
-                     : tool_fail(EXIT_FAILED, "tune: a process cannot be started: %s", strerror(code));
-}
-
-/* Until the layer is done or a candidate is lost, which is then t->begun, with the reason in t->reason. */
-static trials_end run_process(tuning *t, const cJSON *lost, int *status)
-{
-    worker w;
-    char *line;
-    worker_event event = WORKER_ENDED;
-    *status = start_trials(t, lost, &w);
-    if (*status) return TRIALS_FAILED;
-    while (!*status && (event = worker_next(&w, t->options->time_limit, &line)) == WORKER_LINE)
-        *status = take_line(t, line);
-    if (*status || event != WORKER_ENDED) worker_kill(&w);
-    int ended = worker_wait(&w);
-    tool_progress_show(&t->progress, NULL, 1);
-    if (*status) return TRIALS_FAILED;
-    if (event == WORKER_ENDED && ended >= 0 && WIFEXITED(ended) &&
-        (WEXITSTATUS(ended) == EXIT_DONE || !t->begun)) {
-        *status = WEXITSTATUS(ended); /* it has told why */
-        return *status ? TRIALS_FAILED : TRIALS_DONE;
-    }
-    if (event == WORKER_SILENT)
-        snprintf(t->reason, MOST_REASON, "it did not end within %g s", t->options->time_limit);
-    else if (ended >= 0 && WIFSIGNALED(ended))
-        snprintf(t->reason, MOST_REASON, "it ended the process: %s", strsignal(WTERMSIG(ended)));
-    else
-        snprintf(t->reason, MOST_REASON, "it ended the process with status %d", WEXITSTATUS(ended));
-    return TRIALS_LOST;
-}
-
-/* The layer in as many processes as it takes. */
-static int run_processes(tuning *t)
-{
-    cJSON *lost = NULL;
-    int status = EXIT_DONE;
-    t->lost = 0;
-    while (run_process(t, lost, &status) == TRIALS_LOST) {
-        if (!t->begun || t->lost++ == MOST_LOST) {
-            status = tool_fail(EXIT_FAILED, "tune: %s: %s", t->layer->name, t->reason);
-            break;
-        }
-        cJSON_Delete(lost);
-        lost = t->begun;
-        t->begun = NULL;
-        if (t->options->common.verbose)
-            fprintf(stderr, "clconv: %s: %s %s: %s\n", t->layer->name, text_of(lost, "algorithm"),
-                    text_of(lost, "parameters"), t->reason);
-    }
-    cJSON_Delete(lost);
-    return status;
-}
-
 static int run_here(tuning *t)
 {
     clconv_context *context = NULL;
@@ -268,7 +92,7 @@ static int run_here(tuning *t)
                           .algorithm = o->algorithm,
                           .seconds = t->end - tool_seconds()};
     int status = common_options_open(&o->common, &context);
-    if (!status) status = tune_trials(context, &job, take_object, t);
+    if (!status) status = tune_trials(context, &job, tune_take_object, t);
     common_options_close(&o->common, context);
     return status;
 }
@@ -276,23 +100,23 @@ static int run_here(tuning *t)
 static int print_result_json(const tuning *t, const cJSON *r)
 {
     cJSON *object = cJSON_CreateObject();
-    double ms = number_of(r, "ms"), usual = number_of(r, "default_ms");
+    double ms = tune_number(r, "ms"), usual = tune_number(r, "default_ms");
     cJSON_AddStringToObject(object, "network", t->layer->network);
     cJSON_AddStringToObject(object, "layer", t->layer->name);
     cJSON_AddStringToObject(object, "op", clconv_op_name(t->options->op));
     if (cJSON_HasObjectItem(r, "error")) {
-        cJSON_AddStringToObject(object, "error", text_of(r, "error"));
+        cJSON_AddStringToObject(object, "error", tune_text(r, "error"));
         return json_print(object);
     }
-    cJSON_AddStringToObject(object, "algorithm", text_of(r, "result"));
-    cJSON_AddStringToObject(object, "parameters", text_of(r, "parameters"));
-    cJSON_AddStringToObject(object, "default_algorithm", text_of(r, "default_algorithm"));
+    cJSON_AddStringToObject(object, "algorithm", tune_text(r, "result"));
+    cJSON_AddStringToObject(object, "parameters", tune_text(r, "parameters"));
+    cJSON_AddStringToObject(object, "default_algorithm", tune_text(r, "default_algorithm"));
     cJSON_AddNumberToObject(object, "ms", ms);
     cJSON_AddNumberToObject(object, "default_ms", usual);
     cJSON_AddNumberToObject(object, "gain", ms > 0 && usual > 0 ? usual / ms : 0);
-    cJSON_AddNumberToObject(object, "noise", number_of(r, "noise"));
-    cJSON_AddNumberToObject(object, "tried", number_of(r, "tried"));
-    cJSON_AddNumberToObject(object, "failed", number_of(r, "failed"));
+    cJSON_AddNumberToObject(object, "noise", tune_number(r, "noise"));
+    cJSON_AddNumberToObject(object, "tried", tune_number(r, "tried"));
+    cJSON_AddNumberToObject(object, "failed", tune_number(r, "failed"));
     cJSON_AddBoolToObject(object, "done", cJSON_IsTrue(cJSON_GetObjectItem(r, "done")));
     return json_print(object);
 }
@@ -301,22 +125,22 @@ static int print_result(const tuning *t)
 {
     const cJSON *r = t->result;
     if (t->options->json) return print_result_json(t, r);
-    double ms = number_of(r, "ms"), usual = number_of(r, "default_ms");
+    double ms = tune_number(r, "ms"), usual = tune_number(r, "default_ms");
     printf("%s %s: ", t->layer->network, t->layer->name);
     if (cJSON_HasObjectItem(r, "error")) {
-        printf("error: %s\n", text_of(r, "error"));
+        printf("error: %s\n", tune_text(r, "error"));
         return EXIT_DONE;
     }
-    if (strcmp(text_of(r, "result"), "auto") == 0)
-        printf("nothing beats %s, %.3f ms", text_of(r, "default_algorithm"), usual);
+    if (strcmp(tune_text(r, "result"), "auto") == 0)
+        printf("nothing beats %s, %.3f ms", tune_text(r, "default_algorithm"), usual);
     else if (usual > 0)
-        printf("%s %s, %.3f ms, %.2f times as fast as %s, noise %.1f%%", text_of(r, "result"),
-               text_of(r, "parameters"), ms, usual / ms, text_of(r, "default_algorithm"),
-               100 * number_of(r, "noise"));
+        printf("%s %s, %.3f ms, %.2f times as fast as %s, noise %.1f%%", tune_text(r, "result"),
+               tune_text(r, "parameters"), ms, usual / ms, tune_text(r, "default_algorithm"),
+               100 * tune_number(r, "noise"));
     else
-        printf("%s %s, %.3f ms; the default, %s, failed", text_of(r, "result"), text_of(r, "parameters"), ms,
-               text_of(r, "default_algorithm"));
-    printf("; %.0f tried, %.0f failed%s\n", number_of(r, "tried"), number_of(r, "failed"),
+        printf("%s %s, %.3f ms; the default, %s, failed", tune_text(r, "result"), tune_text(r, "parameters"),
+               ms, tune_text(r, "default_algorithm"));
+    printf("; %.0f tried, %.0f failed%s\n", tune_number(r, "tried"), tune_number(r, "failed"),
            cJSON_IsTrue(cJSON_GetObjectItem(r, "done")) ? "" : "; not done: another call goes on");
     return EXIT_DONE;
 }
@@ -338,7 +162,7 @@ static int tune_layer(tuning *t, const layer *l, double seconds)
     t->end = tool_seconds() + seconds;
     cJSON_Delete(t->result);
     t->result = NULL;
-    if (check_layer(t)) status = t->options->no_isolate ? run_here(t) : run_processes(t);
+    if (check_layer(t)) status = t->options->no_isolate ? run_here(t) : tune_in_processes(t);
     cJSON_Delete(t->begun);
     t->begun = NULL;
     if (!status && !t->result)
