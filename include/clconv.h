@@ -170,6 +170,10 @@ typedef struct clconv_context_options {
     int verbose; /* 1: CLCONV_MESSAGE_VERBOSE texts too; as does CLCONV_VERBOSE=1 in the environment */
     /* Bytes of the device for all that clconv_conv3d_host() puts there; 0: as many as it has. */
     uint64_t memory_limit;
+    const char *
+        bundle; /* the file of programs compiled beforehand; NULL: what CLCONV_BUNDLE names, if that is set */
+    int exportable; /* 1: plans need only programs that clconv_programs_export() can write: none of CLBlast's */
+    int plans_only; /* 1: plans are made and described, and their sources given, but nothing is built or run */
 } clconv_context_options;
 
 CLCONV_API void clconv_context_options_init(clconv_context_options *options);
@@ -230,6 +234,7 @@ typedef struct clconv_counters {
     int64_t programs_saved;  /* entries written */
     int64_t programs_wanted; /* left to clconv_cache_fill(), since the driver compiles again for a binary */
     int64_t programs_wanted_again; /* of these, such as an earlier process has wanted too */
+    int64_t programs_bundled;      /* programs that came from the bundle */
 } clconv_counters;
 
 CLCONV_API void clconv_context_counters(const clconv_context *context, clconv_counters *counters);
@@ -466,6 +471,25 @@ CLCONV_API uint64_t clconv_plan_packed_weight_layout(const clconv_plan *plan);
 CLCONV_API clconv_status clconv_plan_pack_weight(clconv_plan *plan, cl_command_queue queue,
                                                  clconv_buffer weight, clconv_buffer packed, cl_uint n_wait,
                                                  const cl_event *wait, cl_event *done, clconv_error *err);
+
+/* Bundles: programs compiled beforehand, for devices without a compiler (docs/porting-fpga.md). */
+
+/* Writes the programs of these plans, which are of one context, into the file `path`, for a context on a device of the same
+ * name, driver and platform: clconv_context_options.bundle or CLCONV_BUNDLE. Where there is no compiler that has nothing but
+ * its bundle: a plan that needs another program is CLCONV_UNSUPPORTED, and the message names the program and the command that
+ * makes it. Elsewhere what the bundle lacks is compiled. A driver may have to compile again for this, as for
+ * clconv_cache_fill(). The context should be made `exportable`: a plan that uses CLBlast is CLCONV_UNSUPPORTED. */
+CLCONV_API clconv_status clconv_programs_export(clconv_plan *const *plans, size_t count, const char *path,
+                                                clconv_error *err);
+
+/* Writes the sources of these programs into a folder, each as one file without includes or options, for a vendor's own
+ * compiler; and a file "manifest" that describes them, where each `file` line is to name what that compiler makes. The plans
+ * may be of a context of `plans_only`. */
+CLCONV_API clconv_status clconv_programs_emit(clconv_plan *const *plans, size_t count, const char *folder,
+                                              clconv_error *err);
+
+/* Makes a bundle of such a manifest and the files that it names, relative to where it lies. No device is needed. */
+CLCONV_API clconv_status clconv_programs_pack(const char *manifest, const char *path, clconv_error *err);
 
 /* Several gradients in one call, as a training step wants them. */
 

@@ -36,10 +36,6 @@ static clconv_status check_device_can(const clconv_context *context, const clcon
     if (problem->dtype == CLCONV_FLOAT64 && !context->rt.traits.has_fp64)
         return error_set(err, CLCONV_UNSUPPORTED, "dtype is float64; device %s has no double precision",
                          context->rt.info.name);
-    if (!context->rt.info.has_compiler)
-        return error_set(err, CLCONV_UNSUPPORTED,
-                         "device %s has no compiler; it needs programs compiled beforehand",
-                         context->rt.info.name);
     return CLCONV_SUCCESS;
 }
 

@@ -72,12 +72,9 @@ static void append_line(text *to, const char *name, const char *value)
     text_append_bytes(to, "\n", 1);
 }
 
-void cache_open(const clconv_device_info *info, const char *platform_options, program_cache *cache,
-                char why[STORE_WHY], bool *is_unsafe)
+char *cache_device(const clconv_device_info *info, const char *platform_options)
 {
     text device = {0};
-    *cache = (program_cache){.store = cache_open_store(why, is_unsafe)};
-    if (cache->store == NULL) return;
     char bits[32];
     snprintf(bits, sizeof bits, "%d", info->vector_bits);
     append_line(&device, "clconv", clconv_version());
@@ -90,8 +87,18 @@ void cache_open(const clconv_device_info *info, const char *platform_options, pr
     append_line(&device, "vector-bits", bits);
     append_line(&device, "platform-options", platform_options);
     append_line(&device, "environment", pocl_build_environment());
-    cache->device = device.data;
-    if (!device.failed) return;
+    if (!device.failed) return device.data;
+    text_release(&device);
+    return NULL;
+}
+
+void cache_open(const clconv_device_info *info, const char *platform_options, program_cache *cache,
+                char why[STORE_WHY], bool *is_unsafe)
+{
+    *cache = (program_cache){.store = cache_open_store(why, is_unsafe)};
+    if (cache->store == NULL) return;
+    cache->device = cache_device(info, platform_options);
+    if (cache->device != NULL) return;
     cache_close(cache);
     snprintf(why, STORE_WHY, "no memory");
 }

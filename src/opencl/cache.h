@@ -31,6 +31,9 @@ char *cache_folder(char why[STORE_WHY]);
 store *cache_open_folder(const char *folder, char why[STORE_WHY], bool *is_unsafe);
 store *cache_open_store(char why[STORE_WHY], bool *is_unsafe);
 
+/* The first lines of each key of a device, which say all of it that a binary depends on; NULL if memory is out. To be freed. */
+char *cache_device(const clconv_device_info *info, const char *platform_options);
+
 /* The cache of one device. */
 void cache_open(const clconv_device_info *info, const char *platform_options, program_cache *cache,
                 char why[STORE_WHY], bool *is_unsafe);

@@ -354,6 +354,20 @@ static clconv_status no_device(clconv_error *err)
                      fault[0] != '\0' ? fault : "no platform, or none with one");
 }
 
+/* Those without a compiler that the bundle of the environment is for may be chosen by default, as if they had one. */
+static void admit_bundled(clconv_device_info *devices, size_t count)
+{
+    char why[BUNDLE_WHY];
+    const char *path = environment_get("CLCONV_BUNDLE");
+    bundle *b = path != NULL ? bundle_open(path, why) : NULL;
+    for (size_t i = 0; b != NULL && i < count; i++) {
+        char *device = cache_device(&devices[i], platform_of(&devices[i])->options);
+        if (device != NULL && bundle_is_for(b, device, why)) devices[i].has_compiler = 1;
+        free(device);
+    }
+    bundle_release(b);
+}
+
 clconv_status clconv_select_device(const char *selector, cl_platform_id *platform, cl_device_id *device,
                                    clconv_error *err)
 {
@@ -367,6 +381,7 @@ clconv_status clconv_select_device(const char *selector, cl_platform_id *platfor
     clconv_device_info *devices = NULL;
     size_t count = 0, chosen = 0;
     clconv_status status = clconv_list_devices(&devices, &count, err);
+    if (status == CLCONV_SUCCESS) admit_bundled(devices, count);
     if (status == CLCONV_SUCCESS) status = selector_choose(name, selector, devices, count, &chosen, err);
     if (status == CLCONV_NO_DEVICE && count == 0) status = no_device(err);
     if (status == CLCONV_SUCCESS) {

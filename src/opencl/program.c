@@ -23,14 +23,15 @@ struct program_entry {
     kernel_record *kernels; /* those that have been asked for */
     program_entry *next;
     lock *building;
-    cl_program program;   /* NULL until it is built */
-    char *stored_as;      /* its key in the cache on disk; NULL without one */
-    text warmed;          /* lines of its kernels, as an entry of the cache holds them */
-    bool is_saved;        /* the cache has its binary */
-    bool is_unproven;     /* it came from there, and nothing has been computed with it */
-    bool is_distrusted;   /* what the cache had was wrong */
-    int64_t failures;     /* builds that failed; changed under both locks */
-    clconv_error failure; /* of the last of them */
+    cl_program program;             /* NULL until it is built */
+    char *stored_as;                /* its key in the cache on disk; NULL without one */
+    text warmed;                    /* lines of its kernels, as an entry of the cache holds them */
+    bool is_saved;                  /* the cache has its binary */
+    bool is_unproven;               /* it came from there, and nothing has been computed with it */
+    bool is_distrusted;             /* what the cache had was wrong */
+    const bundled_program *bundled; /* it came from the bundle; NULL if not */
+    int64_t failures;               /* builds that failed; changed under both locks */
+    clconv_error failure;           /* of the last of them */
 };
 
 /* An entry as a caller finds it. */
@@ -179,15 +180,52 @@ static bool load_entry(runtime *rt, program_entry *entry, const char *options, c
     return entry->program != NULL;
 }
 
+/* From the bundle. An error where there is no compiler and it is not to be had there; else false in *is_there. */
+static clconv_status take_bundled(runtime *rt, program_entry *entry, const char *source, const text *code,
+                                  const char *options, const char *kernel, bool *is_there)
+{
+    const bool must = rt->info.has_compiler == 0;
+    *is_there = false;
+    if (rt->bundle == NULL && !must) return CLCONV_SUCCESS;
+    bool is_stale = false;
+    char sum[CHECKSUM_TEXT];
+    checksum_text(code->data, code->length, sum);
+    const bundled_program *found =
+        rt->bundle != NULL ? bundle_find(rt->bundle, source, sum, options, &is_stale) : NULL;
+    char *name = found != NULL ? bundle_kernel_name(found, kernel) : NULL;
+    if (name != NULL) entry->program = build_from_binary(rt, found->binary, options, name);
+    free(name);
+    if (entry->program != NULL) {
+        entry->bundled = found;
+        *is_there = true;
+        count(rt, &rt->counters.programs_bundled);
+        return CLCONV_SUCCESS;
+    }
+    if (!must && found == NULL) return CLCONV_SUCCESS;
+    clconv_status status =
+        error_set(&entry->failure, CLCONV_UNSUPPORTED, "%s cl/%s%s, kernel %s%s",
+                  rt->bundle == NULL ? "device has no compiler, and no bundle is given that has"
+                  : found != NULL    ? "the driver does not take the bundle's binary of"
+                  : is_stale         ? "the bundle has another version of"
+                                     : "the bundle does not have",
+                  source, options, kernel, must ? "" : "; it is compiled");
+    if (must) return status;
+    runtime_message(rt, CLCONV_MESSAGE_WARNING, entry->failure.message);
+    return CLCONV_SUCCESS;
+}
+
 static clconv_status make_program(runtime *rt, program_entry *entry, const char *source, const char *options,
                                   const char *kernel)
 {
     text code = {0};
     double started = clock_seconds();
     clconv_status status = source_expand(source, &code, &entry->failure);
-    if (status == CLCONV_SUCCESS && rt->cache.store != NULL && entry->stored_as == NULL)
+    bool is_loaded = false;
+    if (status == CLCONV_SUCCESS)
+        status = take_bundled(rt, entry, source, &code, options, kernel, &is_loaded);
+    if (status == CLCONV_SUCCESS && !is_loaded && rt->cache.store != NULL && entry->stored_as == NULL)
         entry->stored_as = cache_key(&rt->cache, source, &code, options);
-    bool is_loaded = status == CLCONV_SUCCESS && load_entry(rt, entry, options, kernel);
+    if (status == CLCONV_SUCCESS && !is_loaded) is_loaded = load_entry(rt, entry, options, kernel);
     if (status == CLCONV_SUCCESS && !is_loaded)
         status = build_from_source(rt, source, &code, options, &entry->program, &entry->failure);
     text_release(&code);
@@ -195,6 +233,24 @@ static clconv_status make_program(runtime *rt, program_entry *entry, const char 
         tell_build(rt, is_loaded ? "loaded" : "built", source, options, clock_seconds() - started);
     if (!is_loaded) count(rt, status == CLCONV_SUCCESS ? &rt->counters.programs_built : &entry->failures);
     return status;
+}
+
+/* In a bundle it may have another name, or be missing. */
+static clconv_status create_kernel(const program_entry *entry, const char *name, cl_kernel *kernel,
+                                   clconv_error *err)
+{
+    cl_int code = CL_SUCCESS;
+    const bundled_program *from = entry->bundled;
+    char *own = from != NULL ? bundle_kernel_name(from, name) : NULL;
+    cl_kernel made = clCreateKernel(entry->program, own != NULL ? own : name, &code);
+    free(own);
+    if (code != CL_SUCCESS && from != NULL)
+        return error_set(err, CLCONV_UNSUPPORTED,
+                         "the bundle's binary of cl/%s%s does not have the kernel %s", from->source,
+                         from->options, name);
+    if (code != CL_SUCCESS) return error_set_opencl(err, code, "clCreateKernel");
+    *kernel = made;
+    return CLCONV_SUCCESS;
 }
 
 /* A kernel of the caller's own of the program, which is made if it is not there. Of those that ask while it is made, all
@@ -214,12 +270,7 @@ static clconv_status get_kernel(runtime *rt, const program_request *request, con
     if (status != CLCONV_SUCCESS) {
         if (err != NULL) *err = entry->failure;
     } else {
-        cl_int code = CL_SUCCESS;
-        cl_kernel made = clCreateKernel(entry->program, request->record->name, &code);
-        if (code == CL_SUCCESS)
-            *kernel = made;
-        else
-            status = error_set_opencl(err, code, "clCreateKernel");
+        status = create_kernel(entry, request->record->name, kernel, err);
     }
     lock_leave(entry->building);
     return status;
@@ -336,6 +387,16 @@ void program_prove(runtime *rt, const char *source, const char *options, bool is
     }
     entry->is_unproven = false;
     lock_leave(entry->building);
+}
+
+bool program_binary(runtime *rt, const char *source, const char *options, text *binary)
+{
+    program_entry *entry = find_entry(rt, source, options);
+    if (entry == NULL) return false;
+    lock_acquire(entry->building);
+    bool is_there = entry->program != NULL && build_binary_of(rt, entry->program, binary);
+    lock_leave(entry->building);
+    return is_there;
 }
 
 bool program_save(runtime *rt, const char *source, const char *options)

@@ -26,6 +26,9 @@ void program_prove(runtime *rt, const char *source, const char *options, bool is
 /* Writes it to the cache on disk, whatever the driver must compile for that; false if it is not there afterwards. */
 bool program_save(runtime *rt, const char *source, const char *options);
 
+/* Appends the binary of a program that has been built here, whatever the driver must compile for that; false if there is none. */
+bool program_binary(runtime *rt, const char *source, const char *options, text *binary);
+
 void program_release_all(program_entry *first);
 
 #endif

@@ -1,6 +1,7 @@
 /* One device's state: see runtime.h. */
 #include "opencl/runtime.h"
 
+#include "base/environment.h"
 #include "base/error.h"
 #include "base/process.h"
 #include "opencl/devices.h"
@@ -37,6 +38,33 @@ static void close_cache(runtime *rt)
     cache_close(&rt->cache);
 }
 
+/* A bundle that cannot be used is an error where nothing else can be, else a warning. */
+static clconv_status open_bundle(runtime *rt, clconv_error *err)
+{
+    char why[BUNDLE_WHY];
+    const char *path = rt->options.bundle != NULL ? rt->options.bundle : environment_get("CLCONV_BUNDLE");
+    if (path == NULL || *path == '\0') return CLCONV_SUCCESS;
+    char *device = cache_device(&rt->info, rt->platform->options);
+    bundle *b = device != NULL ? bundle_open(path, why) : NULL;
+    clconv_error failure = {.status = CLCONV_SUCCESS};
+    if (device == NULL)
+        error_set(&failure, CLCONV_OUT_OF_MEMORY, "no memory for a context");
+    else if (b == NULL || !bundle_is_for(b, device, why))
+        error_set(&failure, CLCONV_FILE_FAILED, "the bundle '%.300s' cannot be used: %s", path, why);
+    free(device);
+    if (failure.status == CLCONV_SUCCESS) {
+        rt->bundle = b;
+        return CLCONV_SUCCESS;
+    }
+    bundle_release(b);
+    if (rt->info.has_compiler && failure.status == CLCONV_FILE_FAILED) {
+        runtime_message(rt, CLCONV_MESSAGE_WARNING, failure.message);
+        return CLCONV_SUCCESS;
+    }
+    if (err != NULL) *err = failure;
+    return failure.status;
+}
+
 clconv_status runtime_create(cl_context context, cl_device_id device, const clconv_context_options *options,
                              runtime *rt, clconv_error *err)
 {
@@ -44,6 +72,7 @@ clconv_status runtime_create(cl_context context, cl_device_id device, const clco
     clconv_status status = device_info_query_one(device, &made.info, err);
     if (status != CLCONV_SUCCESS) goto done;
     traits_derive(&made.info, &made.traits);
+    made.traits.has_gemm = made.info.has_compiler && !options->exportable;
     made.platform = platform_of(&made.info);
     made.messages = lock_create();
     made.guard = lock_create();
@@ -59,6 +88,8 @@ clconv_status runtime_create(cl_context context, cl_device_id device, const clco
     made.context = context;
     status = open_queue(&made, err);
     if (status == CLCONV_SUCCESS) open_cache(&made);
+    if (status == CLCONV_SUCCESS) status = open_bundle(&made, err);
+    made.options.bundle = NULL; /* the caller's text */
 done:
     if (status == CLCONV_SUCCESS)
         *rt = made;
@@ -71,6 +102,7 @@ void runtime_release(runtime *rt)
 {
     program_release_all(rt->programs);
     close_cache(rt);
+    bundle_release(rt->bundle);
     bool is_usable = runtime_is_usable();
     if (rt->queue != NULL && is_usable) clReleaseCommandQueue(rt->queue);
     if (rt->context != NULL && is_usable) clReleaseContext(rt->context);
@@ -94,7 +126,10 @@ clconv_status runtime_check_process(clconv_error *err)
 
 clconv_status runtime_check_device(const runtime *rt, clconv_error *err)
 {
-    if (rt->context != NULL) return CLCONV_SUCCESS;
+    if (rt->context != NULL && !rt->options.plans_only) return CLCONV_SUCCESS;
+    if (rt->context != NULL)
+        return error_set(err, CLCONV_UNSUPPORTED,
+                         "the context only plans (clconv_context_options.plans_only)");
     return error_set(err, CLCONV_UNSUPPORTED,
                      "the context is of a device that is not there (%s): it only plans",
                      rt->traits.machine->name);

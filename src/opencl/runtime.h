@@ -6,6 +6,7 @@
 
 #include "base/system.h"
 #include "clconv.h"
+#include "opencl/bundle.h"
 #include "opencl/cache.h"
 #include "opencl/platforms.h"
 #include "opencl/traits.h"
@@ -21,6 +22,7 @@ typedef struct runtime {
     const platform_entry *platform; /* what is known of the implementation */
     clconv_context_options options;
     program_cache cache;
+    bundle *bundle; /* NULL: none; else of this device */
     lock *messages; /* held during a call of the message callback */
     lock *guard;    /* of everything below; for moments, never while a program is built */
     program_entry *programs;
@@ -39,7 +41,7 @@ bool runtime_is_usable(void);
 /* The same as an error. */
 clconv_status runtime_check_process(clconv_error *err);
 
-/* An error where the context is of a device that is not there. */
+/* An error where the context is of a device that is not there, or only plans. */
 clconv_status runtime_check_device(const runtime *rt, clconv_error *err);
 
 /* Sends a text to the message callback, if that is set and wants the level; one at a time. */

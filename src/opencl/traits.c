@@ -31,6 +31,7 @@ void traits_derive(const clconv_device_info *info, device_traits *traits)
     *traits = (device_traits){
         .is_cpu = (info->type & CL_DEVICE_TYPE_GPU) == 0 && !platform_of(info)->has_lanes,
         .has_fp64 = info->has_fp64 != 0,
+        .has_gemm = info->has_compiler != 0,
         .compute_units = max_i64(info->compute_units, 1),
         .work_group = info->max_work_group_size,
         .local_memory = info->local_memory_bytes,

@@ -22,6 +22,7 @@ typedef struct device_traits {
     int64_t address_alignment; /* bytes: of a sub-buffer's origin */
     const machine_gpu *gpu;    /* what is known of a device of lanes; NULL: it has none */
     const machine *machine;    /* of the device's family, */
+    bool has_gemm;             /* CLBlast may be used, which compiles kernels of its own */
     double speed;              /* and how many times as fast as its usual device */
 } device_traits;
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "opencl/program.h"
 #include "plan/arguments.h"
+#include "plan/missing.h"
 #include "steps/gemm.h"
 
 #include <stdlib.h>
@@ -85,6 +86,21 @@ static clconv_status check_limits(const runtime *rt, const step *s, cl_kernel ke
     return check_arguments(rt, s, err);
 }
 
+/* Adds to what is said of a program that is not to be had what makes it. */
+static clconv_status tell_missing(const clconv_plan *plan, clconv_status status, clconv_error *err)
+{
+    clconv_error first;
+    text command = {0};
+    if (err == NULL || plan->context->rt.info.has_compiler) return status;
+    first = *err;
+    missing_append_command(plan->op, &plan->problem, &command);
+    error_set(err, status, "%.*s; where there is a compiler for it: %s", CLCONV_MESSAGE_SIZE / 2,
+              first.message, command.failed ? "clconv compile" : command.data);
+    err->opencl_code = first.opencl_code;
+    text_release(&command);
+    return status;
+}
+
 static clconv_status build_kernel(clconv_plan *plan, const step *s, size_t *index, clconv_error *err)
 {
     for (*index = 0; *index < plan->kernel_count; ++*index)
@@ -94,7 +110,7 @@ static clconv_status build_kernel(clconv_plan *plan, const step *s, size_t *inde
     plan_kernel *k = &plan->kernels[plan->kernel_count];
     clconv_status status =
         program_get_kernel(rt, s->launch.source, s->launch.kernel, s->launch.options, &k->kernel, &cold, err);
-    if (status != CLCONV_SUCCESS) return status;
+    if (status != CLCONV_SUCCESS) return tell_missing(plan, status, err);
     k->made_for = s;
     plan->kernel_count++;
     status = check_limits(rt, s, k->kernel, err);

@@ -14,6 +14,7 @@ clconv_device_info imagine_info(const imagined_device *device)
     clconv_device_info info = {.type = device->type,
                                .vector_bits = device->vector_bits,
                                .has_fp64 = 1,
+                               .has_compiler = 1,
                                .compute_units = device->type == CL_DEVICE_TYPE_GPU ? 32 : 2,
                                .local_memory_bytes = 48 << 10,
                                .max_work_group_size = 1024,

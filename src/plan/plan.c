@@ -84,8 +84,9 @@ static clconv_status build_candidate(clconv_plan *plan, candidate *c, int64_t ba
     clconv_status status = set_batch(plan, max_i64(batch, 1), err);
     if (status == CLCONV_SUCCESS) status = plan_adopt(plan, c, options, err);
     if (status == CLCONV_SUCCESS) status = complete(plan, batch, err);
-    bool is_there = plan->context->rt.context != NULL; /* else nothing can be built */
-    return status == CLCONV_SUCCESS && is_there ? plan_build(plan, err) : status;
+    const runtime *rt = &plan->context->rt;
+    bool builds = rt->context != NULL && !rt->options.plans_only;
+    return status == CLCONV_SUCCESS && builds ? plan_build(plan, err) : status;
 }
 
 static clconv_status reject(candidate *c, const clconv_error *failure, clconv_error *err)

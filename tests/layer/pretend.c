@@ -241,6 +241,14 @@ static CL_API_ENTRY cl_command_queue CL_API_CALL create_queue(cl_context context
     return NULL;
 }
 
+/* Not of a binary. */
+static bool is_of_source(cl_program program)
+{
+    size_t size = 0;
+    return layer_target->clGetProgramInfo(program, CL_PROGRAM_SOURCE, 0, NULL, &size) == CL_SUCCESS &&
+           size > 1;
+}
+
 static bool has_option(const char *options, const char *option)
 {
     return options != NULL && strstr(options, option) != NULL;
@@ -257,7 +265,7 @@ static CL_API_ENTRY cl_int CL_API_CALL build_program(cl_program program, cl_uint
     const bool is_double = has_option(options, "-DREAL_BITS=64") || has_option(options, "-DPRECISION=64");
     char all[2048];
     if (is_double && !has_fp64()) return CL_BUILD_PROGRAM_FAILURE;
-    if (layer_number("LAYER_COMPILER", 1) == 0) return CL_COMPILER_NOT_AVAILABLE;
+    if (layer_number("LAYER_COMPILER", 1) == 0 && is_of_source(program)) return CL_COMPILER_NOT_AVAILABLE;
     if (more == NULL || !has_option(options, "-DREAL_BITS="))
         return layer_target->clBuildProgram(program, count, devices, options, notify, user);
     if (snprintf(all, sizeof all, "%s %s", options, more) >= (int)sizeof all) return CL_INVALID_BUILD_OPTIONS;

@@ -194,6 +194,10 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
 {
     const clconv_problem *problem = q->problem;
     const geometry *g = q->geometry;
+    if (!q->traits->has_gemm) {
+        text_append(why, "CLBlast compiles its kernels for the device, and here nothing is to be compiled");
+        return;
+    }
     if (!gemm_is_available()) {
         text_append(why, "this build has no CLBlast");
         return;
