@@ -189,7 +189,7 @@ CLCONV_API clconv_status clconv_context_create_selected(const char *selector,
                                                         clconv_context **context, clconv_error *err);
 
 /* A context of a device that is not there, for looking at plans: a usual one of a family of docs/machines.md, such as
- * "nvidia", or with so many compute units, "nvidia:132". Its plans are made and described, but nothing is built: what would
+ * "nvidia", or with so many compute units, "nvidia:132". "accelerator" plans without CLBlast, as for a bundle. Its plans are made and described, but nothing is built: what would
  * run or allocate is CLCONV_UNSUPPORTED. No OpenCL is needed. */
 CLCONV_API clconv_status clconv_context_create_imagined(const char *family, clconv_context **context,
                                                         clconv_error *err);

@@ -75,6 +75,7 @@ clconv_status clconv_context_create_imagined(const char *family, clconv_context 
     made->rt = (runtime){.info = info, .guard = guard, .messages = messages};
     made->rt.platform = platform_of(&made->rt.info);
     traits_derive(&made->rt.info, &made->rt.traits);
+    if (info.type == CL_DEVICE_TYPE_ACCELERATOR) made->rt.traits.has_gemm = false; /* most have no compiler */
     *context = made;
     return CLCONV_SUCCESS;
 }

@@ -87,7 +87,7 @@ static bool take_file(reading *r, bundled_program *p, const char *value)
 {
     if (r->is_packed) return refuse(r, "names a file, which a bundle cannot");
     p->file = value;
-    return true;
+    return *value != '\0' || refuse(r, "names no file");
 }
 
 /* A line of a program's description. */

@@ -203,7 +203,7 @@ static clconv_status take_bundled(runtime *rt, program_entry *entry, const char 
     }
     if (!must && found == NULL) return CLCONV_SUCCESS;
     clconv_status status =
-        error_set(&entry->failure, CLCONV_UNSUPPORTED, "%s cl/%s%s, kernel %s%s",
+        error_set(&entry->failure, CLCONV_UNSUPPORTED, "%s cl/%s %s, kernel %s%s",
                   rt->bundle == NULL ? "device has no compiler, and no bundle is given that has"
                   : found != NULL    ? "the driver does not take the bundle's binary of"
                   : is_stale         ? "the bundle has another version of"
@@ -246,7 +246,7 @@ static clconv_status create_kernel(const program_entry *entry, const char *name,
     free(own);
     if (code != CL_SUCCESS && from != NULL)
         return error_set(err, CLCONV_UNSUPPORTED,
-                         "the bundle's binary of cl/%s%s does not have the kernel %s", from->source,
+                         "the bundle's binary of cl/%s %s does not have the kernel %s", from->source,
                          from->options, name);
     if (code != CL_SUCCESS) return error_set_opencl(err, code, "clCreateKernel");
     *kernel = made;

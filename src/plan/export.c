@@ -145,7 +145,7 @@ static clconv_status fill_bundle(runtime *rt, const needed_list *list, text *man
         const needed *n = &list->programs[i];
         size_t start = content->length;
         if (!program_binary(rt, n->source, n->options, content))
-            return error_set(err, CLCONV_UNSUPPORTED, "the driver gives no binary of cl/%s%s", n->source,
+            return error_set(err, CLCONV_UNSUPPORTED, "the driver gives no binary of cl/%s %s", n->source,
                              n->options);
         text binary = {0}; /* it may be the same as an earlier one's */
         describe(n, n->kernels.data, manifest);
@@ -228,7 +228,7 @@ static void define_kernels(const needed *n, text *source, text *renamed)
 static void write_source_text(const needed *n, text *source, text *renamed)
 {
     text_append(source,
-                "/* cl/%s of clconv %s with all that it includes, for the options%s */\n"
+                "/* cl/%s of clconv %s with all that it includes, for the options %s */\n"
                 "#define channel channel_ /* a keyword of compilers for FPGAs */\n",
                 n->source, clconv_version(), n->options);
     define_options(n->options, source);
@@ -268,14 +268,17 @@ static clconv_status emit_program(const needed *n, const char *folder, text *man
 
 clconv_status export_sources(clconv_plan *const *plans, size_t count, const char *folder, clconv_error *err)
 {
-    const clconv_device_info *info = &plans[0]->context->rt.info;
+    const runtime *rt = &plans[0]->context->rt;
+    const bool is_there = rt->context != NULL;
     char why[WHOLE_FILE_WHY];
     needed_list list = {NULL};
     text manifest = {0}, path = {0};
     clconv_status status = gather(plans, count, &list, err);
     if (status == CLCONV_SUCCESS && !whole_file_make_folder(folder, why))
         status = error_set(err, CLCONV_FILE_FAILED, "the folder '%.400s' cannot be made: %s", folder, why);
-    text_append(&manifest, BUNDLE_FIRST_LINE "\nplatform %s\ndevice %s\n", info->platform_name, info->name);
+    text_append(&manifest, BUNDLE_FIRST_LINE "\n%splatform %s\ndevice %s\n",
+                is_there ? "" : "# as `clconv devices --json` names the device:\n",
+                is_there ? rt->info.platform_name : "PLATFORM", is_there ? rt->info.name : "DEVICE");
     for (size_t i = 0; i < list.count && status == CLCONV_SUCCESS; i++)
         status = emit_program(&list.programs[i], folder, &manifest, err);
     text_append(&path, "%s/manifest", folder);

@@ -15,7 +15,7 @@ import numpy as np
 
 TOOL = os.environ["CLCONV_TOOL"]
 SOURCE_DIR = os.environ["SOURCE_DIR"]
-COMMANDS = ["devices", "run", "grad", "plan", "bench", "check", "tune", "filter", "init"]
+COMMANDS = ["devices", "run", "grad", "plan", "bench", "check", "tune", "filter", "compile", "init"]
 
 
 def npy_bytes(array=None, descr="<f4", fortran="False", shape=None, data=None, version=1, header=None, length=None):

@@ -13,6 +13,7 @@
     X(check, "checks a device against the reference")                \
     X(tune, "measures how to compute layers on this device")         \
     X(filter, "applies a bank of 3D filters to a volume")            \
+    X(compile, "makes programs for a device without a compiler")     \
     X(cache, "the compiled programs that are kept on disk")          \
     X(init, "makes the initial weights that PyTorch would make")
 

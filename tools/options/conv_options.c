@@ -118,6 +118,8 @@ int common_options_open(const common_options *options, clconv_context **context)
     how.message = tool_message;
     how.verbose = options->verbose;
     how.memory_limit = options->memory_limit;
+    how.exportable = options->exportable;
+    how.plans_only = options->plans_only;
     clconv_status status = clconv_context_create_selected(options->device, &how, context, &err);
     return status ? tool_fail_library(NULL, &err) : EXIT_DONE;
 }

@@ -120,6 +120,7 @@ typedef struct common_options {
     const char *parameters; /* of commands that take --parameters */
     uint64_t workspace_limit, memory_limit;
     int strict, verbose;
+    int exportable, plans_only; /* of clconv_context_options */
 } common_options;
 
 /* --memory-limit of commands that compute in blocks, an entry of a table whose struct is `type` and has them as `common`. */
