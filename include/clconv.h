@@ -157,7 +157,9 @@ typedef struct clconv_context clconv_context;
 
 typedef enum clconv_message_level {
     CLCONV_MESSAGE_WARNING = 1,
-    CLCONV_MESSAGE_VERBOSE = 2
+    CLCONV_MESSAGE_VERBOSE = 2,
+    CLCONV_MESSAGE_PROGRESS =
+        3 /* what begins to be compiled and how much is left, "" once nothing is compiled any more */
 } clconv_message_level;
 
 /* `text` is one or more lines without a final newline, valid during the call, which may come from any thread
@@ -174,6 +176,7 @@ typedef struct clconv_context_options {
         bundle; /* the file of programs compiled beforehand; NULL: what CLCONV_BUNDLE names, if that is set */
     int exportable; /* 1: plans need only programs that clconv_programs_export() can write: none of CLBlast's */
     int plans_only; /* 1: plans are made and described, and their sources given, but nothing is built or run */
+    int progress; /* 1: CLCONV_MESSAGE_PROGRESS texts, at each compilation, as long or short as that may take */
 } clconv_context_options;
 
 CLCONV_API void clconv_context_options_init(clconv_context_options *options);
@@ -426,6 +429,18 @@ CLCONV_API void clconv_plan_options_init(clconv_plan_options *options);
 CLCONV_API clconv_status clconv_plan_create(clconv_context *context, clconv_op op,
                                             const clconv_problem *problem, const clconv_plan_options *options,
                                             clconv_plan **plan, clconv_error *err);
+
+typedef struct clconv_plan_request {
+    clconv_op op;
+    clconv_problem problem;
+    const clconv_plan_options *options; /* may be NULL */
+} clconv_plan_request;
+
+/* Makes several plans at once, as clconv_plan_create() makes each, on several threads: programs are compiled side by side where
+ * the driver does that (PoCL compiles one after the other). plans[i] becomes the plan of requests[i], or NULL where that fails,
+ * which errors[i] tells, whose status is CLCONV_SUCCESS if not; `errors` may be NULL. Returns the status of the first that failed; the other plans are made. */
+CLCONV_API clconv_status clconv_plans_prepare(clconv_context *context, const clconv_plan_request *requests,
+                                              size_t count, clconv_plan **plans, clconv_error *errors);
 
 /* Work already enqueued may still be running: OpenCL keeps what it needs. NULL is ignored. */
 CLCONV_API void clconv_plan_release(clconv_plan *plan);

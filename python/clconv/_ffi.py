@@ -42,7 +42,7 @@ class DeviceInfo(Structure):
 
 class ContextOptions(Structure):
     _fields_ = [("message", c_void_p), ("message_user", c_void_p), ("verbose", c_int), ("memory_limit", c_uint64),
-                ("bundle", c_char_p), ("exportable", c_int), ("plans_only", c_int)]
+                ("bundle", c_char_p), ("exportable", c_int), ("plans_only", c_int), ("progress", c_int)]
 
 
 class Problem(Structure):

@@ -4,6 +4,7 @@
 #include "algorithms/registry.h"
 #include "base/arith.h"
 #include "base/error.h"
+#include "base/parallel.h"
 #include "plan/bind.h"
 #include "problem/activation.h"
 #include "problem/problem.h"
@@ -116,6 +117,40 @@ clconv_status clconv_plan_create(clconv_context *context, clconv_op op, const cl
     clconv_plan_options defaults;
     clconv_plan_options_init(&defaults);
     return plan_create(context, op, problem, options != NULL ? options : &defaults, plan, err);
+}
+
+typedef struct preparing {
+    clconv_context *context;
+    const clconv_plan_request *requests;
+    clconv_plan **plans;
+    clconv_error *errors;
+} preparing;
+
+static void prepare_one(void *user, size_t index)
+{
+    const preparing *p = user;
+    const clconv_plan_request *r = &p->requests[index];
+    p->errors[index].status =
+        clconv_plan_create(p->context, r->op, &r->problem, r->options, &p->plans[index], &p->errors[index]);
+}
+
+clconv_status clconv_plans_prepare(clconv_context *context, const clconv_plan_request *requests, size_t count,
+                                   clconv_plan **plans, clconv_error *errors)
+{
+    if (context == NULL || requests == NULL || plans == NULL || count > SIZE_MAX / sizeof *errors)
+        return CLCONV_INVALID_ARGUMENT;
+    clconv_status status = CLCONV_SUCCESS;
+    clconv_error *own = errors == NULL ? calloc(count + 1, sizeof *own) : NULL;
+    if (errors == NULL && own == NULL) return CLCONV_OUT_OF_MEMORY;
+    preparing p = {context, requests, plans, errors != NULL ? errors : own};
+    for (size_t i = 0; i < count; i++)
+        plans[i] = NULL;
+    const bool is_serial = context->rt.platform->builds_serially;
+    parallel_run(count, is_serial ? 1 : parallel_processors(), prepare_one, &p);
+    for (size_t i = count; i > 0; i--)
+        if (p.errors[i - 1].status != CLCONV_SUCCESS) status = p.errors[i - 1].status;
+    free(own);
+    return status;
 }
 
 void clconv_plan_release(clconv_plan *plan)

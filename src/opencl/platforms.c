@@ -10,8 +10,10 @@ const platform_entry platform_table[] = {
      .type = CL_DEVICE_TYPE_CPU,
      .options = " -DCLANG_BUILTINS",
      .compiles_for_binaries = true,
+     .builds_serially = true,
      .reason = "its compiler is clang, for the processor itself: builtins become prefetches, stores past the "
-               "caches and shuffles; into a binary it puts each kernel for any local size too",
+               "caches and shuffles; into a binary it puts each kernel for any local size too; one lock is "
+               "held while anything is compiled",
      .evidence = "label device, PoCL 3.1 with LLVM 15 (Debian 12); 2.6 s of processor time for the binary of "
                  "cl/any/winograd.cl, which compiles in 3.3 s"},
     {.name = "Intel(R) OpenCL",

@@ -14,6 +14,7 @@ typedef struct platform_entry {
     bool has_lanes; /* work-items are lanes of vectors, whatever the type says: kernels are those for GPUs */
     bool misstates_groups; /* CL_KERNEL_WORK_GROUP_SIZE is less than what runs; the device's limit holds */
     bool compiles_for_binaries; /* who asks for a binary waits for its kernels to be compiled again */
+    bool builds_serially;       /* one program after the other, on however many threads */
     const char *reason, *evidence;
 } platform_entry;
 

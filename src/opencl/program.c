@@ -357,6 +357,22 @@ static program_entry *find_entry(runtime *rt, const char *source, const char *op
     return entry;
 }
 
+bool program_is_there(runtime *rt, const char *source, const char *options)
+{
+    program_entry *entry = find_entry(rt, source, options);
+    if (entry == NULL) return false;
+    lock_acquire(entry->building);
+    bool is_there = entry->program != NULL;
+    lock_leave(entry->building);
+    return is_there;
+}
+
+bool program_is_warm(runtime *rt, const char *source, const char *name, const char *options)
+{
+    program_request request;
+    return find_or_add(rt, source, name, options, &request) && request.is_warm;
+}
+
 bool program_is_unproven(runtime *rt, const char *source, const char *options)
 {
     program_entry *entry = find_entry(rt, source, options);

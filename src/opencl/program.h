@@ -15,6 +15,10 @@ typedef struct kernel_record kernel_record;
 clconv_status program_get_kernel(runtime *rt, const char *source, const char *name, const char *options,
                                  cl_kernel *kernel, kernel_record **cold, clconv_error *err);
 
+/* Whether such a program has been built in this context; and whether that kernel of it has been run. */
+bool program_is_there(runtime *rt, const char *source, const char *options);
+bool program_is_warm(runtime *rt, const char *source, const char *name, const char *options);
+
 /* It has been run at this local size. Now the program is written to the cache on disk, or noted there. */
 void program_set_warm(runtime *rt, kernel_record *cold, const size_t local[3]);
 

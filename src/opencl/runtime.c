@@ -139,6 +139,7 @@ void runtime_message(const runtime *rt, clconv_message_level level, const char *
 {
     if (rt->options.message == NULL) return;
     if (level == CLCONV_MESSAGE_VERBOSE && !rt->options.verbose) return;
+    if (level == CLCONV_MESSAGE_PROGRESS && !rt->options.progress) return;
     lock_acquire(rt->messages);
     rt->options.message(rt->options.message_user, level, text);
     lock_leave(rt->messages);

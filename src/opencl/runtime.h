@@ -13,6 +13,14 @@
 
 typedef struct program_entry program_entry;
 
+/* What is told of compiling (progress.h). */
+typedef struct progress_state {
+    int64_t plans;     /* being built */
+    int64_t expected;  /* of their kernels, that have not been run yet */
+    int64_t compiling; /* things being compiled now */
+    bool has_told;
+} progress_state;
+
 typedef struct runtime {
     cl_context context;
     cl_device_id device;
@@ -28,6 +36,7 @@ typedef struct runtime {
     program_entry *programs;
     bool is_filling; /* what is missing in the cache is being made, and not noted again */
     clconv_counters counters;
+    progress_state telling;
 } runtime;
 
 clconv_status runtime_create(cl_context context, cl_device_id device, const clconv_context_options *options,

@@ -1,11 +1,14 @@
 /* Building a plan's kernels, and warming what a driver would otherwise compile at the first run. */
 #include "base/arith.h"
 #include "base/error.h"
+#include "base/parallel.h"
 #include "opencl/program.h"
+#include "opencl/progress.h"
 #include "plan/arguments.h"
 #include "plan/missing.h"
 #include "steps/gemm.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,10 +104,8 @@ static clconv_status tell_missing(const clconv_plan *plan, clconv_status status,
     return status;
 }
 
-static clconv_status build_kernel(clconv_plan *plan, const step *s, size_t *index, clconv_error *err)
+static clconv_status make_kernel(clconv_plan *plan, const step *s, clconv_error *err)
 {
-    for (*index = 0; *index < plan->kernel_count; ++*index)
-        if (same_kernel(plan->kernels[*index].made_for, s)) return CLCONV_SUCCESS;
     runtime *rt = &plan->context->rt;
     kernel_record *cold = NULL;
     plan_kernel *k = &plan->kernels[plan->kernel_count];
@@ -117,6 +118,23 @@ static clconv_status build_kernel(clconv_plan *plan, const step *s, size_t *inde
     if (status != CLCONV_SUCCESS || cold == NULL) return status;
     status = warm_kernel(rt, s, k->kernel, err);
     if (status == CLCONV_SUCCESS) program_set_warm(rt, cold, s->launch.local);
+    return status;
+}
+
+static clconv_status build_kernel(clconv_plan *plan, const step *s, size_t *index, clconv_error *err)
+{
+    for (*index = 0; *index < plan->kernel_count; ++*index)
+        if (same_kernel(plan->kernels[*index].made_for, s)) return CLCONV_SUCCESS;
+    if (!plan->context->rt.options.progress ||
+        program_is_warm(&plan->context->rt, s->launch.source, s->launch.kernel, s->launch.options))
+        return make_kernel(plan, s, err);
+    char what[160];
+    snprintf(what, sizeof what, "cl/%s", s->launch.source);
+    progress_begin(&plan->context->rt, what);
+    clconv_status status = make_kernel(plan, s, err);
+    const int64_t done = plan->cold_kernels > 0 ? 1 : 0;
+    plan->cold_kernels -= done;
+    progress_end(&plan->context->rt, done);
     return status;
 }
 
@@ -156,13 +174,17 @@ done:
 }
 
 /* Most chunks have the size of the first, which the search finds at once. */
-static clconv_status warm_if_new(const clconv_plan *plan, size_t index, clconv_error *err)
+static clconv_status warm_if_new(clconv_plan *plan, size_t index, clconv_error *err)
 {
     const step *steps = plan->recipe.run;
     for (size_t i = 0; i < index; i++)
         if (steps[i].kind == STEP_GEMM && same_product(&steps[i].gemm, &steps[index].gemm))
             return CLCONV_SUCCESS;
-    return warm_gemm(&plan->context->rt, &steps[index], err);
+    runtime *rt = &plan->context->rt;
+    progress_begin(rt, "CLBlast's kernels");
+    clconv_status status = warm_gemm(rt, &steps[index], err);
+    progress_end(rt, 0);
+    return status;
 }
 
 static clconv_status build_steps(clconv_plan *plan, const step *steps, size_t count, size_t **kernels,
@@ -209,12 +231,88 @@ bool build_failure_is_of_kernels(const clconv_error *failure)
     }
 }
 
+/* Programs of a plan that are not there, among the first of its steps: later ones repeat them. */
+enum { MOST_STEPS = 64, MOST_MISSING = 16 };
+typedef struct missing_programs {
+    runtime *rt;
+    const step *steps[MOST_MISSING];
+    clconv_error failures[MOST_MISSING];
+    size_t count;
+} missing_programs;
+
+static void add_missing(missing_programs *m, const step *steps, size_t count)
+{
+    for (size_t i = 0; i < count && i < MOST_STEPS && m->count < MOST_MISSING; i++) {
+        const kernel_launch *l = &steps[i].launch;
+        bool is_known = steps[i].kind != STEP_KERNEL;
+        for (size_t k = 0; k < m->count && !is_known; k++)
+            is_known = strcmp(m->steps[k]->launch.source, l->source) == 0 &&
+                       strcmp(m->steps[k]->launch.options, l->options) == 0;
+        if (!is_known && !program_is_there(m->rt, l->source, l->options)) m->steps[m->count++] = &steps[i];
+    }
+}
+
+static void build_missing(void *user, size_t index)
+{
+    missing_programs *m = user;
+    const kernel_launch *l = &m->steps[index]->launch;
+    kernel_record *cold = NULL;
+    cl_kernel kernel;
+    progress_begin(m->rt, l->source);
+    m->failures[index].status =
+        program_get_kernel(m->rt, l->source, l->kernel, l->options, &kernel, &cold, &m->failures[index]);
+    if (m->failures[index].status == CLCONV_SUCCESS) clReleaseKernel(kernel);
+    progress_end(m->rt, 0);
+}
+
+/* Builds what the plan needs on several threads, if that is more than one program. */
+static clconv_status build_ahead(clconv_plan *plan, clconv_error *err)
+{
+    const recipe *r = &plan->recipe;
+    missing_programs m = {.rt = &plan->context->rt};
+    if (m.rt->platform->builds_serially) return CLCONV_SUCCESS;
+    add_missing(&m, r->pack, r->pack_count);
+    add_missing(&m, r->run, r->run_count);
+    if (m.count > 1) parallel_run(m.count, parallel_processors(), build_missing, &m);
+    for (size_t i = 0; i < m.count; i++) {
+        if (m.failures[i].status == CLCONV_SUCCESS) continue;
+        if (err != NULL) *err = m.failures[i];
+        return tell_missing(plan, m.failures[i].status, err);
+    }
+    return CLCONV_SUCCESS;
+}
+
+/* Kernels that the context has not run, if somebody is to be told how many. */
+static int64_t count_cold(clconv_plan *plan)
+{
+    const recipe *r = &plan->recipe;
+    runtime *rt = &plan->context->rt;
+    int64_t count = 0;
+    if (!rt->options.progress) return 0;
+    for (size_t i = 0; i < r->pack_count + r->run_count && i < MOST_STEPS; i++) {
+        const step *s = i < r->pack_count ? &r->pack[i] : &r->run[i - r->pack_count];
+        if (s->kind != STEP_KERNEL) continue;
+        bool is_known = program_is_warm(rt, s->launch.source, s->launch.kernel, s->launch.options);
+        for (size_t k = 0; k < i && !is_known; k++) {
+            const step *other = k < r->pack_count ? &r->pack[k] : &r->run[k - r->pack_count];
+            is_known = other->kind == STEP_KERNEL && same_kernel(other, s);
+        }
+        count += !is_known;
+    }
+    return count;
+}
+
 clconv_status plan_build(clconv_plan *plan, clconv_error *err)
 {
     const recipe *r = &plan->recipe;
     plan->kernels = calloc(r->run_count + r->pack_count + 1, sizeof *plan->kernels);
     if (plan->kernels == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a plan");
-    clconv_status status = build_steps(plan, r->pack, r->pack_count, &plan->pack_kernels, err);
+    plan->cold_kernels = count_cold(plan);
+    progress_open(&plan->context->rt, plan->cold_kernels);
+    clconv_status status = build_ahead(plan, err);
+    if (status == CLCONV_SUCCESS)
+        status = build_steps(plan, r->pack, r->pack_count, &plan->pack_kernels, err);
     if (status == CLCONV_SUCCESS) status = build_steps(plan, r->run, r->run_count, &plan->run_kernels, err);
+    progress_close(&plan->context->rt, plan->cold_kernels);
     return status;
 }

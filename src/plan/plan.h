@@ -42,6 +42,7 @@ struct clconv_plan {
     size_t candidate_count;
     plan_kernel *kernels;
     size_t kernel_count;
+    int64_t cold_kernels;               /* while it is made: that have not been run in this context */
     size_t *run_kernels, *pack_kernels; /* index into kernels, for each step */
     atomic_bool is_busy;                /* a thread is enqueuing it, which sets its kernels' arguments */
     kept_memory kept;                   /* of runs on host arrays */

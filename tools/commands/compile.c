@@ -107,21 +107,38 @@ static clconv_problem problem_of(const compile_options *o, const layer *l)
     return p;
 }
 
-static void plan_layer(clconv_context *context, const compile_options *o, const layer *l, planned *made)
+/* Plans each layer with either kind of weights, all at once. */
+static int plan_layers(clconv_context *context, const compile_options *o, const suite *s, planned *made)
 {
-    clconv_error err;
-    clconv_plan_options how;
-    const clconv_problem p = problem_of(o, l);
-    const int reads_weight = o->op != CLCONV_BACKWARD_WEIGHT && o->op != CLCONV_BACKWARD_BIAS;
-    common_options_plan(&o->common, &how);
-    for (how.packed_weights = 0; how.packed_weights <= reads_weight; how.packed_weights++) {
-        if (clconv_plan_create(context, o->op, &p, &how, &made->plans[made->count], &err)) {
-            tool_warn("%s: %s", l->name, err.message);
-            made->failed++;
-            return;
-        }
-        made->count++;
+    const size_t each = o->op != CLCONV_BACKWARD_WEIGHT && o->op != CLCONV_BACKWARD_BIAS ? 2 : 1;
+    clconv_plan_options how[2];
+    clconv_plan_request *requests = calloc(each * s->count + 1, sizeof *requests);
+    clconv_error *errors = calloc(each * s->count + 1, sizeof *errors);
+    made->plans = calloc(each * s->count + 1, sizeof(clconv_plan *));
+    int status = EXIT_DONE;
+    if (!requests || !errors || !made->plans) {
+        status = tool_fail(EXIT_FAILED, "out of memory");
+        goto done;
     }
+    common_options_plan(&o->common, &how[0]);
+    how[1] = how[0];
+    how[1].packed_weights = 1;
+    made->count = each * s->count;
+    for (size_t i = 0; i < made->count; i++)
+        requests[i] = (clconv_plan_request){o->op, problem_of(o, &s->layers[i / each]), &how[i % each]};
+    if (!clconv_plans_prepare(context, requests, made->count, made->plans, errors)) goto done;
+    for (size_t i = 0; i < made->count; i++) {
+        if (made->plans[i]) continue;
+        tool_warn("%s: %s", s->layers[i / each].name, errors[i].message);
+        made->failed++;
+    }
+    /* A bundle that lacks what was asked for would fail where nothing can be compiled. */
+    status = tool_fail(EXIT_FAILED, "compile: %zu of %zu plans cannot be made; nothing is written",
+                       made->failed, made->count);
+done:
+    free(errors);
+    free(requests);
+    return status;
 }
 
 static int write_programs(const compile_options *o, const planned *made)
@@ -146,18 +163,9 @@ static int open_context(const compile_options *o, clconv_context **context)
 static int compile_layers(const compile_options *o, const suite *s)
 {
     clconv_context *context = NULL;
-    planned made = {.plans = calloc(2 * s->count + 1, sizeof *made.plans)};
-    tool_progress progress = {0};
-    int status = made.plans ? open_context(o, &context) : tool_fail(EXIT_FAILED, "out of memory");
-    for (size_t i = 0; !status && i < s->count; i++) {
-        tool_progress_show(&progress, s->layers[i].name, (double)i / (double)s->count);
-        plan_layer(context, o, &s->layers[i], &made);
-    }
-    tool_progress_show(&progress, NULL, 1);
-    /* A bundle that lacks what was asked for would fail where nothing can be compiled. */
-    if (!status && made.failed > 0)
-        status = tool_fail(EXIT_FAILED, "compile: %zu of %zu layers cannot be planned; nothing is written",
-                           made.failed, s->count);
+    planned made = {NULL};
+    int status = open_context(o, &context);
+    if (!status) status = plan_layers(context, o, s, &made);
     if (!status) status = write_programs(o, &made);
     for (size_t i = 0; i < made.count; i++)
         clconv_plan_release(made.plans[i]);

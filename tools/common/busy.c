@@ -1,6 +1,7 @@
 /* The thread that counts seconds while another works; see busy.h. */
 #include "common/busy.h"
 
+#include "common/compiling.h"
 #include "common/tool.h"
 
 #include <stdio.h>
@@ -25,8 +26,9 @@ static void *show_seconds(void *argument)
     double start = tool_seconds();
     pthread_mutex_lock(&b->lock);
     while (!b->stop) {
-        char text[128];
-        snprintf(text, sizeof text, "%s, %.0f s", b->label, tool_seconds() - start);
+        char text[200];
+        if (!compiling_text(text, sizeof text))
+            snprintf(text, sizeof text, "%s, %.0f s", b->label, tool_seconds() - start);
         tool_progress_show(&progress, text, -1);
         wait_a_little(b);
     }
@@ -42,6 +44,7 @@ void busy_start(busy *b, const char *label)
     pthread_mutex_init(&b->lock, NULL);
     pthread_cond_init(&b->changed, NULL);
     b->running = !pthread_create(&b->thread, NULL, show_seconds, b);
+    compiling_leave_to_busy(b->running);
 }
 
 void busy_stop(busy *b)
@@ -52,5 +55,6 @@ void busy_stop(busy *b)
     pthread_cond_signal(&b->changed);
     pthread_mutex_unlock(&b->lock);
     pthread_join(b->thread, NULL);
+    compiling_leave_to_busy(0);
     b->running = 0;
 }

@@ -1,6 +1,8 @@
 /* Failures, messages and progress of the tool's commands, as tool.h promises them. */
 #include "common/tool.h"
 
+#include "common/compiling.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,6 +48,10 @@ int tool_fail_library(const char *context, const clconv_error *err)
 void tool_message(void *user, clconv_message_level level, const char *text)
 {
     (void)user;
+    if (level == CLCONV_MESSAGE_PROGRESS) {
+        compiling_note(text);
+        return;
+    }
     const char *prefix = level == CLCONV_MESSAGE_WARNING ? "warning: " : "";
     while (*text) {
         size_t length = strcspn(text, "\n");

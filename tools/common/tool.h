@@ -25,7 +25,7 @@ int tool_fail_library(const char *context, const clconv_error *err);
 /* Prints "clconv: warning: ..." as one line on stderr. */
 void tool_warn(const char *format, ...) TOOL_PRINTF(1, 2);
 
-/* Prints warnings and verbose text of a context on stderr. */
+/* Prints warnings and verbose text of a context on stderr, and shows what it compiles (compiling.h). */
 void tool_message(void *user, clconv_message_level level, const char *text);
 
 /* Progress of work longer than a second: one line on stderr, rewritten, only on a terminal. `done` in 0..1,

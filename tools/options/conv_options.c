@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 const option_spec conv_option_table[] = {
     {.name = "stride",
@@ -118,6 +119,7 @@ int common_options_open(const common_options *options, clconv_context **context)
     how.message = tool_message;
     how.verbose = options->verbose;
     how.memory_limit = options->memory_limit;
+    how.progress = isatty(STDERR_FILENO);
     how.exportable = options->exportable;
     how.plans_only = options->plans_only;
     clconv_status status = clconv_context_create_selected(options->device, &how, context, &err);
