@@ -3,9 +3,9 @@
 
 #include "base/checksum.h"
 #include "base/whole_file.h"
+#include "opencl/kernel_line.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,25 +51,22 @@ static bool add_program(reading *r, const char *source)
     return true;
 }
 
-/* NAME X Y Z, and perhaps another name. */
 static bool add_kernel(reading *r, bundled_program *p, const char *value)
 {
-    char name[129], other[129], rest[2];
-    size_t local[3];
-    int found =
-        sscanf(value, "%128s %zu %zu %zu %128s %1s", name, &local[0], &local[1], &local[2], other, rest);
-    if (found != 4 && found != 5) return refuse(r, "is not: kernel NAME X Y Z, or with a second name");
+    kernel_line k;
+    if (!kernel_line_parse(value, &k)) return refuse(r, "is not: kernel NAME X Y Z, or with a second name");
     text_append(&p->kernels, "%s\n", value);
     return !p->kernels.failed || refuse(r, "finds no memory");
 }
 
-/* The binary is that of an earlier program with the same checksum, or the next of the content. */
+/* The binary is that of an earlier program with the same size and checksum, or the next of the content. */
 static bool take_binary(reading *r, bundled_program *p, const char *value)
 {
-    char sum[CHECKSUM_TEXT], given[CHECKSUM_TEXT + 1], rest[2];
-    uint64_t size = 0;
+    char sum[CHECKSUM_TEXT], *end = NULL;
     if (!r->is_packed) return refuse(r, "names a binary; only a bundle has it");
-    if (sscanf(value, "%" SCNu64 " %33s %1s", &size, given, rest) != 2)
+    errno = 0;
+    unsigned long long size = strtoull(value, &end, 10);
+    if (*value < '0' || *value > '9' || errno != 0 || *end != ' ')
         return refuse(r, "is not: binary SIZE CHECKSUM");
     for (const bundled_program *q = r->b->programs; q < p; q++)
         if (q->sum != NULL && strcmp(q->sum, value) == 0) p->binary = q->binary;
@@ -78,7 +75,7 @@ static bool take_binary(reading *r, bundled_program *p, const char *value)
     if (size > r->content.size - r->taken) return refuse(r, "names a binary that is not there");
     p->binary = (byte_span){r->content.bytes + r->taken, (size_t)size};
     checksum_text(p->binary.bytes, p->binary.size, sum);
-    if (strcmp(sum, given) != 0) return refuse(r, "names a binary whose bytes are others");
+    if (strcmp(sum, end + 1) != 0) return refuse(r, "names a binary whose bytes are others");
     r->taken += (size_t)size;
     return true;
 }
@@ -263,23 +260,16 @@ const bundled_program *bundle_find(const bundle *b, const char *source, const ch
 
 char *bundle_kernel_name(const bundled_program *program, const char *kernel)
 {
-    char name[129], other[129];
-    size_t local[3];
+    kernel_line k;
     text own = {0};
-    for (const char *line = program->kernels.data; *line != '\0'; line = strchr(line, '\n') + 1) {
-        text copy = {0};
-        text_append_bytes(&copy, line, strcspn(line, "\n"));
-        int count = copy.failed ? 0
-                                : sscanf(copy.data, "%128s %zu %zu %zu %128s", name, &local[0], &local[1],
-                                         &local[2], other);
-        text_release(&copy);
-        if (count == 5 && strcmp(name, kernel) == 0) {
-            text_append(&own, "%s", other);
-            return own.failed ? NULL : own.data;
-        }
-    }
-    text_append(&own, "%s", kernel);
-    return own.failed ? NULL : own.data;
+    for (const char *line = program->kernels.data; *line != '\0' && own.length == 0;
+         line = strchr(line, '\n') + 1)
+        if (kernel_line_parse(line, &k) && k.other[0] != '\0' && strcmp(k.name, kernel) == 0)
+            text_append(&own, "%s", k.other);
+    if (own.length == 0) text_append(&own, "%s", kernel);
+    if (!own.failed) return own.data;
+    text_release(&own);
+    return NULL;
 }
 
 void bundle_append_binary(text *manifest, byte_span binary)

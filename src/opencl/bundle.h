@@ -33,7 +33,7 @@ typedef struct bundled_program {
     const char *source, *hash, *options;
     text kernels;     /* lines: NAME X Y Z, or with a second name */
     const char *file; /* of a manifest to be packed; NULL in a bundle */
-    const char *sum;  /* the binary's checksum */
+    const char *sum;  /* the binary's size and checksum, as its line has them */
     byte_span binary;
 } bundled_program;
 

@@ -2,10 +2,10 @@
 #include "opencl/fill.h"
 
 #include "base/error.h"
+#include "opencl/kernel_line.h"
 #include "opencl/program.h"
 #include "opencl/sources.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,14 +28,13 @@ static bool run_empty(const runtime *rt, cl_kernel kernel, const size_t local[3]
 
 static bool warm(runtime *rt, const char *source, const char *options, const char *line)
 {
-    char name[129];
-    size_t local[3];
+    kernel_line k;
     cl_kernel kernel;
     kernel_record *cold = NULL;
-    if (sscanf(line, "%128s %zu %zu %zu", name, &local[0], &local[1], &local[2]) != 4) return false;
-    if (program_get_kernel(rt, source, name, options, &kernel, &cold, NULL) != CLCONV_SUCCESS) return false;
-    bool is_run = run_empty(rt, kernel, local);
-    if (is_run && cold != NULL) program_set_warm(rt, cold, local);
+    if (!kernel_line_parse(line, &k)) return false;
+    if (program_get_kernel(rt, source, k.name, options, &kernel, &cold, NULL) != CLCONV_SUCCESS) return false;
+    bool is_run = run_empty(rt, kernel, k.local);
+    if (is_run && cold != NULL) program_set_warm(rt, cold, k.local);
     clReleaseKernel(kernel);
     return is_run;
 }

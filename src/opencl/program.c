@@ -325,7 +325,7 @@ static void want_entry(runtime *rt, const program_entry *entry, bool is_first)
 static void keep_entry(runtime *rt, program_entry *entry, const char *name, const size_t local[3])
 {
     char line[256];
-    snprintf(line, sizeof line, "%.128s %zu %zu %zu\n", name, local[0], local[1], local[2]);
+    snprintf(line, sizeof line, "%.127s %zu %zu %zu\n", name, local[0], local[1], local[2]);
     bool is_first = entry->warmed.length == 0;
     const char *at = is_first ? NULL : strstr(entry->warmed.data, line);
     if (at != NULL && (at == entry->warmed.data || at[-1] == '\n')) return;

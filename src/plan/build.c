@@ -282,24 +282,27 @@ static clconv_status build_ahead(clconv_plan *plan, clconv_error *err)
     return CLCONV_SUCCESS;
 }
 
-/* Kernels that the context has not run, if somebody is to be told how many. */
+/* Of the first of these steps: how many have a kernel that no earlier one of them has, and that the context has not run. */
+static int64_t count_cold_of(runtime *rt, const step *steps, size_t count)
+{
+    int64_t cold = 0;
+    for (size_t i = 0; i < count && i < MOST_STEPS; i++) {
+        const kernel_launch *l = &steps[i].launch;
+        bool is_known = steps[i].kind != STEP_KERNEL || program_is_warm(rt, l->source, l->kernel, l->options);
+        for (size_t k = 0; k < i && !is_known; k++)
+            is_known = steps[k].kind == STEP_KERNEL && same_kernel(&steps[k], &steps[i]);
+        cold += !is_known;
+    }
+    return cold;
+}
+
+/* If somebody is to be told. */
 static int64_t count_cold(clconv_plan *plan)
 {
     const recipe *r = &plan->recipe;
     runtime *rt = &plan->context->rt;
-    int64_t count = 0;
     if (!rt->options.progress) return 0;
-    for (size_t i = 0; i < r->pack_count + r->run_count && i < MOST_STEPS; i++) {
-        const step *s = i < r->pack_count ? &r->pack[i] : &r->run[i - r->pack_count];
-        if (s->kind != STEP_KERNEL) continue;
-        bool is_known = program_is_warm(rt, s->launch.source, s->launch.kernel, s->launch.options);
-        for (size_t k = 0; k < i && !is_known; k++) {
-            const step *other = k < r->pack_count ? &r->pack[k] : &r->run[k - r->pack_count];
-            is_known = other->kind == STEP_KERNEL && same_kernel(other, s);
-        }
-        count += !is_known;
-    }
-    return count;
+    return count_cold_of(rt, r->pack, r->pack_count) + count_cold_of(rt, r->run, r->run_count);
 }
 
 clconv_status plan_build(clconv_plan *plan, clconv_error *err)

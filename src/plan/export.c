@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/whole_file.h"
+#include "opencl/kernel_line.h"
 #include "opencl/program.h"
 #include "opencl/sources.h"
 #include "plan/missing.h"
@@ -68,7 +69,7 @@ static void add_step(needed_list *list, const step *s, const char *problem)
     const size_t *local = s->launch.local;
     needed *n = find_or_add(list, &s->launch);
     if (n != NULL) {
-        snprintf(line, sizeof line, "kernel %.128s %zu %zu %zu\n", s->launch.kernel, local[0], local[1],
+        snprintf(line, sizeof line, "kernel %.127s %zu %zu %zu\n", s->launch.kernel, local[0], local[1],
                  local[2]);
         add_line(&n->kernels, line);
         add_line(&n->problems, problem);
@@ -209,14 +210,14 @@ static void define_options(const char *options, text *out)
 /* Kernels of all programs may be in one binary, so each has a name of its own. Lines of a manifest with it go to `renamed`. */
 static void define_kernels(const needed *n, text *source, text *renamed)
 {
-    char kernel[129];
-    size_t local[3];
+    kernel_line k;
+    static const char start[] = "kernel ";
     for (const char *line = n->kernels.data; *line != '\0'; line = strchr(line, '\n') + 1) {
-        if (sscanf(line, "kernel %128s %zu %zu %zu", kernel, &local[0], &local[1], &local[2]) != 4) continue;
+        if (!kernel_line_parse(line + sizeof start - 1, &k)) continue;
         text name = {0};
-        name_of(n, kernel, &name);
+        name_of(n, k.name, &name);
         text define = {0};
-        text_append(&define, "#define %s %s\n", kernel, name.failed ? "" : name.data);
+        text_append(&define, "#define %s %s\n", k.name, name.failed ? "" : name.data);
         if (!define.failed) add_line(source, define.data);
         text_append(renamed, "%.*s %s\n", (int)strcspn(line, "\n"), line, name.failed ? "" : name.data);
         renamed->failed = renamed->failed || define.failed || name.failed;
