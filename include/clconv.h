@@ -419,6 +419,9 @@ typedef struct clconv_plan_options {
     const char *parameters; /* NULL, or "name=value,name=value": overrides the algorithm's own choice */
     uint32_t initialized;   /* set by clconv_plan_options_init(), without which a plan is refused */
     int untuned;            /* 1: "auto" looks at no tuning data */
+    /* 0, or with packed_weights the layout (clconv_plan_packed_weight_layout()) of a packed weight that is there: only
+     * algorithms that take it are candidates. So plans of one layer for several sizes of the input share its weight. */
+    uint64_t packed_layout;
 } clconv_plan_options;
 
 CLCONV_API void clconv_plan_options_init(clconv_plan_options *options);

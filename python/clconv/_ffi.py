@@ -54,7 +54,8 @@ class Problem(Structure):
 
 class PlanOptions(Structure):
     _fields_ = [("algorithm", c_char_p), ("workspace_limit", c_uint64), ("strict", c_int), ("packed_weights", c_int),
-                ("parameters", c_char_p), ("initialized", c_uint32), ("untuned", c_int)]
+                ("parameters", c_char_p), ("initialized", c_uint32), ("untuned", c_int),
+                ("packed_layout", c_uint64)]
 
 
 class Buffer(Structure):

@@ -21,7 +21,8 @@ typedef struct request {
     int64_t workspace_limit; /* bytes in all: the caller's limit, and what one allocation can hold */
     bool packed_weights;     /* the packed weight is the caller's and takes no workspace */
     bool strict;
-    bool is_adjoint; /* the problem is a part of a gradient, which keeps its weight among the packed */
+    uint64_t packed_layout; /* that the packed weight must have; 0: any */
+    bool is_adjoint;        /* the problem is a part of a gradient, which keeps its weight among the packed */
 } request;
 
 /* Whether a run that needs weights as they are is given packed ones alone. */

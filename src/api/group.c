@@ -33,7 +33,7 @@ clconv_status plan_group_create(clconv_context *context, const clconv_problem *p
     for (int i = 0; i < count && status == CLCONV_SUCCESS; i++) {
         clconv_plan_options own = *options;
         if (applies && names_another(options, ops[i])) own.algorithm = own.parameters = NULL;
-        if (has_weight && !op_reads_weight(ops[i])) own.packed_weights = 0;
+        if (has_weight && !op_reads_weight(ops[i])) own.packed_weights = 0, own.packed_layout = 0;
         status = clconv_plan_create(context, ops[i], problem, &own, &group->plans[group->count], err);
         if (status == CLCONV_SUCCESS) group->count++;
     }

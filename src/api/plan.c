@@ -24,7 +24,11 @@ void clconv_plan_options_init(clconv_plan_options *options)
 
 static clconv_status check_initialized(const clconv_plan_options *options, clconv_error *err)
 {
-    if (options == NULL || options->initialized == OPTIONS_INITIALIZED) return CLCONV_SUCCESS;
+    const bool is_initialized = options == NULL || options->initialized == OPTIONS_INITIALIZED;
+    if (is_initialized && options != NULL && options->packed_layout != 0 && !options->packed_weights)
+        return error_set(err, CLCONV_INVALID_ARGUMENT,
+                         "packed_layout is not 0; it needs packed_weights to be 1");
+    if (is_initialized) return CLCONV_SUCCESS;
     return error_set(
         err, CLCONV_INVALID_ARGUMENT,
         "options were not filled by clconv_plan_options_init(); zeroed ones would mean a workspace "

@@ -48,6 +48,10 @@ static clconv_status try_algorithm(const request *q, const algorithm *a, const c
     if (status != CLCONV_SUCCESS) return status;
     if (why->failed) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for the steps of %s", a->name);
     if (why->length > 0) return CLCONV_SUCCESS;
+    if (q->packed_layout != 0 && plan_layout_of(&c->recipe, q->problem, q->geometry) != q->packed_layout) {
+        text_append(why, "it packs weights in another layout than the one that is asked for");
+        return CLCONV_SUCCESS;
+    }
     c->workspace = total_workspace(&c->recipe, q->packed_weights);
     if (c->workspace > q->workspace_limit)
         text_append(why, "it needs %lld bytes of workspace; the limit is %lld", (long long)c->workspace,
@@ -174,6 +178,7 @@ static request request_of(const clconv_plan *plan, const clconv_plan_options *op
         .products = products,
         .workspace_limit = rt->traits.max_allocation,
         .packed_weights = plan->packed_weights,
+        .packed_layout = options->packed_layout,
         .strict = options->strict != 0,
     };
     if (options->workspace_limit < (uint64_t)q.workspace_limit)
@@ -217,6 +222,10 @@ bool plan_chooses(const clconv_plan_options *options)
 clconv_status plan_no_choice(const clconv_plan *plan, const clconv_plan_options *options, clconv_error *err)
 {
     const char *wanted = wanted_name(options);
+    if (wanted == NULL && options->packed_layout != 0)
+        return error_set(err, CLCONV_UNSUPPORTED,
+                         "no algorithm takes weights of packed_layout %016llx for this problem",
+                         (unsigned long long)options->packed_layout);
     if (wanted == NULL)
         return error_set(err, CLCONV_UNSUPPORTED, "no algorithm can do this problem; the first says: %s",
                          plan->candidates[0].rejection);

@@ -28,15 +28,19 @@ static void append_zeros(clconv_plan *plan)
                 false, &plan->context->rt.traits);
 }
 
+uint64_t plan_layout_of(const recipe *r, const clconv_problem *problem, const geometry *g)
+{
+    const int64_t identity[] = {0, problem->out_channels, g->group_in, g->taps, g->element_size};
+    return r->packed_bytes > 0 ? r->packed_layout : hash_bytes(HASH_START, identity, sizeof identity);
+}
+
 /* A weight without a packed form of its own is "packed" by a copy, which plans of the same weight share. */
 static void ensure_pack_step(clconv_plan *plan)
 {
     recipe *r = &plan->recipe;
-    if (r->packed_bytes > 0) return;
     const geometry *g = &plan->geometry;
-    const int64_t identity[] = {0, plan->problem.out_channels, g->group_in, g->taps, g->element_size};
-    r->packed_layout = hash_bytes(HASH_START, identity, sizeof identity);
-    if (!plan->packed_weights) return;
+    r->packed_layout = plan_layout_of(r, &plan->problem, g);
+    if (r->packed_bytes > 0 || !plan->packed_weights) return;
     r->packed_bytes = plan->geometry.elements.weight * plan->geometry.element_size;
     recipe_append_copy(r, (step_buffer){BUFFER_WEIGHT, 0}, (step_buffer){BUFFER_PACKED, 0}, r->packed_bytes,
                        g->element_size);

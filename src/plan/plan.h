@@ -76,6 +76,9 @@ clconv_status plan_adopt(clconv_plan *plan, candidate *c, const clconv_plan_opti
 
 void plan_drop_candidates(clconv_plan *plan);
 
+/* The identity of the form in which the recipe takes the packed weight, of a problem with this geometry. */
+uint64_t plan_layout_of(const recipe *r, const clconv_problem *problem, const geometry *g);
+
 /* Builds the kernels of the recipe and runs each new one once, empty. */
 clconv_status plan_build(clconv_plan *plan, clconv_error *err);
 
