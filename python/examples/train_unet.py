@@ -9,6 +9,7 @@ symmetric, makes this a demonstration and no model.
 import argparse
 import copy
 import hashlib
+import itertools
 import time
 
 import mni
@@ -26,8 +27,10 @@ class Twice(torch.nn.Sequential):
 
     def __init__(self, inside, outside):
         nn = torch.nn
-        super().__init__(nn.Conv3d(inside, outside, 3, padding=1), nn.InstanceNorm3d(outside, affine=True), nn.LeakyReLU(0.01),
-                         nn.Conv3d(outside, outside, 3, padding=1), nn.InstanceNorm3d(outside, affine=True), nn.LeakyReLU(0.01))
+        parts = []
+        for channels in (inside, outside):  # without a bias, which the norm would take away again
+            parts += [nn.Conv3d(channels, outside, 3, padding=1, bias=False), nn.InstanceNorm3d(outside, affine=True), nn.LeakyReLU(0.01)]
+        super().__init__(*parts)
 
 
 class UNet(torch.nn.Module):
@@ -80,10 +83,22 @@ def train(net, volume, labels, steps, size, seed):
     return losses, time.process_time() - began
 
 
-def predict(net, volume):
-    """Labels of a volume, cut to multiples of 4."""
-    with torch.no_grad():
-        return net.eval()(torch.from_numpy(np.ascontiguousarray(volume))[None, None])[0].argmax(0).numpy()
+def predict(net, volume, size):
+    """Labels, by windows of the size that was trained on, which the norms' statistics depend on; of each its middle is kept."""
+    margin = size // 8
+    keep = size - 2 * margin
+    padded = np.pad(volume, [(margin, margin + -n % keep) for n in volume.shape], mode="edge")
+    made = np.empty([n + -n % keep for n in volume.shape], np.int64)
+    corners = list(itertools.product(*(range(0, n, keep) for n in made.shape)))
+    net.eval()
+    for first in range(0, len(corners), 4):
+        some = corners[first:first + 4]
+        windows = np.stack([padded[tuple(slice(c, c + size) for c in corner)] for corner in some])[:, None]
+        with torch.no_grad():
+            classes = net(torch.from_numpy(windows)).argmax(1).numpy()
+        for corner, labels in zip(some, classes):
+            made[tuple(slice(c, c + keep) for c in corner)] = labels[(slice(margin, margin + keep),) * 3]
+    return made[tuple(slice(n) for n in volume.shape)]
 
 
 def dice(got, right, label):
@@ -139,9 +154,8 @@ def main(arguments=None):
     other = [slice(middle, None), slice(None), slice(None)]
     if options.slab:
         other[2] = slice(volume.shape[2] // 2 - options.slab // 2, volume.shape[2] // 2 + options.slab // 2)
-    cut = tuple(slice(0, n - n % 4) for n in volume[tuple(other)].shape)
-    unseen, truth = volume[tuple(other)][cut], labels[tuple(other)][cut]
-    result = predict(net, unseen)
+    unseen, truth = volume[tuple(other)], labels[tuple(other)]
+    result = predict(net, unseen, options.size)
     scores = {name: dice(result, truth, label) for name, label in (("grey", 1), ("white", 2))}
     print(f"Dice on the other half: grey matter {scores['grey']:.3f}, white matter {scores['white']:.3f}")
     digest = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in net.parameters())).hexdigest()

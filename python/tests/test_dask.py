@@ -5,19 +5,12 @@ import unittest
 import warnings
 
 import numpy as np
-
-try:
-    import dask
-    import dask.array as da
-    import distributed
-except ImportError:
-    dask = None
+from needs import needs
 
 import clconv
 from clconv import ndimage
 
-if dask is not None:
-    import clconv.dask as ours
+dask, da, distributed, ours = needs("dask", "dask.array", "distributed", "clconv.dask")
 
 # Of distributed itself under python -X dev.
 warnings.filterwarnings("ignore", category=DeprecationWarning, module="tornado|distributed")
@@ -44,7 +37,6 @@ def cases():
         yield lazy, clconv.conv3d(x, *call, **keywords), f"{mode} {stride} {dilation} {kernel}"
 
 
-@unittest.skipIf(dask is None, "no dask")
 class Dask(unittest.TestCase):
     def test_every_mode_stride_and_dilation(self):
         lazy, rights, names = zip(*cases())

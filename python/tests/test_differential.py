@@ -5,14 +5,9 @@ import types
 import unittest
 import warnings
 
-try:
-    import torch
-except ImportError as reason:
-    raise SystemExit(0) from reason
+from needs import needs
 
-import differential
-
-import clconv.torch as ours
+torch, ours, differential = needs("torch", "clconv.torch", "differential")
 
 warnings.filterwarnings("ignore", message="Using padding='same'")
 FULL = {"forward": 2000, "gradients": 1000, "transposed": 500}

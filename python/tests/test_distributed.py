@@ -3,14 +3,10 @@ import os
 import sys
 import unittest
 
-try:
-    import torch
-    import torch.distributed
-except ImportError as reason:
-    raise SystemExit(0) from reason
+from needs import needs
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "examples"))
-import ddp_gloo
+torch, ddp_gloo = needs("torch", "ddp_gloo")
 
 
 @unittest.skipUnless(torch.distributed.is_available() and torch.distributed.is_gloo_available(), "torch was built without gloo")

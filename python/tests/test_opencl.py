@@ -3,24 +3,17 @@ import threading
 import unittest
 
 import numpy as np
-
-try:
-    import pyopencl as cl
-    import pyopencl.array as cl_array
-except ImportError:
-    cl = None
+from needs import needs
 
 import clconv
 
-if cl is not None:
-    import clconv.opencl as ours
+cl, cl_array, ours = needs("pyopencl", "pyopencl.array", "clconv.opencl")
 
 
 def integers(rng, *shape, dtype=np.float32):
     return rng.integers(-3, 4, shape).astype(dtype)
 
 
-@unittest.skipIf(cl is None, "no pyopencl")
 class Objects(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

@@ -6,13 +6,9 @@ import random
 import unittest
 import warnings
 
-try:
-    import torch
-    from torch.nn import functional
-except ImportError as reason:
-    raise SystemExit(0) from reason
+from needs import needs
 
-import clconv.torch as ours
+torch, functional, ours = needs("torch", "torch.nn.functional", "clconv.torch")
 
 warnings.filterwarnings("ignore", message="Using padding='same'")
 MODES = ["zeros", "reflect", "replicate", "circular"]
