@@ -66,10 +66,11 @@ def patches(volume, labels, size, count, rng):
     return torch.from_numpy(np.stack(xs)), torch.from_numpy(np.stack(ys))
 
 
-def train(net, volume, labels, steps, size, seed):
-    """Losses, and seconds of the processor."""
+def train(net, volume, labels, steps, planned, size, seed):
+    """Losses of the first steps of those that are planned, and seconds of the processor."""
     rng, losses = np.random.default_rng(seed), []
-    optimizer = torch.optim.Adam(net.parameters(), 3e-3)
+    optimizer = torch.optim.SGD(net.parameters(), 0.05, 0.9, nesterov=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1, (step + 1) / 60) * (1 - step / planned) ** 0.9)
     began = time.process_time()
     for step in range(steps):
         x, y = patches(volume, labels, size, 4, rng)
@@ -77,6 +78,7 @@ def train(net, volume, labels, steps, size, seed):
         loss = functional.cross_entropy(net(x), y)
         loss.backward()
         optimizer.step()
+        schedule.step()
         losses.append(loss.item())
         if step % 10 == 0:
             print(f"  step {step:3d}  loss {losses[-1]:.4f}", flush=True)
@@ -136,7 +138,7 @@ def main(arguments=None):
     parser.add_argument("--picture")
     parser.add_argument("--data", default=mni.ROOT + "/data")
     parser.add_argument("--size", type=int, default=32, help="of a patch")
-    parser.add_argument("--slab", type=int, default=0, help="try so many slices of the other half alone")
+    parser.add_argument("--part", type=int, default=0, help="try so many voxels of each axis of the other half alone")
     options = parser.parse_args(arguments)
     volume, labels = mni.head(options.data)
     middle = volume.shape[0] // 2
@@ -144,17 +146,17 @@ def main(arguments=None):
     start = UNet()
     net = clconv.torch.replace_conv3d(copy.deepcopy(start))
     print(net.clconv_report)
-    losses, seconds = train(net, volume[:middle], labels[:middle], options.steps, options.size, 1)
+    losses, seconds = train(net, volume[:middle], labels[:middle], options.steps, options.steps, options.size, 1)
     print(f"clconv: {1e3 * seconds / max(1, options.steps):.0f} ms of the processor a step")
-    theirs, their_seconds = train(start, volume[:middle], labels[:middle], options.torch_steps, options.size, 1)
+    theirs, their_seconds = train(start, volume[:middle], labels[:middle], options.torch_steps, options.steps, options.size, 1)
     if theirs:
         print(f"torch:  {1e3 * their_seconds / len(theirs):.0f} ms of the processor a step")
     apart = max((abs(a - b) for a, b in zip(losses, theirs)), default=0.0)
     print(f"losses differ by at most {apart:.2e} in {min(len(losses), len(theirs))} steps")
-    other = [slice(middle, None), slice(None), slice(None)]
-    if options.slab:
-        other[2] = slice(volume.shape[2] // 2 - options.slab // 2, volume.shape[2] // 2 + options.slab // 2)
-    unseen, truth = volume[tuple(other)], labels[tuple(other)]
+    unseen, truth = volume[middle:], labels[middle:]
+    if options.part:
+        part = tuple(slice((n - options.part) // 2, (n + options.part) // 2) for n in unseen.shape)
+        unseen, truth = unseen[part], truth[part]
     result = predict(net, unseen, options.size)
     scores = {name: dice(result, truth, label) for name, label in (("grey", 1), ("white", 2))}
     print(f"Dice on the other half: grey matter {scores['grey']:.3f}, white matter {scores['white']:.3f}")

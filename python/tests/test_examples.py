@@ -84,15 +84,15 @@ class Examples(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             picture = os.path.join(folder, "unet.png")
             data = os.path.join(os.environ["SOURCE_DIR"], "data")
-            call = ["--data", data, "--size", "16", "--slab", "16", "--steps"]
-            made, said = self.run_quietly(example.main, [*call, "8", "--torch-steps", "8", "--picture", picture])
-            again, _ = self.run_quietly(example.main, [*call, "8", "--torch-steps", "0"])
+            call = ["--data", data, "--size", "16", "--part", "48", "--steps"]
+            made, said = self.run_quietly(example.main, [*call, "20", "--torch-steps", "10", "--picture", picture])
+            again, _ = self.run_quietly(example.main, [*call, "20", "--torch-steps", "0"])
             with PIL.Image.open(picture) as image:
                 self.assertGreater(image.size[0], 100)
         self.assertIn("converted 13, left 0", said)
         self.assertLess(made["apart"], 1e-3)
         self.assertEqual(made["digest"], again["digest"])
-        self.assertLess(made["losses"][-1], made["losses"][0])
+        self.assertLess(np.mean(made["losses"][-6:]), np.mean(made["losses"][:6]))
 
 
 if __name__ == "__main__":
