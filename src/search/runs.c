@@ -133,7 +133,7 @@ clconv_status contender_create(const arena *a, const clconv_plan_options *option
 clconv_status contender_check(const arena *a, const contender *c, bool accumulates_directly, double *worst,
                               clconv_error *err)
 {
-    const cl_command_queue queue = a->context->rt.queue;
+    cl_command_queue queue = a->context->rt.queue;
     const int64_t made = geometry_made(a->problem, &a->answer.g, a->op);
     const size_t bytes = bytes_of(a->problem, made);
     double seconds;

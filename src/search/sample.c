@@ -75,7 +75,7 @@ static bool list_axis(const sample *s, const element *e, int axis, axis_list *li
     const clconv_problem *p = s->problem;
     int64_t room;
     if (!size_multiply(s->g.output[axis], p->kernel[axis], &room)) return false;
-    list->places = calloc((size_t)room, sizeof *list->places);
+    list->places = calloc((size_t)room + 1, sizeof *list->places);
     list->count = 0;
     for (int64_t out = 0; list->places != NULL && out < s->g.output[axis]; out++)
         for (int64_t tap = 0; tap < p->kernel[axis]; tap++) {

@@ -198,8 +198,8 @@ static clconv_status verify_one(verifier *v, int index, const space_candidate *c
     clconv_plan_options options = *v->options;
     clconv_status status = CLCONV_SUCCESS;
     if (v->data[index] == NULL) status = data_create(v, &shapes[index], &v->data[index], err);
-    if (status != CLCONV_SUCCESS) return status;
     verify_data *d = v->data[index];
+    if (status != CLCONV_SUCCESS || d == NULL) return status;
     options.algorithm = c->algorithm->name;
     options.parameters = c->parameters;
     options.packed_weights = 0;

@@ -110,8 +110,6 @@ double tuning_distance(const tuning_class *a, const tuning_class *b)
 
 bool tuning_class_equals(const tuning_class *a, const tuning_class *b)
 {
-    char manner[TUNING_MANNER], other[TUNING_MANNER];
-    tuning_manner_format(a, manner);
-    tuning_manner_format(b, other);
-    return a->op == b->op && strcmp(manner, other) == 0 && strcmp(a->problem, b->problem) == 0;
+    return a->op == b->op && a->dtype == b->dtype && a->pads_zeros == b->pads_zeros &&
+           a->packed == b->packed && a->strict == b->strict && strcmp(a->problem, b->problem) == 0;
 }

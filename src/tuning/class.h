@@ -34,7 +34,7 @@ bool tuning_class_parse(const char *op, const char *manner, const char *problem,
  * kernel, stride, dilation, in which axes are padded, or in being depthwise. */
 double tuning_distance(const tuning_class *a, const tuning_class *b);
 
-/* Whether the texts are equal. */
+/* Whether op, manner and text are equal. */
 bool tuning_class_equals(const tuning_class *a, const tuning_class *b);
 
 #endif

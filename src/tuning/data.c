@@ -56,8 +56,8 @@ static bool is_same_candidate(const tuning_entry *a, const tuning_entry *b)
 
 static bool is_same(const tuning_entry *a, const tuning_entry *b)
 {
-    return a->kind == b->kind && is_same_place(&a->place, &b->place) &&
-           tuning_class_equals(&a->class, &b->class) && (a->kind == TUNING_BEST || is_same_candidate(a, b));
+    return a->kind == b->kind && tuning_class_equals(&a->class, &b->class) &&
+           is_same_place(&a->place, &b->place) && (a->kind == TUNING_BEST || is_same_candidate(a, b));
 }
 
 static void drop_trials(tuning_data *data, const tuning_entry *best)
@@ -65,8 +65,8 @@ static void drop_trials(tuning_data *data, const tuning_entry *best)
     size_t kept = 0;
     for (size_t i = 0; i < data->count; i++) {
         tuning_entry *e = &data->entries[i];
-        bool is_over = e->kind == TUNING_TRIAL && is_same_place(&e->place, &best->place) &&
-                       tuning_class_equals(&e->class, &best->class) && e->tuned <= best->tuned;
+        bool is_over = e->kind == TUNING_TRIAL && tuning_class_equals(&e->class, &best->class) &&
+                       is_same_place(&e->place, &best->place) && e->tuned <= best->tuned;
         if (!is_over && kept++ != i) data->entries[kept - 1] = *e;
     }
     data->count = kept;

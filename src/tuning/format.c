@@ -189,20 +189,15 @@ static clconv_status parse_all(parser *p, tuning_data *data)
 clconv_status tuning_parse(byte_span text, const char *file, tuning_data *data, clconv_error *err)
 {
     parser p = {.text = text, .file = file, .err = err};
-    tuning_data made = {NULL};
-    clconv_status status = parse_all(&p, &made);
+    tuning_data all = {NULL};
+    clconv_status status = tuning_merge(&all, data, err);
+    if (status == CLCONV_SUCCESS) status = parse_all(&p, &all);
     if (status == CLCONV_SUCCESS) {
-        tuning_data all = {NULL};
-        status = tuning_merge(&all, data, err);
-        if (status == CLCONV_SUCCESS) status = tuning_merge(&all, &made, err);
-        if (status == CLCONV_SUCCESS) {
-            tuning_release(data);
-            *data = all;
-        } else {
-            tuning_release(&all);
-        }
+        tuning_release(data);
+        *data = all;
+    } else {
+        tuning_release(&all);
     }
-    tuning_release(&made);
     return status;
 }
 
