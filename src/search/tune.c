@@ -348,7 +348,8 @@ static clconv_status conclude(tuner *t, clconv_tune_result *result, clconv_error
         e.parameters[0] = '\0';
         e.time_ns = e.default_ns;
     }
-    status = keep(t, &e, err);
+    /* That nothing has won yet says nothing. */
+    if (wins || !t->is_over) status = keep(t, &e, err);
     if (status == CLCONV_SUCCESS) report(t, &e, result);
     return status;
 }
