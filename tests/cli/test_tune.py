@@ -1,6 +1,9 @@
 """tune: what wins and is used, and candidates that are wrong, hang or end the process, by the tests' own OpenCL layer. None of it
 depends on what is faster: the default is made to fail where something must win."""
 import json
+import signal
+import subprocess
+import time
 
 from cli import *
 
@@ -63,6 +66,21 @@ class Tune(ToolTest):
         self.assertEqual(json.loads(again.stdout)["ms"], done["ms"])
         self.assertIn("of the default's time", self.run_tool(*ONE, "--verbose", "--again", "--time", "0.001").stderr)
         self.assertEqual(self.plan()["tuning"], {"problem": entry["problem"], "distance": 0})
+
+    def test_what_was_tried_outlives_a_kill(self):
+        variables = {k: v for k, v in os.environ.items() if not k.startswith("CLCONV_")}
+        variables.update(self.environment, CLCONV_CACHE="off")
+        with subprocess.Popen([TOOL, *ONE, "--time", "1000"], env=variables, stdout=subprocess.DEVNULL, start_new_session=True) as tool:
+            while not (os.path.exists(self.data) and b"entry trial" in self.read(self.data)):
+                self.assertIsNone(tool.poll())
+                time.sleep(0.01)
+            os.killpg(tool.pid, signal.SIGKILL)
+        kept = [(e["algorithm"], e["parameters"]) for e in self.entries()]
+        result = self.run_tool(*ONE, "--time", "1000", "--verbose")
+        self.assertTrue(json.loads(result.stdout)["done"])
+        for algorithm, parameters in kept:
+            self.assertNotIn("%s %s: " % (algorithm, parameters), result.stderr)
+        self.assertEqual([e["entry"] for e in self.entries()], ["best"])
 
     def test_a_wrong_candidate_never_wins(self):
         """Without its only tap the kernel does nothing and is the fastest: everywhere, or for this problem alone."""
