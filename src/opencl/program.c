@@ -193,21 +193,24 @@ static clconv_status take_bundled(runtime *rt, program_entry *entry, const char 
     const bundled_program *found =
         rt->bundle != NULL ? bundle_find(rt->bundle, source, sum, options, &is_stale) : NULL;
     char *name = found != NULL ? bundle_kernel_name(found, kernel) : NULL;
-    if (name != NULL) entry->program = build_from_binary(rt, found->binary, options, name);
+    if (name != NULL && !entry->is_distrusted)
+        entry->program = build_from_binary(rt, found->binary, options, name);
     free(name);
     if (entry->program != NULL) {
+        entry->is_unproven = true;
         entry->bundled = found;
         *is_there = true;
         count(rt, &rt->counters.programs_bundled);
         return CLCONV_SUCCESS;
     }
-    if (!must && found == NULL) return CLCONV_SUCCESS;
+    if (!must && (found == NULL || entry->is_distrusted)) return CLCONV_SUCCESS;
     clconv_status status =
         error_set(&entry->failure, CLCONV_UNSUPPORTED, "%s cl/%s %s, kernel %s%s",
                   rt->bundle == NULL ? "device has no compiler, and no bundle is given that has"
-                  : found != NULL    ? "the driver does not take the bundle's binary of"
-                  : is_stale         ? "the bundle has another version of"
-                                     : "the bundle does not have",
+                  : found != NULL && entry->is_distrusted ? "a wrong answer came of the bundle's binary of"
+                  : found != NULL                         ? "the driver does not take the bundle's binary of"
+                  : is_stale                              ? "the bundle has another version of"
+                                                          : "the bundle does not have",
                   source, options, kernel, must ? "" : "; it is compiled");
     if (must) return status;
     runtime_message(rt, CLCONV_MESSAGE_WARNING, entry->failure.message);
@@ -394,7 +397,9 @@ void program_prove(runtime *rt, const char *source, const char *options, bool is
         entry->is_distrusted = true;
         entry->is_saved = false;
         text_release(&entry->warmed);
-        store_remove(rt->cache.store, CACHE_PROGRAM, byte_span_of(entry->stored_as));
+        if (entry->bundled == NULL)
+            store_remove(rt->cache.store, CACHE_PROGRAM, byte_span_of(entry->stored_as));
+        entry->bundled = NULL;
         lock_acquire(rt->guard);
         rt->counters.cache_wrong++;
         for (kernel_record *k = entry->kernels; k != NULL; k = k->next)

@@ -22,7 +22,7 @@ bool program_is_warm(runtime *rt, const char *source, const char *name, const ch
 /* It has been run at this local size. Now the program is written to the cache on disk, or noted there. */
 void program_set_warm(runtime *rt, kernel_record *cold, const size_t local[3]);
 
-/* Whether the program came from the cache on disk and nothing is known yet of what it computes; and what came of it. A
+/* Whether the program came from the cache on disk or a bundle and nothing is known yet of what it computes; and what came of it. A
  * program that is not right leaves the context and the cache, and is built from source when it is next asked for. */
 bool program_is_unproven(runtime *rt, const char *source, const char *options);
 void program_prove(runtime *rt, const char *source, const char *options, bool is_right);

@@ -5,6 +5,7 @@
 #include "base/arith.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "plan/prove.h"
 #include "steps/fill.h"
 
 #include <stdlib.h>
@@ -65,20 +66,39 @@ static clconv_status complete(clconv_plan *plan, int64_t batch, clconv_error *er
     return recipe_check(&plan->recipe, plan->algorithm->name, err);
 }
 
-/* What a candidate has made of the plan. */
-static void clear(clconv_plan *plan)
+static void clear_kernels(clconv_plan *plan)
 {
     for (size_t i = 0; i < plan->kernel_count && runtime_is_usable(); i++)
         clReleaseKernel(plan->kernels[i].kernel);
     free(plan->run_kernels);
     free(plan->pack_kernels);
     free(plan->kernels);
-    free(plan->parameters_text);
-    recipe_release(&plan->recipe);
     plan->run_kernels = plan->pack_kernels = NULL;
     plan->kernels = NULL;
     plan->kernel_count = 0;
+}
+
+/* What a candidate has made of the plan. */
+static void clear(clconv_plan *plan)
+{
+    clear_kernels(plan);
+    free(plan->parameters_text);
+    recipe_release(&plan->recipe);
     plan->parameters_text = NULL;
+}
+
+/* Programs that were compiled elsewhere are tried; if they are wrong, they are compiled and the plan built once more. */
+static clconv_status build(clconv_plan *plan, const clconv_plan_options *options, clconv_error *err)
+{
+    const runtime *rt = &plan->context->rt;
+    bool is_right = true;
+    if (rt->context == NULL || rt->options.plans_only || plan->purpose == PLAN_OUTLINE) return CLCONV_SUCCESS;
+    clconv_status status = plan_build(plan, err);
+    if (status != CLCONV_SUCCESS || plan->purpose != PLAN_USUAL) return status;
+    status = prove_plan(plan, options, &is_right, err);
+    if (status != CLCONV_SUCCESS || is_right) return status;
+    clear_kernels(plan);
+    return plan_build(plan, err);
 }
 
 static clconv_status build_candidate(clconv_plan *plan, candidate *c, int64_t batch,
@@ -88,9 +108,7 @@ static clconv_status build_candidate(clconv_plan *plan, candidate *c, int64_t ba
     clconv_status status = set_batch(plan, max_i64(batch, 1), err);
     if (status == CLCONV_SUCCESS) status = plan_adopt(plan, c, options, err);
     if (status == CLCONV_SUCCESS) status = complete(plan, batch, err);
-    const runtime *rt = &plan->context->rt;
-    bool builds = rt->context != NULL && !rt->options.plans_only;
-    return status == CLCONV_SUCCESS && builds ? plan_build(plan, err) : status;
+    return status == CLCONV_SUCCESS ? build(plan, options, err) : status;
 }
 
 static clconv_status reject(candidate *c, const clconv_error *failure, clconv_error *err)
@@ -136,8 +154,16 @@ static clconv_status fill(clconv_plan *plan, const clconv_plan_options *options,
 clconv_status plan_create(clconv_context *context, clconv_op op, const clconv_problem *problem,
                           const clconv_plan_options *options, clconv_plan **plan, clconv_error *err)
 {
+    return plan_create_as(PLAN_USUAL, context, op, problem, options, plan, err);
+}
+
+clconv_status plan_create_as(plan_purpose purpose, clconv_context *context, clconv_op op,
+                             const clconv_problem *problem, const clconv_plan_options *options,
+                             clconv_plan **plan, clconv_error *err)
+{
     clconv_plan *made = calloc(1, sizeof *made);
     if (made == NULL) return error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a plan");
+    made->purpose = purpose;
     made->context = context;
     made->op = op;
     made->problem = *problem;

@@ -24,7 +24,11 @@ typedef struct plan_kernel {
     cl_kernel kernel;
 } plan_kernel;
 
+/* What a plan is made for: to be run; to try programs, which are then not tried by another; or only to see its steps. */
+typedef enum plan_purpose { PLAN_USUAL, PLAN_PROOF, PLAN_OUTLINE } plan_purpose;
+
 struct clconv_plan {
+    plan_purpose purpose;
     clconv_context *context;
     clconv_problem problem;
     geometry geometry;
@@ -51,6 +55,9 @@ struct clconv_plan {
 /* The problem is valid; the options are complete. */
 clconv_status plan_create(clconv_context *context, clconv_op op, const clconv_problem *problem,
                           const clconv_plan_options *options, clconv_plan **plan, clconv_error *err);
+clconv_status plan_create_as(plan_purpose purpose, clconv_context *context, clconv_op op,
+                             const clconv_problem *problem, const clconv_plan_options *options,
+                             clconv_plan **plan, clconv_error *err);
 void plan_release(clconv_plan *plan);
 
 /* Seconds that the steps should take, by the device's family alone. */
