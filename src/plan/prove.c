@@ -231,8 +231,9 @@ static clconv_status run_proof(proof *p, clconv_error *err)
     if (status == CLCONV_SUCCESS)
         status = plan_enqueue_steps(plan, PLAN_RUN, queue, &buffers, 0, NULL, NULL, NULL, err);
     if (status != CLCONV_SUCCESS) return status;
-    cl_int code = clEnqueueReadBuffer(queue, p->output, CL_TRUE, 0,
-                                      (size_t)(p->made * plan->geometry.element_size), p->got, 0, NULL, NULL);
+    cl_int code =
+        clEnqueueReadBuffer(queue, p->output, CL_TRUE, 0,
+                            (size_t)p->made * (size_t)plan->geometry.element_size, p->got, 0, NULL, NULL);
     return code == CL_SUCCESS ? CLCONV_SUCCESS : error_set_opencl(err, code, "clEnqueueReadBuffer");
 }
 

@@ -1,4 +1,6 @@
 """clconv compile: bundles and sources. The tests' layer makes the device one whose binaries are had, and one without compiler."""
+import json
+
 from cli import *
 
 PROBLEM = "ic1id4oc1kd1"
@@ -31,6 +33,13 @@ class Compile(ToolTest):
         self.assertRegex(result.stderr, "no OpenCL device has a compiler")
         result = self.convolve({**self.without, "CLCONV_DEVICE": "0"})
         self.assertRegex(result.stderr, r"no bundle is given that has cl/\S+ .*clconv compile --problem mb1ic1id4")
+
+    def test_layers_are_timed_without_a_compiler(self):
+        self.compile("--output", "programs")
+        here = {**self.without, "CLCONV_BUNDLE": self.path("programs")}
+        line = json.loads(self.done("bench", "--problem", PROBLEM, "--runs", "1", "--json", environment=here))
+        self.assertEqual((line["algorithm"], line["peak_gflops"], line["peak_share"]), ("direct_indexed", 0, 0))
+        self.assertIn("not known", self.done("bench", "--problem", PROBLEM, "--runs", "1", environment=here))
 
     def test_damaged(self):
         self.compile("--output", "programs")

@@ -95,7 +95,7 @@ static void add_rates(const cases_run *run, clconv_op op, const clconv_problem *
     double gflops = 1e-9 * (is_bias ? (double)n.output : m->flops) / m->min_seconds;
     cJSON_AddNumberToObject(object, "ms", 1e3 * m->min_seconds);
     cJSON_AddNumberToObject(object, "gflops", gflops);
-    cJSON_AddNumberToObject(object, "peak_share", gflops / run->peak_gflops);
+    cJSON_AddNumberToObject(object, "peak_share", peak_share(gflops, run->peak_gflops));
     cJSON_AddNumberToObject(object, "gbps", 1e-9 * bytes / m->min_seconds);
     cJSON_AddNumberToObject(object, "copy_share", 1e-9 * bytes / m->min_seconds / run->copy_gbps);
 }

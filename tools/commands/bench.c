@@ -110,8 +110,11 @@ static void print_header(bench *b)
         if (network > b->network_width) b->network_width = network;
         if (name > b->name_width) b->name_width = name;
     }
-    printf("%s, %.1f GFLOP/s of multiply-adds\n", clconv_context_device_info(b->context)->name,
-           b->peak_gflops);
+    const char *name = clconv_context_device_info(b->context)->name;
+    if (b->peak_gflops > 0)
+        printf("%s, %.1f GFLOP/s of multiply-adds\n", name, b->peak_gflops);
+    else
+        printf("%s, whose peak is not known: it has no compiler\n", name);
     printf("%-*s  %-*s  %-20s %9s %9s %10s %10s %6s %9s %9s %6s %10s\n", b->network_width, "network",
            b->name_width, "layer", "algorithm", "plan", "first", "median", "min", "runs", "GFLOP", "GFLOP/s",
            "peak", "workspace");
@@ -127,7 +130,7 @@ static void print_row(const bench *b, const layer *l, const measurement *m)
     printf("%-*s  %-*s  %-20s %6.1f ms %6.1f ms %7.3f ms %7.3f ms %6lld %9.4f %9.1f %5.1f%% %6.1f MiB\n",
            b->network_width, l->network, b->name_width, l->name, m->algorithm, 1e3 * m->plan_seconds,
            1e3 * m->first_seconds, 1e3 * m->median_seconds, 1e3 * m->min_seconds, (long long)m->runs,
-           1e-9 * m->flops, gigaflops(m), 100 * gigaflops(m) / b->peak_gflops,
+           1e-9 * m->flops, gigaflops(m), 100 * peak_share(gigaflops(m), b->peak_gflops),
            (double)m->workspace_bytes / (1 << 20));
     for (size_t i = 0; m->step_seconds && i < m->steps; i++) {
         clconv_step_info step;
@@ -175,7 +178,7 @@ static int print_json(const bench *b, const layer *l, const measurement *m)
     cJSON_AddNumberToObject(object, "runs", (double)m->runs);
     cJSON_AddNumberToObject(object, "gflop", 1e-9 * m->flops);
     cJSON_AddNumberToObject(object, "gflops", gigaflops(m));
-    cJSON_AddNumberToObject(object, "peak_share", gigaflops(m) / b->peak_gflops);
+    cJSON_AddNumberToObject(object, "peak_share", peak_share(gigaflops(m), b->peak_gflops));
     cJSON_AddNumberToObject(object, "peak_gflops", b->peak_gflops);
     cJSON_AddNumberToObject(object, "workspace_bytes", (double)m->workspace_bytes);
     if (m->step_seconds) add_steps(object, m);

@@ -84,9 +84,18 @@ static clconv_status peak_best(const peak_run *run, double *gflops, clconv_error
     return status;
 }
 
+double peak_share(double gflops, double peak)
+{
+    return peak > 0 ? gflops / peak : 0;
+}
+
 clconv_status peak_measure(clconv_context *context, double *gflops, clconv_error *err)
 {
     peak_run run = {0};
+    if (!clconv_context_device_info(context)->has_compiler) {
+        *gflops = 0;
+        return CLCONV_SUCCESS;
+    }
     peak_shape(clconv_context_device_info(context), &run);
     size_t bytes = run.global * (size_t)run.width * sizeof(float);
     clconv_status status = peak_build(context, &run, err);
