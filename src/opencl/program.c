@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "opencl/build.h"
+#include "opencl/bundled.h"
 #include "opencl/sources.h"
 
 #include <stdio.h>
@@ -180,41 +181,17 @@ static bool load_entry(runtime *rt, program_entry *entry, const char *options, c
     return entry->program != NULL;
 }
 
-/* From the bundle. An error where there is no compiler and it is not to be had there; else false in *is_there. */
-static clconv_status take_bundled(runtime *rt, program_entry *entry, const char *source, const text *code,
-                                  const char *options, const char *kernel, bool *is_there)
+/* From the bundle; false in *is_there if it is to be had otherwise. */
+static clconv_status take_bundled(runtime *rt, program_entry *entry, const bundled_request *request,
+                                  bool *is_there)
 {
-    const bool must = rt->info.has_compiler == 0;
-    *is_there = false;
-    if (rt->bundle == NULL && !must) return CLCONV_SUCCESS;
-    bool is_stale = false;
-    char sum[CHECKSUM_TEXT];
-    checksum_text(code->data, code->length, sum);
-    const bundled_program *found =
-        rt->bundle != NULL ? bundle_find(rt->bundle, source, sum, options, &is_stale) : NULL;
-    char *name = found != NULL ? bundle_kernel_name(found, kernel) : NULL;
-    if (name != NULL && !entry->is_distrusted)
-        entry->program = build_from_binary(rt, found->binary, options, name);
-    free(name);
-    if (entry->program != NULL) {
+    clconv_status status = bundled_take(rt, request, &entry->program, &entry->bundled, &entry->failure);
+    *is_there = entry->program != NULL;
+    if (*is_there) {
         entry->is_unproven = true;
-        entry->bundled = found;
-        *is_there = true;
         count(rt, &rt->counters.programs_bundled);
-        return CLCONV_SUCCESS;
     }
-    if (!must && (found == NULL || entry->is_distrusted)) return CLCONV_SUCCESS;
-    clconv_status status =
-        error_set(&entry->failure, CLCONV_UNSUPPORTED, "%s cl/%s %s, kernel %s%s",
-                  rt->bundle == NULL ? "device has no compiler, and no bundle is given that has"
-                  : found != NULL && entry->is_distrusted ? "a wrong answer came of the bundle's binary of"
-                  : found != NULL                         ? "the driver does not take the bundle's binary of"
-                  : is_stale                              ? "the bundle has another version of"
-                                                          : "the bundle does not have",
-                  source, options, kernel, must ? "" : "; it is compiled");
-    if (must) return status;
-    runtime_message(rt, CLCONV_MESSAGE_WARNING, entry->failure.message);
-    return CLCONV_SUCCESS;
+    return status;
 }
 
 static clconv_status make_program(runtime *rt, program_entry *entry, const char *source, const char *options,
@@ -223,9 +200,9 @@ static clconv_status make_program(runtime *rt, program_entry *entry, const char 
     text code = {0};
     double started = clock_seconds();
     clconv_status status = source_expand(source, &code, &entry->failure);
+    const bundled_request request = {source, options, kernel, &code, entry->is_distrusted};
     bool is_loaded = false;
-    if (status == CLCONV_SUCCESS)
-        status = take_bundled(rt, entry, source, &code, options, kernel, &is_loaded);
+    if (status == CLCONV_SUCCESS) status = take_bundled(rt, entry, &request, &is_loaded);
     if (status == CLCONV_SUCCESS && !is_loaded && rt->cache.store != NULL && entry->stored_as == NULL)
         entry->stored_as = cache_key(&rt->cache, source, &code, options);
     if (status == CLCONV_SUCCESS && !is_loaded) is_loaded = load_entry(rt, entry, options, kernel);
@@ -236,24 +213,6 @@ static clconv_status make_program(runtime *rt, program_entry *entry, const char 
         tell_build(rt, is_loaded ? "loaded" : "built", source, options, clock_seconds() - started);
     if (!is_loaded) count(rt, status == CLCONV_SUCCESS ? &rt->counters.programs_built : &entry->failures);
     return status;
-}
-
-/* In a bundle it may have another name, or be missing. */
-static clconv_status create_kernel(const program_entry *entry, const char *name, cl_kernel *kernel,
-                                   clconv_error *err)
-{
-    cl_int code = CL_SUCCESS;
-    const bundled_program *from = entry->bundled;
-    char *own = from != NULL ? bundle_kernel_name(from, name) : NULL;
-    cl_kernel made = clCreateKernel(entry->program, own != NULL ? own : name, &code);
-    free(own);
-    if (code != CL_SUCCESS && from != NULL)
-        return error_set(err, CLCONV_UNSUPPORTED,
-                         "the bundle's binary of cl/%s %s does not have the kernel %s", from->source,
-                         from->options, name);
-    if (code != CL_SUCCESS) return error_set_opencl(err, code, "clCreateKernel");
-    *kernel = made;
-    return CLCONV_SUCCESS;
 }
 
 /* A kernel of the caller's own of the program, which is made if it is not there. Of those that ask while it is made, all
@@ -273,7 +232,7 @@ static clconv_status get_kernel(runtime *rt, const program_request *request, con
     if (status != CLCONV_SUCCESS) {
         if (err != NULL) *err = entry->failure;
     } else {
-        status = create_kernel(entry, request->record->name, kernel, err);
+        status = bundled_create_kernel(entry->program, entry->bundled, request->record->name, kernel, err);
     }
     lock_leave(entry->building);
     return status;
