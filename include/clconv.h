@@ -170,7 +170,8 @@ typedef struct clconv_context_options {
     clconv_message_callback message; /* NULL: warnings and verbose text are dropped */
     void *message_user;
     int verbose; /* 1: CLCONV_MESSAGE_VERBOSE texts too; as does CLCONV_VERBOSE=1 in the environment */
-    /* Bytes of the device for all that clconv_conv3d_host() puts there; 0: as many as it has. */
+    /* Bytes of the device for all that clconv_conv3d_host(), clconv_conv_transpose3d_host() and clconv_conv3d_grad_host()
+     * put there; 0: as many as it has. */
     uint64_t memory_limit;
     const char *
         bundle; /* the file of programs compiled beforehand; NULL: what CLCONV_BUNDLE names, if that is set */
@@ -695,8 +696,9 @@ CLCONV_API clconv_status clconv_plan_run_host(clconv_plan *plan, const clconv_ho
 /* One forward convolution on arrays in host memory. Plans, allocates on the device, copies, runs, waits.
  * `options` may be NULL (packed_weights must be 0). What exceeds the device's largest allocation, its memory or the
  * context's memory_limit is computed in blocks of samples, output channels, planes and rows, with host memory for the
- * tensors of one block: the arrays may be mapped files. Each output is the sum of the same products, within the same
- * bound; in the same order where a block is computed by the algorithm of the whole. */
+ * tensors of two blocks: the arrays may be mapped files. While the device computes one, another is copied. Each output is
+ * the sum of the same products, within the same bound; in the same order where a block is computed by the algorithm of the
+ * whole. After an error what the output holds is undefined. */
 CLCONV_API clconv_status clconv_conv3d_host(clconv_context *context, const clconv_problem *problem,
                                             const clconv_plan_options *options,
                                             const clconv_host_tensors *tensors, clconv_error *err);
@@ -716,12 +718,17 @@ CLCONV_API clconv_status clconv_backward_run_host(clconv_backward *backward,
 /* The gradients of one forward convolution on arrays in host memory: one call makes any of the three, from
  * tensors that are copied once. A request for none is an error. Without grad_weight `input` is not read,
  * without grad_input `weight` is not. `options` may be NULL (packed_weights must be 0); an algorithm that it
- * names applies to those of the gradients that it can make, which must be one at least: the others choose. */
+ * names applies to those of the gradients that it can make, which must be one at least: the others choose. In blocks, as
+ * clconv_conv3d_host(), one gradient after the other. Those of weight and bias are then summed over the blocks in a fixed
+ * order, and so are those of input elements that more than one block reads: the same bits in every run, within the bound of
+ * the whole, and the bits of the whole where blocks are of samples and whole groups alone (grad_input) or there is one block
+ * (grad_weight, grad_bias). */
 CLCONV_API clconv_status clconv_conv3d_grad_host(clconv_context *context, const clconv_problem *problem,
                                                  const clconv_plan_options *options,
                                                  const clconv_host_gradients *gradients, clconv_error *err);
 
-/* One transposed convolution on arrays in host memory: tensors->input and output as for the op transposed. */
+/* One transposed convolution on arrays in host memory: tensors->input and output as for the op transposed. In blocks as
+ * the gradient of the input. */
 CLCONV_API clconv_status clconv_conv_transpose3d_host(clconv_context *context, const clconv_problem *problem,
                                                       const clconv_plan_options *options,
                                                       const clconv_host_tensors *tensors, clconv_error *err);

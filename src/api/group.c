@@ -16,24 +16,30 @@ static bool names_another(const clconv_plan_options *options, clconv_op op)
     return false;
 }
 
+clconv_plan_options plan_group_options(const clconv_plan_options *options, const clconv_op *ops, int count,
+                                       clconv_op op)
+{
+    clconv_plan_options own;
+    clconv_plan_options_init(&own);
+    if (options != NULL) own = *options;
+    bool applies = false, has_weight = false;
+    for (int i = 0; i < count; i++) {
+        applies = applies || !names_another(&own, ops[i]);
+        has_weight = has_weight || op_reads_weight(ops[i]);
+    }
+    if (applies && names_another(&own, op)) own.algorithm = own.parameters = NULL;
+    if (has_weight && !op_reads_weight(op)) own.packed_weights = 0, own.packed_layout = 0;
+    return own;
+}
+
 clconv_status plan_group_create(clconv_context *context, const clconv_problem *problem, const clconv_op *ops,
                                 int count, const clconv_plan_options *options, plan_group *group,
                                 clconv_error *err)
 {
-    clconv_plan_options defaults;
-    clconv_plan_options_init(&defaults);
-    if (options == NULL) options = &defaults;
     *group = (plan_group){.count = 0};
-    bool applies = false, has_weight = false;
-    for (int i = 0; i < count; i++) {
-        applies = applies || !names_another(options, ops[i]);
-        has_weight = has_weight || op_reads_weight(ops[i]);
-    }
     clconv_status status = CLCONV_SUCCESS;
     for (int i = 0; i < count && status == CLCONV_SUCCESS; i++) {
-        clconv_plan_options own = *options;
-        if (applies && names_another(options, ops[i])) own.algorithm = own.parameters = NULL;
-        if (has_weight && !op_reads_weight(ops[i])) own.packed_weights = 0, own.packed_layout = 0;
+        const clconv_plan_options own = plan_group_options(options, ops, count, ops[i]);
         status = clconv_plan_create(context, ops[i], problem, &own, &group->plans[group->count], err);
         if (status == CLCONV_SUCCESS) group->count++;
     }

@@ -9,6 +9,10 @@ typedef struct plan_group {
     int count;
 } plan_group;
 
+/* The options of one op of several: see plan_group_create(). `options` may be NULL. */
+clconv_plan_options plan_group_options(const clconv_plan_options *options, const clconv_op *ops, int count,
+                                       clconv_op op);
+
 /* Plans each op. An algorithm that the options name applies to the ops that it can make, one at least; the
  * others choose. After a failure the group is empty. */
 clconv_status plan_group_create(clconv_context *context, const clconv_problem *problem, const clconv_op *ops,

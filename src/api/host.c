@@ -111,6 +111,20 @@ static clconv_status check_arrays(const clconv_problem *problem, const clconv_ho
     return error_set(err, CLCONV_INVALID_ARGUMENT, "%s is NULL", missing);
 }
 
+/* What is read is not written: the casts are of what block_arrays has no word for. */
+static clconv_status convolve_in_blocks(clconv_op op, const host_run *run, const clconv_plan_options *options,
+                                        const clconv_host_tensors *t, clconv_error *err)
+{
+    bool is_forward = op == CLCONV_FORWARD;
+    void *input = (void *)(uintptr_t)t->input;
+    const block_arrays arrays = {.whole = {[BLOCK_INPUT] = is_forward ? input : t->output,
+                                           [BLOCK_WEIGHT] = (void *)(uintptr_t)t->weight,
+                                           [BLOCK_BIAS] = (void *)(uintptr_t)t->bias,
+                                           [BLOCK_RESIDUAL] = (void *)(uintptr_t)t->residual,
+                                           [BLOCK_OUTPUT] = is_forward ? t->output : input}};
+    return blocks_run(run->context, op, run->problem, &run->geometry, options, &arrays, err);
+}
+
 /* Forward or transposed. */
 static clconv_status convolve(clconv_op op, clconv_context *context, const clconv_problem *problem,
                               const clconv_plan_options *options, const clconv_host_tensors *tensors,
@@ -126,10 +140,9 @@ static clconv_status convolve(clconv_op op, clconv_context *context, const clcon
     const clconv_tensor_sizes *n = &run.geometry.elements;
     bool is_forward = op == CLCONV_FORWARD;
     int64_t bias = is_forward ? problem->out_channels : problem->in_channels;
-    if (is_forward && n->output > 0 && blocks_needed(context, problem, &run.geometry)) {
+    if (n->output > 0 && n->input > 0 && blocks_needed(context, problem, &run.geometry, 1)) {
         status = check_arrays(problem, tensors, err);
-        if (status == CLCONV_SUCCESS)
-            status = blocks_convolve(context, problem, &run.geometry, options, tensors, err);
+        if (status == CLCONV_SUCCESS) status = convolve_in_blocks(op, &run, options, tensors, err);
         return status;
     }
     run.made[0] = tensors->output;

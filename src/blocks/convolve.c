@@ -1,16 +1,15 @@
 /* Computing in blocks: see convolve.h. A block's tensors are gathered in host memory of its size, so that of arrays that
- * are mapped files no more than that is needed. */
+ * are mapped files no more than that is needed. The host gathers a block and stores another while the device computes. */
 #include "blocks/convolve.h"
 
 #include "base/arith.h"
 #include "base/error.h"
+#include "blocks/slot.h"
 #include "opencl/memory.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-enum { INPUT, WEIGHT, BIAS, RESIDUAL, OUTPUT, TENSORS, PLANS = 12 };
-static const char *const names[] = {"input", "weight", "bias", "residual", "output"};
+enum { SLOTS = 2, PLANS = 12 };
 
 /* A plan and the problem that it is for. */
 typedef struct block_plan {
@@ -20,17 +19,30 @@ typedef struct block_plan {
 
 typedef struct block_run {
     clconv_context *context;
-    const clconv_problem *problem;
-    const geometry *geometry;
-    const clconv_host_tensors *tensors;
+    clconv_op op;
+    block_copy whole;
+    const block_arrays *arrays;
     clconv_plan_options options;
-    cl_mem memory[TENSORS], workspace;
-    size_t bytes[TENSORS], workspace_bytes;
-    char *stage;     /* host memory of the largest tensor of a block */
-    int64_t channel; /* whose weights are on the device; -1: none */
+    block_size size;
+    tensor_use uses[BLOCK_TENSORS];
+    bool adds,
+        is_filled; /* the input's gradient: blocks share its elements; it has been set to what they are added to */
+    cl_mem workspace;
+    size_t workspace_bytes;
+    slot_queues queues;
+    block_slot slots[SLOTS];
+    int slot_count;
     block_plan plans[PLANS];
     int next_plan;
 } block_run;
+
+static const tensor_use uses_of_ops[][BLOCK_TENSORS] = {
+    [CLCONV_FORWARD] = {USE_READ, USE_READ, USE_READ, USE_READ, USE_MADE},
+    [CLCONV_BACKWARD_INPUT] = {USE_MADE, USE_READ, USE_NONE, USE_NONE, USE_READ},
+    [CLCONV_BACKWARD_WEIGHT] = {USE_READ, USE_MADE, USE_NONE, USE_NONE, USE_READ},
+    [CLCONV_BACKWARD_BIAS] = {USE_NONE, USE_NONE, USE_MADE, USE_NONE, USE_READ},
+    [CLCONV_TRANSPOSED] = {USE_MADE, USE_READ, USE_READ, USE_NONE, USE_READ},
+};
 
 block_limits blocks_limits(const clconv_context *context)
 {
@@ -43,12 +55,29 @@ block_limits blocks_limits(const clconv_context *context)
     return l;
 }
 
-bool blocks_needed(const clconv_context *context, const clconv_problem *problem, const geometry *g)
+bool blocks_needed(const clconv_context *context, const clconv_problem *problem, const geometry *g,
+                   int copies)
 {
     const block_limits l = blocks_limits(context);
     const block_size whole = {max_i64(problem->batch, 1), problem->out_channels, g->output[0], g->output[1]};
     int64_t largest, bytes = blocks_bytes(problem, g, &whole, &largest);
-    return context->rt.options.memory_limit > 0 || bytes > l.total || largest > l.tensor;
+    return context->rt.options.memory_limit > 0 || bytes > l.total / copies || largest > l.tensor;
+}
+
+/* Elements of the block's tensors. */
+static clconv_status count_elements(const block_run *run, const block *b, int64_t *elements,
+                                    clconv_error *err)
+{
+    clconv_tensor_sizes n;
+    clconv_status status = clconv_problem_tensor_sizes(&b->problem, &n, err);
+    if (status != CLCONV_SUCCESS) return status;
+    int64_t bias = run->op == CLCONV_BACKWARD_BIAS ? b->problem.out_channels
+                   : run->op == CLCONV_TRANSPOSED  ? b->problem.in_channels
+                                                   : n.bias;
+    const int64_t all[] = {n.input, n.weight, bias, n.residual, n.output};
+    for (int t = 0; t < BLOCK_TENSORS; t++)
+        elements[t] = run->uses[t] != USE_NONE ? all[t] : 0;
+    return CLCONV_SUCCESS;
 }
 
 /* Whether two blocks of one run are of one problem. */
@@ -76,8 +105,7 @@ static clconv_status find_plan(block_run *run, const clconv_problem *problem, cl
     clconv_plan_release(p->plan);
     p->plan = NULL;
     p->problem = *problem;
-    clconv_status status =
-        clconv_plan_create(run->context, CLCONV_FORWARD, problem, &run->options, &p->plan, err);
+    clconv_status status = clconv_plan_create(run->context, run->op, problem, &run->options, &p->plan, err);
     if (status == CLCONV_SUCCESS) *plan = p->plan;
     return status;
 }
@@ -85,6 +113,7 @@ static clconv_status find_plan(block_run *run, const clconv_problem *problem, cl
 static clconv_status reserve_workspace(block_run *run, size_t bytes, clconv_error *err)
 {
     if (bytes <= run->workspace_bytes) return CLCONV_SUCCESS;
+    clFinish(run->queues.compute); /* so that there are never two of them */
     if (run->workspace != NULL) clReleaseMemObject(run->workspace);
     run->workspace = NULL;
     run->workspace_bytes = 0;
@@ -93,186 +122,238 @@ static clconv_status reserve_workspace(block_run *run, size_t bytes, clconv_erro
     return status;
 }
 
-/* A row of the input, or zeros where padding is read. */
-static void copy_row(const block_run *run, const char *channel, int64_t z, int64_t y, char *to)
+/* Where a block's weights, or biases, are in the whole, which are dense. */
+static char *dense_part(const block_run *run, const block *b, int tensor)
 {
-    const clconv_problem *p = run->problem;
-    size_t row = (size_t)(p->input[2] * run->geometry->element_size);
-    int64_t from_z = geometry_source(p->padding_mode, z, p->input[0]);
-    int64_t from_y = geometry_source(p->padding_mode, y, p->input[1]);
-    if (from_z < 0 || from_y < 0)
-        memset(to, 0, row);
-    else
-        memcpy(to, channel + (size_t)(from_z * p->input[1] + from_y) * row, row);
+    const geometry *g = run->whole.geometry;
+    int64_t at = tensor == BLOCK_WEIGHT         ? b->channel * g->reduction
+                 : run->op == CLCONV_TRANSPOSED ? b->in_channel
+                                                : b->channel;
+    return (char *)run->arrays->whole[tensor] + (size_t)(at * g->element_size);
 }
 
-static void gather_input(const block_run *run, const block *b)
+/* Gathers a tensor that the block reads and copies it to the device, unless that is there from the block before. */
+static clconv_status read_tensor(block_run *run, block_slot *slot, int tensor, size_t bytes,
+                                 clconv_error *err)
 {
-    const clconv_problem *p = run->problem, *q = &b->problem;
-    int64_t element = run->geometry->element_size;
-    size_t row = (size_t)(p->input[2] * element);
-    size_t channel_bytes = (size_t)(run->geometry->input_plane * element);
-    bool is_whole =
-        q->input[0] == p->input[0] && q->input[1] == p->input[1] && b->first[0] == 0 && b->first[1] == 0;
-    char *to = run->stage;
-    for (int64_t n = 0; n < q->batch; n++)
-        for (int64_t c = 0; c < q->in_channels; c++) {
-            int64_t volume = (b->sample + n) * p->in_channels + b->in_channel + c;
-            const char *channel = (const char *)run->tensors->input + (size_t)volume * channel_bytes;
-            if (is_whole) memcpy(to, channel, channel_bytes);
-            for (int64_t z = 0; z < q->input[0] && !is_whole; z++)
-                for (int64_t y = 0; y < q->input[1]; y++)
-                    copy_row(run, channel, b->first[0] + z, b->first[1] + y,
-                             to + (size_t)(z * q->input[1] + y) * row);
-            to += (size_t)(q->input[0] * q->input[1]) * row;
-        }
-}
-
-/* Rows of a tensor of the output's shape, to the stage or from it. */
-static void copy_output(const block_run *run, const block *b, char *tensor, bool to_stage)
-{
-    const clconv_problem *p = run->problem, *q = &b->problem;
-    const geometry *g = run->geometry;
-    size_t row = (size_t)(g->output[2] * g->element_size), run_bytes = (size_t)b->output[1] * row;
-    char *stage = run->stage;
-    for (int64_t n = 0; n < q->batch; n++)
-        for (int64_t c = 0; c < q->out_channels; c++)
-            for (int64_t z = 0; z < b->output[0]; z++, stage += run_bytes) {
-                int64_t volume = (b->sample + n) * p->out_channels + b->channel + c;
-                int64_t plane = volume * g->output[0] + b->at[0] + z;
-                char *at = tensor + (size_t)(plane * g->output[1] + b->at[1]) * row;
-                if (to_stage)
-                    memcpy(stage, at, run_bytes);
-                else
-                    memcpy(at, stage, run_bytes);
-            }
-}
-
-static clconv_status write(const block_run *run, int tensor, const void *from, size_t bytes,
-                           clconv_error *err)
-{
+    const block *b = &slot->block;
+    const void *from = slot->stage[tensor], *whole = run->arrays->whole[tensor];
     if (bytes == 0) return CLCONV_SUCCESS;
-    cl_int code = clEnqueueWriteBuffer(run->context->rt.queue, run->memory[tensor], CL_TRUE, 0, bytes, from,
-                                       0, NULL, NULL);
-    return code == CL_SUCCESS ? CLCONV_SUCCESS : error_set_opencl(err, code, "clEnqueueWriteBuffer");
+    if (tensor == BLOCK_WEIGHT || tensor == BLOCK_BIAS) {
+        if (slot->channel == b->channel) return CLCONV_SUCCESS;
+        from = dense_part(run, b, tensor);
+    } else if (tensor == BLOCK_INPUT) {
+        copy_gather_input(&run->whole, b, whole, slot->stage[tensor]);
+    } else {
+        copy_gather_output(&run->whole, b, whole, slot->stage[tensor]);
+    }
+    return slot_write(slot, &run->queues, tensor, from, bytes, err);
 }
 
-/* Weights and biases of the block's channels, unless the block before had the same. */
-static clconv_status write_weights(block_run *run, const block *b, clconv_error *err)
+static clconv_status enqueue(const block_run *run, clconv_plan *plan, block_slot *slot, clconv_error *err)
 {
-    const geometry *g = run->geometry;
-    if (run->channel == b->channel) return CLCONV_SUCCESS;
-    size_t filter = (size_t)(g->reduction * g->element_size), element = (size_t)g->element_size;
-    size_t first = (size_t)b->channel, count = (size_t)b->problem.out_channels;
-    clconv_status status =
-        write(run, WEIGHT, (const char *)run->tensors->weight + first * filter, count * filter, err);
-    if (status == CLCONV_SUCCESS && run->problem->has_bias)
-        status = write(run, BIAS, (const char *)run->tensors->bias + first * element, count * element, err);
-    if (status == CLCONV_SUCCESS) run->channel = b->channel;
+    const cl_mem *m = slot->memory;
+    bool is_transposed = run->op == CLCONV_TRANSPOSED;
+    clconv_tensors t = {.input = {m[is_transposed ? BLOCK_OUTPUT : BLOCK_INPUT], 0},
+                        .weight = {m[BLOCK_WEIGHT], 0},
+                        .bias = {m[BLOCK_BIAS], 0},
+                        .residual = {m[BLOCK_RESIDUAL], 0},
+                        .output = {m[is_transposed ? BLOCK_INPUT : BLOCK_OUTPUT], 0},
+                        .grad_output = {m[BLOCK_OUTPUT], 0},
+                        .grad_input = {m[BLOCK_INPUT], 0},
+                        .grad_weight = {m[BLOCK_WEIGHT], 0},
+                        .grad_bias = {m[BLOCK_BIAS], 0}};
+    const clconv_buffer workspace = {run->workspace, 0};
+    return clconv_plan_enqueue(plan, run->queues.compute, &t, &workspace, slot->written != NULL,
+                               slot->written != NULL ? &slot->written : NULL, &slot->computed, err);
+}
+
+static int made_tensor(const block_run *run)
+{
+    int made = 0;
+    while (run->uses[made] != USE_MADE)
+        made++;
+    return made;
+}
+
+/* Gathers a block and enqueues all that is to be done with it. */
+static clconv_status start_block(block_run *run, block_slot *slot, int64_t index, clconv_error *err)
+{
+    clconv_plan *plan = NULL;
+    int64_t elements[BLOCK_TENSORS], element = run->whole.geometry->element_size;
+    slot->block = blocks_at(run->whole.problem, run->whole.geometry, &run->size, index);
+    clconv_status status = count_elements(run, &slot->block, elements, err);
+    if (status == CLCONV_SUCCESS) status = find_plan(run, &slot->block.problem, &plan, err);
+    if (status == CLCONV_SUCCESS) status = reserve_workspace(run, clconv_plan_workspace_size(plan), err);
+    for (int t = 0; t < BLOCK_TENSORS && status == CLCONV_SUCCESS; t++)
+        if (run->uses[t] == USE_READ)
+            status = read_tensor(run, slot, t, (size_t)(elements[t] * element), err);
+    if (status != CLCONV_SUCCESS) return status;
+    slot->channel = slot->block.channel;
+    status = enqueue(run, plan, slot, err);
+    int made = made_tensor(run);
+    if (status == CLCONV_SUCCESS)
+        status = slot_read(slot, &run->queues, made, (size_t)(elements[made] * element), err);
+    slot->is_busy = status == CLCONV_SUCCESS;
     return status;
 }
 
-static clconv_status enqueue(block_run *run, clconv_plan *plan, clconv_error *err)
+/* The first block of its channels writes their gradient, the others add theirs. */
+static void store_dense(const block_run *run, const block *b, int tensor, const char *from)
 {
-    clconv_tensors t = {.input = {run->memory[INPUT], 0},
-                        .weight = {run->memory[WEIGHT], 0},
-                        .bias = {run->memory[BIAS], 0},
-                        .residual = {run->memory[RESIDUAL], 0},
-                        .output = {run->memory[OUTPUT], 0}};
-    const clconv_buffer workspace = {run->workspace, 0};
-    return clconv_plan_enqueue(plan, run->context->rt.queue, &t, &workspace, 0, NULL, NULL, err);
+    char *to = dense_part(run, b, tensor);
+    int64_t count = b->problem.out_channels * (tensor == BLOCK_WEIGHT ? run->whole.geometry->reduction : 1);
+    if (b->sample == 0 && b->at[0] == 0 && b->at[1] == 0)
+        memcpy(to, from, (size_t)(count * run->whole.geometry->element_size));
+    else
+        copy_add(run->whole.problem->dtype, count, from, to);
 }
 
-static clconv_status run_block(block_run *run, const block *b, clconv_error *err)
+/* Waits for a block, if one is under way, and stores what it made. */
+static clconv_status finish_block(block_run *run, block_slot *slot, clconv_error *err)
 {
-    const clconv_problem *q = &b->problem;
-    clconv_plan *plan = NULL;
-    clconv_tensor_sizes n;
-    size_t element = (size_t)run->geometry->element_size;
-    clconv_status status = clconv_problem_tensor_sizes(q, &n, err);
-    if (status == CLCONV_SUCCESS) status = find_plan(run, q, &plan, err);
-    if (status == CLCONV_SUCCESS) status = reserve_workspace(run, clconv_plan_workspace_size(plan), err);
-    if (status == CLCONV_SUCCESS) status = write_weights(run, b, err);
+    if (!slot->is_busy) return CLCONV_SUCCESS;
+    int made = made_tensor(run);
+    void *whole = run->arrays->whole[made];
+    slot->is_busy = false;
+    clconv_status status = slot_wait(slot, err);
     if (status != CLCONV_SUCCESS) return status;
-    gather_input(run, b);
-    status = write(run, INPUT, run->stage, (size_t)n.input * element, err);
-    if (status == CLCONV_SUCCESS && q->has_residual) {
-        copy_output(run, b, (char *)(uintptr_t)run->tensors->residual, true);
-        status = write(run, RESIDUAL, run->stage, (size_t)n.residual * element, err);
+    if (made == BLOCK_OUTPUT) {
+        copy_scatter_output(&run->whole, &slot->block, slot->stage[made], whole);
+    } else if (made == BLOCK_INPUT) {
+        if (run->adds && !run->is_filled) copy_fill_input(&run->whole, run->arrays->whole[BLOCK_BIAS], whole);
+        run->is_filled = true;
+        copy_scatter_input(&run->whole, &slot->block, slot->stage[made], whole, run->adds);
+    } else {
+        store_dense(run, &slot->block, made, slot->stage[made]);
     }
-    if (status == CLCONV_SUCCESS) status = enqueue(run, plan, err);
-    if (status != CLCONV_SUCCESS) return status;
-    cl_int code = clEnqueueReadBuffer(run->context->rt.queue, run->memory[OUTPUT], CL_TRUE, 0,
-                                      (size_t)n.output * element, run->stage, 0, NULL, NULL);
-    if (code != CL_SUCCESS) return error_set_opencl(err, code, "clEnqueueReadBuffer");
-    copy_output(run, b, run->tensors->output, false);
     return CLCONV_SUCCESS;
 }
 
-/* Buffers for the largest block, and the workspace that is left. */
-static clconv_status reserve(block_run *run, const block_size *size, const block_limits *limits,
-                             clconv_error *err)
+/* Bytes of each tensor of the largest block. */
+static clconv_status measure_blocks(const block_run *run, size_t *bytes, clconv_error *err)
 {
-    int64_t largest = 0, count = blocks_count(run->problem, run->geometry, size);
-    for (int64_t i = 0; i < count; i++) {
-        block b = blocks_at(run->problem, run->geometry, size, i);
-        clconv_tensor_sizes n;
-        clconv_status status = clconv_problem_tensor_sizes(&b.problem, &n, err);
-        if (status != CLCONV_SUCCESS) return status;
-        const int64_t elements[] = {n.input, n.weight, n.bias, n.residual, n.output};
-        for (int t = 0; t < TENSORS; t++) {
-            size_t bytes = (size_t)(elements[t] * run->geometry->element_size);
-            if (run->bytes[t] < bytes) run->bytes[t] = bytes;
-            largest = max_i64(largest, (int64_t)bytes);
+    int64_t count = blocks_count(run->whole.problem, run->whole.geometry, &run->size);
+    clconv_status status = CLCONV_SUCCESS;
+    for (int64_t i = 0; i < count && status == CLCONV_SUCCESS; i++) {
+        int64_t elements[BLOCK_TENSORS];
+        block b = blocks_at(run->whole.problem, run->whole.geometry, &run->size, i);
+        status = count_elements(run, &b, elements, err);
+        for (int t = 0; t < BLOCK_TENSORS && status == CLCONV_SUCCESS; t++) {
+            size_t needed = (size_t)(elements[t] * run->whole.geometry->element_size);
+            if (bytes[t] < needed) bytes[t] = needed;
         }
     }
-    clconv_status status = CLCONV_SUCCESS;
-    int64_t total = 0;
-    for (int t = 0; t < TENSORS && status == CLCONV_SUCCESS; t++) {
-        total += (int64_t)run->bytes[t];
-        if (run->bytes[t] > 0)
-            status = memory_create(&run->context->rt, names[t], run->bytes[t], NULL, &run->memory[t], err);
-    }
-    uint64_t left = (uint64_t)max_i64(limits->total - total, 0);
-    if (left < run->options.workspace_limit) run->options.workspace_limit = left;
-    if (status == CLCONV_SUCCESS) run->stage = malloc((size_t)max_i64(largest, 1));
-    if (status == CLCONV_SUCCESS && run->stage == NULL)
-        status =
-            error_set(err, CLCONV_OUT_OF_MEMORY, "no memory for a block of %lld bytes", (long long)largest);
     return status;
+}
+
+static clconv_status create_queues(block_run *run, clconv_error *err)
+{
+    const runtime *rt = &run->context->rt;
+    cl_int code = CL_SUCCESS;
+    run->queues.up = clCreateCommandQueue(rt->context, rt->device, 0, &code);
+    if (code == CL_SUCCESS) run->queues.down = clCreateCommandQueue(rt->context, rt->device, 0, &code);
+    return code == CL_SUCCESS ? CLCONV_SUCCESS : error_set_opencl(err, code, "clCreateCommandQueue");
+}
+
+/* Queues, buffers for the largest block, and the workspace that is left. */
+static clconv_status reserve(block_run *run, int64_t total, clconv_error *err)
+{
+    size_t bytes[BLOCK_TENSORS] = {0};
+    clconv_status status = create_queues(run, err);
+    if (status == CLCONV_SUCCESS) status = measure_blocks(run, bytes, err);
+    for (int i = 0; i < run->slot_count && status == CLCONV_SUCCESS; i++) {
+        status = slot_reserve(&run->context->rt, run->uses, bytes, &run->slots[i], err);
+        for (int t = 0; t < BLOCK_TENSORS; t++)
+            total -= (int64_t)bytes[t];
+    }
+    uint64_t left = (uint64_t)max_i64(total, 0);
+    if (left < run->options.workspace_limit) run->options.workspace_limit = left;
+    return status;
+}
+
+static void finish_queue(cl_command_queue queue, bool is_own)
+{
+    if (queue == NULL) return;
+    clFinish(queue);
+    if (is_own) clReleaseCommandQueue(queue);
 }
 
 static void release(block_run *run)
 {
-    clFinish(run->context->rt.queue);
+    finish_queue(run->queues.up, true);
+    finish_queue(run->queues.compute, false);
+    finish_queue(run->queues.down, true);
     for (int i = 0; i < PLANS; i++)
         clconv_plan_release(run->plans[i].plan);
-    for (int t = 0; t < TENSORS; t++)
-        if (run->memory[t] != NULL) clReleaseMemObject(run->memory[t]);
+    for (int i = 0; i < run->slot_count; i++)
+        slot_release(&run->slots[i]);
     if (run->workspace != NULL) clReleaseMemObject(run->workspace);
-    free(run->stage);
 }
 
-clconv_status blocks_convolve(clconv_context *context, const clconv_problem *problem, const geometry *g,
-                              const clconv_plan_options *options, const clconv_host_tensors *tensors,
-                              clconv_error *err)
+/* Half of the memory is for tensors, so that algorithms with a workspace have room, all if that is not enough, since some
+ * need none; two blocks at a time, unless one is all there is or two have no room. */
+static clconv_status choose_size(block_run *run, const block_limits *limits, clconv_error *err)
 {
-    block_run run = {
-        .context = context, .problem = problem, .geometry = g, .tensors = tensors, .channel = -1};
+    const clconv_problem *p = run->whole.problem;
+    const geometry *g = run->whole.geometry;
+    const block_limits half = {limits->total / 2, limits->tensor},
+                       quarter = {limits->total / 2 / SLOTS, limits->tensor};
+    run->slot_count = 1;
+    clconv_status status = blocks_choose(p, g, &half, &run->size, NULL);
+    if (status != CLCONV_SUCCESS) return blocks_choose(p, g, limits, &run->size, err);
+    if (blocks_count(p, g, &run->size) > 1 &&
+        blocks_choose(p, g, &quarter, &run->size, NULL) == CLCONV_SUCCESS)
+        run->slot_count = SLOTS;
+    return CLCONV_SUCCESS;
+}
+
+/* Of rows that several blocks read the gradients are added here, and then so is a bias, which each block would add. */
+static void choose_adding(block_run *run, clconv_problem *without_bias)
+{
+    const geometry *g = run->whole.geometry;
+    run->adds = run->size.depth < g->output[0] || run->size.rows < g->output[1] ||
+                run->size.channels % g->group_out != 0;
+    if (run->op != CLCONV_TRANSPOSED) return;
+    if (run->adds || !run->whole.problem->has_bias) run->op = CLCONV_BACKWARD_INPUT;
+    if (!run->adds) return;
+    without_bias->has_bias = 0;
+    run->whole.problem = without_bias;
+}
+
+static clconv_status run_all(block_run *run, clconv_error *err)
+{
+    int64_t count = blocks_count(run->whole.problem, run->whole.geometry, &run->size);
+    clconv_status status = CLCONV_SUCCESS;
+    for (int64_t i = 0; i < count + run->slot_count && status == CLCONV_SUCCESS; i++) {
+        block_slot *slot = &run->slots[i % run->slot_count];
+        status = finish_block(run, slot, err);
+        if (status == CLCONV_SUCCESS && i < count) status = start_block(run, slot, i, err);
+    }
+    return status;
+}
+
+clconv_status blocks_run(clconv_context *context, clconv_op op, const clconv_problem *problem,
+                         const geometry *g, const clconv_plan_options *options, const block_arrays *arrays,
+                         clconv_error *err)
+{
+    block_run run = {.context = context,
+                     .op = op,
+                     .whole = {problem, g},
+                     .arrays = arrays,
+                     .queues.compute = context->rt.queue};
+    clconv_problem without_bias = *problem;
     clconv_plan_options_init(&run.options);
     if (options != NULL) run.options = *options;
     const block_limits limits = blocks_limits(context);
-    /* Half for tensors, so that algorithms with a workspace have room; all if that is not enough, since some need none. */
-    const block_limits half = {limits.total / 2, limits.tensor};
-    block_size size;
-    clconv_status status = blocks_choose(problem, g, &half, &size, NULL);
-    if (status != CLCONV_SUCCESS) status = blocks_choose(problem, g, &limits, &size, err);
-    if (status == CLCONV_SUCCESS) status = reserve(&run, &size, &limits, err);
-    int64_t count = status == CLCONV_SUCCESS ? blocks_count(problem, g, &size) : 0;
-    for (int64_t i = 0; i < count && status == CLCONV_SUCCESS; i++) {
-        const block b = blocks_at(problem, g, &size, i);
-        status = run_block(&run, &b, err);
-    }
+    clconv_status status = choose_size(&run, &limits, err);
+    if (status != CLCONV_SUCCESS) return status;
+    choose_adding(&run, &without_bias);
+    memcpy(run.uses, uses_of_ops[run.op], sizeof run.uses);
+    if (arrays->whole[BLOCK_BIAS] == NULL) run.uses[BLOCK_BIAS] = USE_NONE;
+    if (arrays->whole[BLOCK_RESIDUAL] == NULL) run.uses[BLOCK_RESIDUAL] = USE_NONE;
+    status = reserve(&run, limits.total, err);
+    if (status == CLCONV_SUCCESS) status = run_all(&run, err);
     release(&run);
     return status;
 }

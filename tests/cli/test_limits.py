@@ -24,6 +24,26 @@ class Limits(ToolTest):
         exact, _ = conv3d(x, w, pad=((1, 1),) * 3, mode="reflect")
         self.assertTrue(np.array_equal(self.load("blocks.npy"), exact.astype("<f4")))
 
+    def test_transposed(self):
+        self.save("x.npy", self.integers(1, 4, 30, 31, 32))
+        self.save("w.npy", self.integers(4, 2, 3, 3, 3))
+        self.save("b.npy", self.integers(2))
+        self.whole_and_blocks("500K", "run", "--transposed", "--input", "x.npy", "--weight", "w.npy", "--bias", "b.npy",
+                              "--stride", "2", "--output-padding", "1", "--algorithm", "input_indexed")
+
+    def test_gradients(self):
+        """The three of them, in blocks that share rows of the input."""
+        self.save("x.npy", self.integers(1, 2, 69, 69, 69))
+        self.save("w.npy", self.integers(2, 2, 3, 3, 3))
+        self.save("dy.npy", self.random.integers(-2, 3, (1, 2, 69, 69, 69)).astype("<f4"))
+        for mode in ["zeros", "circular"]:
+            for name, limit in ("whole", []), ("blocks", ["--memory-limit", "1M"]):
+                made = [a for t in ("input", "weight", "bias") for a in ("--grad-" + t, f"{name}-{t}.npy")]
+                self.done("grad", "--input", "x.npy", "--weight", "w.npy", "--grad-output", "dy.npy", "--padding", "1",
+                          "--padding-mode", mode, "--algorithm", "input_indexed", *made, *limit)
+            for tensor in "input", "weight", "bias":
+                self.assertEqual(self.read(f"whole-{tensor}.npy"), self.read(f"blocks-{tensor}.npy"), (mode, tensor))
+
     def test_volume(self):
         volume = self.integers(80, 80, 80)
         self.write("v.nii", nifti_bytes(volume, np.diag([1.0, 2, 3, 1])))
@@ -49,7 +69,6 @@ class Limits(ToolTest):
         self.save("w.npy", self.integers(1, 1, 3, 3, 3))
         run = ["run", "--input", "x.npy", "--weight", "w.npy", "--output", "y.npy"]
         self.refused(1, "a block of one row of one channel has tensors of 420 bytes", *run, "--memory-limit", "400")
-        self.refused(2, "--transposed goes without --memory-limit", *run, "--transposed", "--memory-limit", "1M")
         self.refused(2, "must be a number of bytes", *run, "--memory-limit", "x")
 
 

@@ -4,6 +4,8 @@
 #include "files/outputs.h"
 #include "options/options.h"
 
+#include <string.h>
+
 enum { GRADIENTS = 3 };
 
 typedef struct grad_options {
@@ -46,13 +48,15 @@ static const option_spec grad_table[] = {
      .parse = option_text,
      .offset = offsetof(grad_options, made[2])},
     DTYPE_OPTION(grad_options),
+    MEMORY_LIMIT_OPTION(grad_options),
     {.name = NULL},
 };
 
 static const command_help grad_help = {
     "grad",
     "--input FILE --weight FILE --grad-output FILE [convolution options]\n"
-    "[device and plan options] [--dtype TYPE] [--grad-input FILE] [--grad-weight FILE]\n[--grad-bias FILE]",
+    "[device and plan options] [--dtype TYPE] [--memory-limit BYTES]\n"
+    "[--grad-input FILE] [--grad-weight FILE] [--grad-bias FILE]",
     "Computes the gradients that autograd computes for torch.nn.functional.conv3d, given that of the\n"
     "output: at least one of the three. The tensors share a type, float32 or float64.",
     0};
@@ -118,16 +122,17 @@ static int create_gradients(const grad_options *o, const clconv_problem *problem
 {
     const int64_t channels[1] = {problem->out_channels};
     const tensor *of[GRADIENTS] = {&t->input, &t->weight, NULL};
+    const double origin[3] = {0, 0, 0}, step[3] = {1, 1, 1};
     int status = EXIT_DONE;
+    if (o->made[0]) t->made[0].volume = volume_derive(t->input.volume, origin, step);
     for (int i = 0; i < GRADIENTS && !status; i++) {
         if (!o->made[i]) continue;
-        int rank = of[i] ? of[i]->rank : 1;
-        const int64_t *shape = of[i] ? of[i]->shape : channels;
-        status = outputs_check_shape(files, o->made[i], rank, shape);
-        if (!status) status = tensor_create(problem->dtype, rank, shape, &t->made[i]);
+        tensor *made = &t->made[i];
+        made->dtype = problem->dtype;
+        made->rank = of[i] ? of[i]->rank : 1;
+        memcpy(made->shape, of[i] ? of[i]->shape : channels, sizeof *made->shape * (size_t)made->rank);
+        status = outputs_create_tensor(files, o->made[i], made);
     }
-    const double origin[3] = {0, 0, 0}, step[3] = {1, 1, 1};
-    if (!status && o->made[0]) t->made[0].volume = volume_derive(t->input.volume, origin, step);
     return status;
 }
 

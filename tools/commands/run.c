@@ -85,8 +85,6 @@ static int check_options(const run_options *o)
     if (!o->output) return tool_fail(EXIT_WRONG_USE, "run: --output is missing");
     if (o->transposed && (o->residual || o->activation.activation != CLCONV_ACTIVATION_NONE))
         return tool_fail(EXIT_WRONG_USE, "run: --transposed goes without --residual and --activation");
-    if (o->transposed && o->common.memory_limit)
-        return tool_fail(EXIT_WRONG_USE, "run: --transposed goes without --memory-limit");
     for (int axis = 0; axis < 3 && !o->transposed; axis++) {
         if (o->output_padding[axis])
             return tool_fail(EXIT_WRONG_USE, "run: --output-padding is %lld; it belongs to --transposed",
