@@ -1,5 +1,7 @@
 """--memory-limit: computed in blocks, from mapped files into mapped files, with the bits of the whole on integers; and what
 a disk or a limit has no room for."""
+import gzip
+
 from cli import *
 
 
@@ -56,6 +58,19 @@ class Limits(ToolTest):
         array = nifti_parse(self.read("blocks.nii"))[0]
         exact, _ = conv3d(volume[None, None], self.load("w.npy"), pad=((1, 1),) * 3)
         self.assertTrue(np.array_equal(array, exact[0].astype("<f4")))
+
+    def test_compressed_volume(self):
+        """Of 64 MiB as floats and more, which is where it is in a file without a name, whether that can be or not."""
+        volume = np.zeros((256, 256, 257), "<i2")
+        volume[::16, ::32, ::64] = self.random.integers(-99, 100, volume[::16, ::32, ::64].shape)
+        header = nifti_bytes(volume, np.diag([1.0, 2, 3, 1]))
+        self.write("v.nii.gz", gzip.compress(header, 1))
+        self.save("w.npy", np.full((1, 1, 1, 1, 1), 2, "<f4"))
+        for folder in ".", "/nowhere":
+            self.done("run", "--input", "v.nii.gz", "--weight", "w.npy", "--output", "y.nii.gz", "--memory-limit", "40M",
+                      environment={"TMPDIR": folder})
+            array = nifti_parse(gzip.decompress(self.read("y.nii.gz")))[0]
+            self.assertTrue(np.array_equal(array[0], 2 * volume.astype("<f4")))
 
     def test_an_input_may_be_the_output(self):
         x = self.integers(1, 1, 70, 70, 70)

@@ -3,7 +3,10 @@
 #define _GNU_SOURCE
 #include "files/mapping.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -52,4 +55,29 @@ bool mapping_create(int file, int64_t start, bool is_private, clconv_dtype dtype
     watch_pages();
     *t = made;
     return true;
+}
+
+static int open_unnamed(void)
+{
+    const char *folder = getenv("TMPDIR");
+    if (folder == NULL || *folder == '\0') folder = "/var/tmp";
+    int file = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (file >= 0) return file;
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/clconv-XXXXXX", folder) >= (int)sizeof path) return -1;
+    file = mkstemp(path);
+    if (file >= 0) unlink(path);
+    return file;
+}
+
+bool mapping_create_unnamed(clconv_dtype dtype, int rank, const int64_t *shape, tensor *t)
+{
+    tensor described;
+    if (tensor_describe(dtype, rank, shape, &described) != EXIT_DONE || described.elements == 0) return false;
+    int file = open_unnamed();
+    if (file < 0) return false;
+    int64_t bytes = described.elements * (dtype == CLCONV_FLOAT64 ? 8 : 4);
+    bool made = posix_fallocate(file, 0, bytes) == 0 && mapping_create(file, 0, false, dtype, rank, shape, t);
+    close(file);
+    return made;
 }

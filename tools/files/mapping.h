@@ -13,6 +13,10 @@ enum { MAPPING_LEAST = 1 << 20 };
 bool mapping_create(int file, int64_t start, bool is_private, clconv_dtype dtype, int rank,
                     const int64_t *shape, tensor *t);
 
+/* Makes a zeroed tensor whose elements are a file's without a name in TMPDIR, else /var/tmp: what is compressed or converted
+ * needs no memory of its size. False where that cannot be. */
+bool mapping_create_unnamed(clconv_dtype dtype, int rank, const int64_t *shape, tensor *t);
+
 /* Of a tensor that is mapped. */
 void mapping_release(tensor *t);
 

@@ -218,7 +218,7 @@ static int read_tensor(volume_file *f, tensor_dtype dtype, tensor *t)
     clconv_dtype chosen = tensor_dtype_choose(dtype, h->datatype == DT_FLOAT64);
     bool is_mapped = is_plain(f, chosen) &&
                      mapping_create(f->source->file, (int64_t)h->vox_offset, true, chosen, 5, shape, t);
-    int status = is_mapped ? EXIT_DONE : tensor_create(chosen, 5, shape, t);
+    int status = is_mapped ? EXIT_DONE : tensor_create_spilled(chosen, 5, shape, t);
     if (status != EXIT_DONE) return status;
     t->volume = volume_create(h);
     if (t->volume == NULL) return tool_fail(EXIT_FAILED, "%s: out of memory", f->source->name);

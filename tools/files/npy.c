@@ -110,7 +110,7 @@ int npy_read(source *s, tensor_dtype dtype, tensor *t)
     if (status == EXIT_DONE && is_plain(s, &h, chosen) &&
         mapping_create(s->file, data_start, true, chosen, h.rank, h.shape, t))
         return status;
-    if (status == EXIT_DONE) status = tensor_create(chosen, h.rank, h.shape, &made);
+    if (status == EXIT_DONE) status = tensor_create_spilled(chosen, h.rank, h.shape, &made);
     if (status == EXIT_DONE) status = read_data(s, &h, &made);
     if (status == EXIT_DONE)
         *t = made;

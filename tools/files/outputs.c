@@ -271,7 +271,7 @@ int outputs_create_tensor(outputs *set, const char *path, tensor *t)
     made.volume = t->volume;
     *t = made;
     if (t->elements >= MAPPING_LEAST && !tensor_ends_with(path, ".gz")) return map_output(o, t);
-    status = tensor_create(t->dtype, t->rank, t->shape, &made);
+    status = tensor_create_spilled(t->dtype, t->rank, t->shape, &made);
     if (status != EXIT_DONE) return status;
     made.volume = t->volume;
     *t = made;
@@ -284,7 +284,7 @@ int outputs_write_tensor(outputs *set, const char *path, const tensor *t)
     if (o == NULL || o->file == NULL) return tool_fail(EXIT_FAILED, "'%s' is no open output", path);
     int status = outputs_check_shape(set, path, t->rank, t->shape);
     if (status != EXIT_DONE) return status;
-    if (t->mapped != NULL) return outputs_close(set, path);
+    if (t->mapped != NULL && !tensor_ends_with(path, ".gz")) return outputs_close(set, path);
     bool good = tensor_ends_with(path, ".npy") ? npy_write(o->file, t)
                                                : volume_write(o->file, tensor_ends_with(path, ".gz"), t);
     return good ? outputs_close(set, path) : cannot_write(o);

@@ -52,6 +52,17 @@ int tensor_create(clconv_dtype dtype, int rank, const int64_t *shape, tensor *t)
     return EXIT_DONE;
 }
 
+int tensor_create_spilled(clconv_dtype dtype, int rank, const int64_t *shape, tensor *t)
+{
+    tensor made;
+    int status = tensor_describe(dtype, rank, shape, &made);
+    if (status != EXIT_DONE) return status;
+    const int64_t width = dtype == CLCONV_FLOAT64 ? 8 : 4;
+    if (made.elements >= TENSOR_SPILL_LEAST / width && mapping_create_unnamed(dtype, rank, shape, t))
+        return EXIT_DONE;
+    return tensor_create(dtype, rank, shape, t);
+}
+
 bool tensor_ends_with(const char *path, const char *ending)
 {
     size_t length = strlen(path), tail = strlen(ending);

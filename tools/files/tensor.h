@@ -42,6 +42,11 @@ int tensor_read(const char *name, const char *path, tensor_dtype dtype, tensor *
 /* Allocates zeroed data; checks the product of the shape. */
 int tensor_create(clconv_dtype dtype, int rank, const int64_t *shape, tensor *t);
 
+/* The same for a tensor that is converted or compressed: one of TENSOR_SPILL_LEAST bytes and more is in a file without a
+ * name where there is room for it, so that it takes no memory that is not given back when others need it. */
+enum { TENSOR_SPILL_LEAST = 1 << 26 };
+int tensor_create_spilled(clconv_dtype dtype, int rank, const int64_t *shape, tensor *t);
+
 /* The same without its data. */
 int tensor_describe(clconv_dtype dtype, int rank, const int64_t *shape, tensor *t);
 
