@@ -93,13 +93,26 @@ static candidate *keep_cheaper(candidate *best, candidate *c, const clconv_plan_
     return c;
 }
 
+/* What tuning data say of an algorithm may be what makes it impossible here: then it keeps its own parameters. */
+static clconv_status try_tuned(const request *q, const algorithm *a, const clconv_plan_options *options,
+                               clconv_plan *plan, candidate *c, text *why, clconv_error *err)
+{
+    clconv_status status = try_algorithm(q, a, overrides_for(plan, a, options), false, c, why, err);
+    bool is_tuned = plan->tuned.is_there && plan->tuned.algorithm == a;
+    if (status != CLCONV_SUCCESS || why->length == 0 || !is_tuned) return status;
+    plan->tuned.is_there = false;
+    text_release(why);
+    recipe_release(&c->recipe);
+    return try_algorithm(q, a, overrides_for(plan, a, options), false, c, why, err);
+}
+
 /* Adds a candidate. *best is the cheapest so far. */
 static clconv_status consider(const request *q, const algorithm *a, const clconv_plan_options *options,
                               clconv_plan *plan, candidate **best, clconv_error *err)
 {
     text why = {0};
     candidate *c = &plan->candidates[plan->candidate_count];
-    clconv_status status = try_algorithm(q, a, overrides_for(plan, a, options), false, c, &why, err);
+    clconv_status status = try_tuned(q, a, options, plan, c, &why, err);
     if (status == CLCONV_SUCCESS) {
         c->rejection = why.data;
         plan->candidate_count++;

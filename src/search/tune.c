@@ -367,14 +367,10 @@ static clconv_status start(tuner *t, clconv_op op, const clconv_problem *problem
     t->verifier = (verifier){.context = t->context, .op = op, .problem = problem, .options = &t->plan};
     t->space = (space){.context = t->context, .op = op, .problem = problem, .options = &t->plan};
     if (plan_options != NULL) t->space.only = plan_options->algorithm;
-    if (t->context->place.build[0] == '\0') {
-        tuning_place place;
-        tuning_place_of(&t->context->rt.info, &place);
-        lock_acquire(t->context->rt.guard);
-        t->context->place = place;
-        lock_leave(t->context->rt.guard);
-    }
-    t->like.place = t->context->place;
+    tuning_place_of(&t->context->rt.info, &t->like.place);
+    lock_acquire(t->context->rt.guard);
+    t->context->place = t->like.place;
+    lock_leave(t->context->rt.guard);
     return tuning_class_of(op, problem, t->plan.packed_weights != 0, t->plan.strict != 0, &t->like.class,
                            err);
 }
@@ -406,6 +402,9 @@ static clconv_status check_arguments(clconv_context *context, clconv_op op, cons
                          "plan_options were not filled by clconv_plan_options_init()");
     clconv_status status = runtime_check_process(err);
     if (status == CLCONV_SUCCESS) status = runtime_check_device(&context->rt, err);
+    if (status == CLCONV_SUCCESS && !context->rt.info.has_compiler)
+        status = error_set(err, CLCONV_UNSUPPORTED, "device %s has no compiler: nothing is tuned for it",
+                           context->rt.info.name);
     return status == CLCONV_SUCCESS ? clconv_problem_validate(problem, err) : status;
 }
 

@@ -174,6 +174,10 @@ class Tune(ToolTest):
         self.assertIn("stride", bad["error"])
         self.assertEqual(result.stderr, "clconv: error: tune: 1 of 2 layers failed\n")
 
+    def test_nothing_is_tuned_without_a_compiler(self):
+        said = self.tune("--device", "0", status=1, **LAYER, LAYER_COMPILER="0")
+        self.assertRegex(said["error"], "no compiler: nothing is tuned")
+
     def test_refusals(self):
         self.refused(2, "is needed", "tune")
         self.refused(2, "no two", "tune", "--problem", PROBLEM, "--export", "out.txt")

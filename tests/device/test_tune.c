@@ -115,6 +115,43 @@ static void test_data_that_cannot_be_used(void)
     test_device_close(&f.device);
 }
 
+static bool is_candidate(const clconv_plan *plan, const char *algorithm)
+{
+    clconv_candidate_info info;
+    for (size_t i = 0; clconv_plan_get_candidate(plan, i, &info, NULL) == CLCONV_SUCCESS; i++)
+        if (strcmp(info.algorithm, algorithm) == 0) return info.rejection == NULL;
+    return false;
+}
+
+/* So many work-groups that their parts of the workspace are beyond the limit; as many as the algorithm has of itself are not. */
+static void test_parameters_that_do_not_fit(void)
+{
+    static const char large[] = "ic16id32ih96iw96oc16kd3pd1";
+    fixture f;
+    clconv_plan *plan = NULL;
+    clconv_plan_options options;
+    const clconv_problem p = problem_of(large);
+    fixture_open(&f);
+    if (!f.device.context->rt.traits.is_cpu) {
+        test_device_close(&f.device);
+        return;
+    }
+    add_best(&f, "direct_channels", "slices=4096", large);
+    clconv_plan_options_init(&options);
+    options.workspace_limit = 12 << 20;
+    CU_ASSERT_EQUAL_FATAL(clconv_plan_create(f.device.context, CLCONV_FORWARD, &p, &options, &plan, NULL),
+                          CLCONV_SUCCESS);
+    clconv_plan_get_info(plan, &f.info);
+    CU_ASSERT_PTR_NULL(f.info.tuned_problem);
+    CU_ASSERT_TRUE(is_candidate(plan, "direct_channels"));
+    clconv_plan_release(plan);
+    options.algorithm = "direct_channels";
+    options.parameters = "slices=4096";
+    CU_ASSERT_EQUAL(clconv_plan_create(f.device.context, CLCONV_FORWARD, &p, &options, &plan, NULL),
+                    CLCONV_UNSUPPORTED);
+    test_device_close(&f.device);
+}
+
 /* How many candidates have begun, and when to end. */
 typedef struct watch {
     size_t begun, ended, most;
@@ -257,6 +294,7 @@ const char test_suite_name[] = "tuning";
 const test_entry test_suite[] = {
     {"data decide", test_data_decide},
     {"data that cannot be used", test_data_that_cannot_be_used},
+    {"parameters that do not fit", test_parameters_that_do_not_fit},
     {"every op", test_every_op},
     {"a call goes on where another ended", test_a_call_goes_on},
     {"what is excluded is not tried", test_what_is_excluded_is_not_tried},
