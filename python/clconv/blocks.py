@@ -152,7 +152,7 @@ def plan(shape: Sequence[int], kernel: int | Sequence[int], stride: int | Sequen
     outputs = output_size(shape, extent, s, d, pads)
     if chunks is None:
         chunks = _chunks(outputs, channels, filters, s, itemsize, memory)
-    chunk = [chunks] * 3 if isinstance(chunks, int) else list(chunks)
+    chunk: list[int | Sequence[int]] = [chunks] * 3 if isinstance(chunks, int) else [*chunks]
     axes = [_axes(shape[i], _split(outputs[i], chunk[i]), extent[i], s[i], d[i], *pads[i], padding_mode) for i in range(3)]
     return [Block((i, j, k), (axes[0][i], axes[1][j], axes[2][k]))
             for i, j, k in itertools.product(*(range(len(a)) for a in axes))]

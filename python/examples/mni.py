@@ -18,9 +18,9 @@ def _download(folder):
     with open(os.path.join(ROOT, "tools", "demo"), encoding="utf-8") as file:
         pinned = re.search(r"^wheel='([^']+)'", file.read(), re.MULTILINE)[1]
     with tempfile.TemporaryDirectory(dir=folder) as part:
-        subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-deps",
-                        "--only-binary", ":all:", "--ignore-requires-python", "--retries", "1", "--dest", part, "--requirement",
-                        "/dev/stdin"], input=pinned, text=True, check=True, timeout=300)
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-deps",
+               "--only-binary", ":all:", "--ignore-requires-python", "--retries", "1"]
+        subprocess.run([*pip, "--dest", part, "--requirement", "/dev/stdin"], input=pinned, text=True, check=True, timeout=300)
         with zipfile.ZipFile(glob.glob(os.path.join(part, "nilearn-*.whl"))[0]) as wheel:
             for kind in KINDS:
                 made = os.path.join(part, kind)

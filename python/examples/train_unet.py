@@ -70,7 +70,7 @@ def train(net, volume, labels, steps, planned, size, seed):
     """Losses of the first steps of those that are planned, and seconds of the processor."""
     rng, losses = np.random.default_rng(seed), []
     optimizer = torch.optim.SGD(net.parameters(), 0.05, 0.9, nesterov=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1, (step + 1) / 60) * (1 - step / planned) ** 0.9)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1, (step + 1) / 80) ** 2 * (1 - step / planned) ** 0.9)
     began = time.process_time()
     for step in range(steps):
         x, y = patches(volume, labels, size, 4, rng)

@@ -158,7 +158,8 @@ def convolution(x: Tensor, w: Tensor, *arguments: Any) -> Tensor:
 
 def gradients(x: Tensor, w: Tensor, g: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
     direct = not is_compiling() and _has_memory(x, w, g)
-    return _gradients(x, w, g, *arguments) if direct else tuple(torch.ops.clconv.gradients(x, w, g, *arguments))
+    dx, dw, db = _gradients(x, w, g, *arguments) if direct else torch.ops.clconv.gradients(x, w, g, *arguments)
+    return dx, dw, db
 
 
 def transposed(x: Tensor, w: Tensor, *arguments: Any) -> Tensor:
