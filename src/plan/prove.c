@@ -93,12 +93,12 @@ static clconv_problem shrink(const clconv_problem *problem, const geometry *g, i
 static size_t choose_problem(const unproven *u, const clconv_plan *plan, const clconv_plan_options *how,
                              clconv_problem *chosen)
 {
-    static const double most_products = 1 << 21;
+    static const double most_products = 1 << 20;
     /* Sums of more products than a run has, over all taps and over those along depth, which are Winograd's own. */
     const int64_t many = 700 / plan->geometry.taps + 1, more = 700 / plan->problem.kernel[0] + 1;
     const int64_t channels[][2] = {{3, 5},       {20, 20},  {20, 40},  {many, 20},      {20, many},
                                    {many, many}, {more, 5}, {5, more}, {INT64_MAX, 20}, {20, INT64_MAX}};
-    static const int64_t outputs[] = {3, 9, 20, 34};
+    static const int64_t outputs[] = {2, 5, 12, 34};
     size_t best = 0;
     for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++) {
         for (size_t k = 0; k < sizeof channels / sizeof channels[0] && best < u->count; k++) {
@@ -293,6 +293,15 @@ static clconv_status report(const unproven *u, clconv_error *err)
     return told.status;
 }
 
+static void tell(const unproven *u, size_t tried, const char *algorithm, double seconds)
+{
+    text line = {0};
+    text_append(&line, "tried %zu of %zu programs of %s that were compiled elsewhere in %.1f ms", tried,
+                u->count, algorithm, 1e3 * seconds);
+    if (!line.failed) runtime_message(u->rt, CLCONV_MESSAGE_VERBOSE, line.data);
+    text_release(&line);
+}
+
 /* The plan's own algorithm and parameters. */
 static clconv_plan_options options_of(const clconv_plan *plan, const clconv_plan_options *options)
 {
@@ -312,7 +321,10 @@ clconv_status prove_plan(clconv_plan *plan, const clconv_plan_options *options, 
     clconv_problem small;
     *is_right = true;
     if (u.count == 0) return CLCONV_SUCCESS;
-    if (choose_problem(&u, plan, &how, &small) > 0) *is_right = try_programs(plan, &how, &small);
+    const double started = clock_seconds();
+    const size_t tried = choose_problem(&u, plan, &how, &small);
+    if (tried > 0) *is_right = try_programs(plan, &how, &small);
+    tell(&u, tried, plan->algorithm->name, clock_seconds() - started);
     for (size_t i = 0; i < u.count; i++)
         program_prove(u.rt, u.programs[i]->source, u.programs[i]->options, *is_right);
     return *is_right ? CLCONV_SUCCESS : report(&u, err);
