@@ -237,6 +237,8 @@ static void test_null_status(void)
     size_t count = 0;
     char text[CLCONV_PROBLEM_TEXT_SIZE];
     const clconv_buffer none = {NULL, 0};
+    const clconv_plan_request request = {.op = CLCONV_FORWARD, .problem = *p};
+    clconv_plan *const absent = NULL;
     const clconv_status answers[] = {
         clconv_list_devices(NULL, &count, NULL),
         clconv_list_devices(&devices, NULL, NULL),
@@ -264,6 +266,17 @@ static void test_null_status(void)
         clconv_plan_create(NULL, CLCONV_FORWARD, p, NULL, &plan, NULL),
         clconv_plan_create(c, CLCONV_FORWARD, NULL, NULL, &plan, NULL),
         clconv_plan_create(c, CLCONV_FORWARD, p, NULL, NULL, NULL),
+        clconv_plans_prepare(NULL, &request, 1, &plan, NULL),
+        clconv_plans_prepare(c, NULL, 1, &plan, NULL),
+        clconv_plans_prepare(c, &request, 1, NULL, NULL),
+        clconv_programs_export(NULL, 1, "unused", NULL),
+        clconv_programs_export(&plan, 0, "unused", NULL),
+        clconv_programs_export(&plan, 1, NULL, NULL),
+        clconv_programs_export(&absent, 1, "unused", NULL),
+        clconv_programs_emit(NULL, 1, "unused", NULL),
+        clconv_programs_emit(&plan, 1, NULL, NULL),
+        clconv_programs_pack(NULL, "unused", NULL),
+        clconv_programs_pack("unused", NULL, NULL),
         clconv_plan_enqueue(NULL, device.queue, &good.tensors, NULL, 0, NULL, NULL, NULL),
         clconv_plan_enqueue(plan, NULL, &good.tensors, NULL, 0, NULL, NULL, NULL),
         clconv_plan_enqueue(plan, device.queue, NULL, NULL, 0, NULL, NULL, NULL),
