@@ -54,6 +54,23 @@ static bool needs(const step *steps, size_t count, const kernel_launch *program)
     return false;
 }
 
+static bool has_all(const clconv_plan *plan, const step *steps, size_t count)
+{
+    const recipe *r = &plan->recipe;
+    for (size_t i = 0; i < count && i < MOST_STEPS; i++)
+        if (steps[i].kind == STEP_KERNEL && !needs(r->run, r->run_count, &steps[i].launch) &&
+            !needs(r->pack, r->pack_count, &steps[i].launch))
+            return false;
+    return true;
+}
+
+/* Whether the other plan needs no program that this one does not, which would have to be compiled or be missing. */
+static bool has_programs_of(const clconv_plan *plan, const clconv_plan *other)
+{
+    return has_all(plan, other->recipe.run, other->recipe.run_count) &&
+           has_all(plan, other->recipe.pack, other->recipe.pack_count);
+}
+
 /* How many of them the plan needs too. */
 static size_t count_needed(const unproven *u, const clconv_plan *plan)
 {
@@ -111,7 +128,7 @@ static size_t choose_problem(const unproven *u, const clconv_plan *plan, const c
                 plan_create_as(PLAN_OUTLINE, plan->context, plan->op, &p, how, &outline, NULL) !=
                     CLCONV_SUCCESS)
                 continue;
-            size_t count = count_needed(u, outline);
+            size_t count = has_programs_of(plan, outline) ? count_needed(u, outline) : 0;
             if (count > best) *chosen = p;
             best = count > best ? count : best;
             plan_release(outline);
@@ -256,7 +273,7 @@ static bool is_right_answer(const proof *p)
     return true;
 }
 
-/* Whether the programs compute the small problem right; that memory is out says nothing of them. */
+/* Whether the programs compute the small problem right; that memory is out or there is no plan says nothing of them. */
 static bool try_programs(const clconv_plan *plan, const clconv_plan_options *how,
                          const clconv_problem *problem)
 {
@@ -264,11 +281,12 @@ static bool try_programs(const clconv_plan *plan, const clconv_plan_options *how
     proof p = {NULL};
     clconv_status status =
         plan_create_as(PLAN_PROOF, plan->context, plan->op, problem, how, &p.plan, &failure);
+    const bool is_made = status == CLCONV_SUCCESS;
     if (status == CLCONV_SUCCESS) status = make_proof(&p, &failure);
     if (status == CLCONV_SUCCESS) status = run_proof(&p, &failure);
     bool is_right = status == CLCONV_SUCCESS
                         ? is_right_answer(&p)
-                        : status == CLCONV_OUT_OF_MEMORY || status == CLCONV_OUT_OF_DEVICE_MEMORY;
+                        : !is_made || status == CLCONV_OUT_OF_MEMORY || status == CLCONV_OUT_OF_DEVICE_MEMORY;
     proof_release(&p);
     return is_right;
 }
