@@ -169,7 +169,7 @@ static clconv_status no_memory(clconv_error *err)
 /* -2 to 2 in an order that no permutation of axes keeps. */
 static double value_of(int tensor, int64_t i)
 {
-    return (double)((i * 7 + i / 5 + i / 37 + 3 * tensor) % 5 - 2);
+    return (double)((i * 7 + i / 5 + i / 37 + (int64_t)3 * tensor) % 5 - 2);
 }
 
 static clconv_status make_tensor(proof *p, int i, clconv_error *err)
