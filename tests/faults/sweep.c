@@ -1,7 +1,7 @@
 /* Every call of OpenCL, memory and files that a function of the API makes fails, once and for good: the function says so or
  * does its work all the same, leaks nothing, does not hang, and with the fault gone it works in the same context.
- *   sweep sites           each call site once, in each use of the API (short)
- *   sweep all             each call
+ *   sweep sites [USE]     each call site once, where it is first met (short)
+ *   sweep all [USE]       each call, in each use of the API
  * prints the sites that failed as "site FUNCTION OFFSET", and exits with 1 if there is a finding. */
 #define _GNU_SOURCE
 #include "faults.h"
@@ -139,6 +139,16 @@ static clconv_status enqueue_plan(state *s, own_buffers *o, clconv_error *err)
     return status;
 }
 
+/* Large ones lie in huge pages. */
+static clconv_status create_buffer(state *s, clconv_error *err)
+{
+    enum { LARGE = 4 << 20 };
+    cl_mem memory = NULL;
+    clconv_status status = clconv_buffer_create(s->context, LARGE, NULL, &memory, err);
+    if (memory != NULL) clReleaseMemObject(memory);
+    return status;
+}
+
 static clconv_status enqueue(state *s, clconv_error *err)
 {
     own_buffers o = {NULL};
@@ -203,6 +213,7 @@ static const use uses[] = {
     {.name = "plan_run_host", .run = run_plan},
     {.name = "backward_run_host", .run = backward},
     {.name = "enqueue", .run = enqueue},
+    {.name = "buffer_create", .run = create_buffer},
     {.name = "contexts", .run = open_contexts, .without_context = true},
     {.name = "cache", .run = use_cache, .without_context = true},
 };
@@ -244,6 +255,7 @@ static void try_call(const use *u, state *s, const state *right, int64_t call, b
     if (!status && memcmp(s->made, right->made, sizeof s->made) != 0)
         report(u, site, call, for_good, "success and a wrong result");
     memset(s->made, 0, sizeof s->made);
+    err.message[0] = '\0';
     if (u->run(s, &err) || memcmp(s->made, right->made, sizeof s->made) != 0)
         report(u, site, call, for_good, err.message[0] ? err.message : "wrong afterwards");
     clconv_context_release(s->context);
@@ -262,10 +274,12 @@ static void sweep(const use *u, state *s, bool all)
 {
     enum { KNOWN = 4096 };
     static fault_site calls[FAULT_CALLS], known[KNOWN];
+    static size_t known_count;
     static state right;
     clconv_error err;
-    size_t known_count = 0, tried = 0;
+    size_t tried = 0;
     right = *s;
+    memset(right.made, 0, sizeof right.made);
     for (int i = 0; i < 2; i++) { /* the second time what a cache keeps is there */
         if (!open_state(u, &right)) exit(2);
         faults_arm(-1, false);
@@ -291,7 +305,7 @@ static void sweep(const use *u, state *s, bool all)
         try_call(u, s, &right, i, true);
         tried += 2;
     }
-    printf("use %s: %" PRId64 " calls of %zu sites, %zu faults\n", u->name, count, known_count, tried);
+    printf("use %s: %" PRId64 " calls, %zu sites so far, %zu faults\n", u->name, count, known_count, tried);
     fflush(stdout);
 }
 
