@@ -187,6 +187,8 @@ def main(arguments):
             if not share <= 1:
                 failures += 1
                 print(f"{kind} {number} of seed {options.seed}: {share:.3g} of the bound: {p}", flush=True)
+            if number % 100 == 99:
+                print(f"  {kind}: {number + 1}, at most {worst:.3f} of the bound", file=sys.stderr, flush=True)
         print(f"{kind}: {getattr(options, kind)} problems, at most {worst:.3f} of the bound", flush=True)
     print(f"{failures} failed")
     return 1 if failures else 0
