@@ -64,4 +64,4 @@ def head(folder):
         grey, white = (tissue / max(1.0, float(tissue.max())) for tissue in (grey, white))
         labels = np.argmax(np.stack([1 - grey - white, grey, white]), axis=0)
     inside = volume[labels > 0]
-    return (volume - inside.mean()) / inside.std(), labels
+    return ((volume - inside.mean()) / inside.std()).astype(np.float32), labels
