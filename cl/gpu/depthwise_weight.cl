@@ -12,45 +12,97 @@
  * position is KERNEL_W + 1 loads for KERNEL_W multiply-adds.
  */
 #include "arguments/depthwise_weight.clh"
-#include "common/padding.clh"
-#include "common/types.clh"
+#include "gpu/places.clh"
+
+typedef struct scalars {
+    DEPTHWISE_WEIGHT_ARGUMENTS(SCALAR_MEMBER)
+} scalars;
 
 /* A position by its place in the output, and a step from one to the next of a work-item. */
 typedef struct place {
-    long sample;
-    index z, y, x;
+    index sample, z, y, x;
 } place;
 
 /* By a pointer, since Oclgrind knows nothing of what clang makes of structs that are returned. */
-ALWAYS_INLINE void place_of(place *p, const long position, const index out_d, const index out_h,
-                            const index out_w)
+ALWAYS_INLINE void find_place(place *p, const index position, const scalars *s)
 {
-    const long size = (long)out_d * out_h * out_w, sample = position / size;
-    const index at = (index)(position - sample * size), line = at / out_w, plane = line / out_h;
+    const index size = s->out_depth * s->out_height * s->out_width, sample = position / size,
+                at = position - sample * size, line = at / s->out_width, plane = line / s->out_height;
     p->sample = sample;
     p->z = plane;
-    p->y = line - plane * out_h;
-    p->x = at - line * out_w;
+    p->y = line - plane * s->out_height;
+    p->x = at - line * s->out_width;
 }
 
-ALWAYS_INLINE void advance(place *p, const place by, const long out_d, const long out_h, const long out_w)
+ALWAYS_INLINE void advance(place *p, const place *by, const scalars *s)
 {
-    p->x += by.x;
-    p->y += by.y;
-    p->z += by.z;
-    p->sample += by.sample;
-    if (p->x >= out_w) {
-        p->x -= out_w;
+    p->x += by->x;
+    p->y += by->y;
+    p->z += by->z;
+    p->sample += by->sample;
+    if (p->x >= s->out_width) {
+        p->x -= s->out_width;
         p->y++;
     }
-    if (p->y >= out_h) {
-        p->y -= out_h;
+    if (p->y >= s->out_height) {
+        p->y -= s->out_height;
         p->z++;
     }
-    if (p->z >= out_d) {
-        p->z -= out_d;
+    if (p->z >= s->out_depth) {
+        p->z -= s->out_depth;
         p->sample++;
     }
+}
+
+/* What a work-item sums of a row of taps: every ITEMS-th of `count` positions from `first` on. */
+ALWAYS_INLINE void sum_positions(real acc[KERNEL_W], global const real *inputs, global const real *gradients,
+                                 const scalars *s, const index tap_z, const index tap_y, const index first,
+                                 const index count)
+{
+    const long input_sample = (long)(s->groups * s->group_in) * (s->depth * s->height * s->width),
+               gradient_sample =
+                   (long)(s->groups * s->group_out) * (s->out_depth * s->out_height * s->out_width);
+    const int item = (int)get_local_id(0);
+    place by, p;
+    find_place(&by, ITEMS, s);
+    find_place(&p, first + item, s);
+#pragma unroll
+    for (int k = 0; k < KERNEL_W; k++)
+        acc[k] = 0;
+    for (index i = item; i < count; i += ITEMS) {
+        const index z = padding_source(MODE, p.z * s->stride_d + tap_z, s->depth),
+                    y = padding_source(MODE, p.y * s->stride_h + tap_y, s->height),
+                    x = p.x * s->stride_w - s->pad_width;
+        const bool is_zero = z < 0 || y < 0;
+        global const real *line =
+            inputs + p.sample * input_sample + (is_zero ? 0 : (z * s->height + y) * s->width);
+        const real g =
+            gradients[p.sample * gradient_sample + (p.z * s->out_height + p.y) * s->out_width + p.x];
+#pragma unroll
+        for (int k = 0; k < KERNEL_W; k++) {
+            const index at = padding_source(MODE, x + k * s->dilation_w, s->width);
+            const real read = line[at < 0 ? 0 : at], value = is_zero || at < 0 ? 0 : read;
+            acc[k] = g * value + acc[k];
+        }
+        advance(&p, &by, s);
+    }
+}
+
+/* Adds up the work-items' sums, halves first. */
+ALWAYS_INLINE void add_items(const real acc[KERNEL_W], local real (*sums)[ITEMS])
+{
+    const int item = (int)get_local_id(0);
+    barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll
+    for (int k = 0; k < KERNEL_W; k++)
+        sums[k][item] = acc[k];
+    for (int distance = ITEMS / 2; distance > 0; distance /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (item < distance)
+            for (int k = 0; k < KERNEL_W; k++)
+                sums[k][item] += sums[k][item + distance];
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
 }
 
 kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
@@ -58,55 +110,20 @@ depthwise_weight(TENSOR(const real, input), TENSOR(const real, gradient),
                  TENSOR(real, output) DEPTHWISE_WEIGHT_ARGUMENTS(ARGUMENT))
 {
     local real sums[KERNEL_W][ITEMS];
-    const int item = (int)get_local_id(0);
-    const index d = (index)depth, h = (index)height, w = (index)width, out_d = (index)out_depth,
-                out_h = (index)out_height, out_w = (index)out_width, in_size = d * h * w,
-                out_size = out_d * out_h * out_w;
-    for (long unit = WORK_GROUP(0); unit < units; unit += WORK_GROUPS(0)) {
-        const long part = unit / rows, row = unit - part * rows, filter = row / (kernel_d * kernel_h),
-                   out = filter / group_in, in = out / group_out * group_in + filter % group_in;
-        const index tap_z = (index)(row / kernel_h % kernel_d * dilation_d - pad_depth),
-                    tap_y = (index)(row % kernel_h * dilation_h - pad_height);
-        const long first = part * part_positions;
-        const int count = (int)min(part_positions, positions - first);
-        global const real *gradients = TENSOR_START(gradient) + out * out_size,
-                          *inputs = TENSOR_START(input) + in * in_size;
-        place by, p;
-        place_of(&by, ITEMS, out_d, out_h, out_w);
-        place_of(&p, first + item, out_d, out_h, out_w);
+    const scalars s = {DEPTHWISE_WEIGHT_ARGUMENTS(SCALAR_VALUE)};
+    for (index unit = (index)WORK_GROUP(0); unit < s.units; unit += (index)WORK_GROUPS(0)) {
+        const index part = unit / s.rows, row = unit - part * s.rows, plane = row / s.kernel_h,
+                    filter = plane / s.kernel_d, out = filter / s.group_in,
+                    in = out / s.group_out * s.group_in + filter - out * s.group_in;
+        const index tap_z = (plane - filter * s.kernel_d) * s.dilation_d - s.pad_depth,
+                    tap_y = (row - plane * s.kernel_h) * s.dilation_h - s.pad_height,
+                    first = part * s.part_positions;
         real acc[KERNEL_W];
-#pragma unroll
-        for (int k = 0; k < KERNEL_W; k++)
-            acc[k] = 0;
-        for (int i = item; i < count; i += ITEMS) {
-            const index z = padding_source(MODE, p.z * (index)stride_d + tap_z, d),
-                        y = padding_source(MODE, p.y * (index)stride_h + tap_y, h),
-                        x = p.x * (index)stride_w - (index)pad_width;
-            const real g =
-                gradients[p.sample * groups * group_out * out_size + (p.z * out_h + p.y) * out_w + p.x];
-            const bool is_zero = z < 0 || y < 0;
-            global const real *line =
-                inputs + p.sample * groups * group_in * in_size + (is_zero ? 0 : (z * h + y) * w);
-#pragma unroll
-            for (int k = 0; k < KERNEL_W; k++) {
-                const index at = padding_source(MODE, x + k * (index)dilation_w, w);
-                const real read = line[at < 0 ? 0 : at], value = is_zero || at < 0 ? 0 : read;
-                acc[k] = g * value + acc[k];
-            }
-            advance(&p, by, out_d, out_h, out_w);
-        }
-        barrier(CLK_LOCAL_MEM_FENCE);
-#pragma unroll
-        for (int k = 0; k < KERNEL_W; k++)
-            sums[k][item] = acc[k];
-        for (int distance = ITEMS / 2; distance > 0; distance /= 2) {
-            barrier(CLK_LOCAL_MEM_FENCE);
-            if (item < distance)
-                for (int k = 0; k < KERNEL_W; k++)
-                    sums[k][item] += sums[k][item + distance];
-        }
-        barrier(CLK_LOCAL_MEM_FENCE);
-        for (int k = item; k < KERNEL_W; k += ITEMS)
-            TENSOR_START(output)[(part * rows + row) * KERNEL_W + k] = sums[k][0];
+        sum_positions(acc, TENSOR_START(input) + (long)in * (s.depth * s.height * s.width),
+                      TENSOR_START(gradient) + (long)out * (s.out_depth * s.out_height * s.out_width), &s,
+                      tap_z, tap_y, first, min(s.part_positions, s.positions - first));
+        add_items(acc, sums);
+        for (int k = (int)get_local_id(0); k < KERNEL_W; k += ITEMS)
+            TENSOR_START(output)[((long)part * s.rows + row) * KERNEL_W + k] = sums[k][0];
     }
 }

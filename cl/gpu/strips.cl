@@ -42,13 +42,14 @@ kernel void strips(TENSOR(const real, input), TENSOR(const real, weight), TENSOR
                 out_size = (index)out_depth * out_h * out_w, in_size = d * h * w,
                 row_count = (index)row_strips;
     const int channels_in = (int)group_in, run = (int)run_channels;
-    FOR_EACH(1, plane, planes)
-    {
-        const long channel = plane % channels;
-        const epilogue e = EPILOGUE_AT(plane * out_size);
-        global const real *in = TENSOR_START(input) + plane / group_out * group_in * in_size;
-        global const real *taps = TENSOR_START(weight) + channel * group_in * rows * KERNEL_W;
-        global real *out = TENSOR_START(output) + plane * out_size;
+    for (index plane = (index)WORK_ITEM(1); plane < (index)planes; plane += (index)WORK_ITEMS(1)) {
+        const index channel = plane % (index)channels;
+        const long first = (long)plane * out_size;
+        const epilogue e = EPILOGUE_AT(first);
+        global const real *in =
+            TENSOR_START(input) + (long)(plane / (index)group_out) * channels_in * in_size;
+        global const real *taps = TENSOR_START(weight) + (long)channel * channels_in * rows * KERNEL_W;
+        global real *out = TENSOR_START(output) + first;
         for (index strip = (index)WORK_ITEM(0); strip < (index)strips;
              strip += (index)WORK_ITEMS(0)) {
             const index line = strip / row_count, first = (strip - line * row_count) * STRIP,

@@ -71,15 +71,17 @@ bool gemm_tile_is_legal(const device_traits *traits, const int64_t *tile, const 
 
 bool gemm_tile_is_short(const clconv_problem *problem, const geometry *g, int64_t volumes)
 {
-    enum { LARGEST_TILE = 128 };
-    int64_t input, output, weight, most = INT32_MAX / 2;
+    enum { LARGEST_TILE = 128, LARGEST_SLAB = 16 };
+    int64_t input, output, weight, positions, planes, most = INT32_MAX / 2;
     for (int axis = 0; axis < 3; axis++)
         if (g->padded[axis] > most || problem->stride[axis] > most) return false;
-    const int64_t inputs[] = {volumes, g->group_in, g->input_plane},
+    const int64_t inputs[] = {volumes, round_up(g->group_in, LARGEST_SLAB), g->input_plane},
                   weights[] = {g->group_in, g->taps, LARGEST_TILE},
                   outputs[] = {volumes, round_up(g->group_out, LARGEST_TILE),
                                round_up(g->output_plane, LARGEST_TILE)};
-    return size_product(inputs, 3, &input) && input <= most && size_product(outputs, 3, &output) &&
+    return size_multiply(problem->batch, g->output_plane, &positions) && positions <= most &&
+           size_multiply(problem->batch, problem->out_channels, &planes) && planes <= most &&
+           size_product(inputs, 3, &input) && input <= most && size_product(outputs, 3, &output) &&
            output <= most && size_product(weights, 3, &weight) && weight <= most;
 }
 

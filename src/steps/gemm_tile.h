@@ -39,7 +39,8 @@ void gemm_tile_choose(const device_traits *traits, int64_t rows, int64_t columns
 bool gemm_tile_is_legal(const device_traits *traits, const int64_t *tile, const gemm_tile_memory *memory,
                         text *why);
 
-/* Whether all places in so many volumes of a group's input and output, and those of padding around it, are below 2^31. */
+/* Whether all places in so many volumes of a group's input and output, and those of padding around it, are below 2^31, and
+ * all samples' positions and planes are fewer. */
 bool gemm_tile_is_short(const clconv_problem *problem, const geometry *g, int64_t volumes);
 
 /* Into how many parts to divide the slabs of each of so many tiles, whose sums are so many outputs, for units not to be idle:

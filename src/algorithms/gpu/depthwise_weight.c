@@ -48,7 +48,7 @@ static bool is_applicable(const request *q, const parameter_set *p, text *why)
 }
 
 /* Parts short enough for a run of each work-item, and enough to fill a device. */
-static bool describe(const request *q, int64_t items, depthwise_weight_arguments *a)
+static bool describe(const request *q, int64_t items, int64_t index_bits, depthwise_weight_arguments *a)
 {
     const clconv_problem *p = q->problem;
     const geometry *g = q->geometry;
@@ -67,7 +67,7 @@ static bool describe(const request *q, int64_t items, depthwise_weight_arguments
                 min_i64(ceil_divide(GEMM_TILE_GRID, max_i64(a->rows, 1)), a->positions / (4 * items)));
     a->part_positions = max_i64(ceil_divide(a->positions, max_i64(parts, 1)), 1);
     parts = ceil_divide(a->positions, a->part_positions);
-    return size_multiply(parts, a->rows, &a->units) &&
+    return size_multiply(parts, a->rows, &a->units) && (index_bits == 64 || a->units <= INT32_MAX / 2) &&
            size_product((const int64_t[]){parts, g->elements.weight, g->element_size}, 3, &bytes) &&
            bytes <= INT64_MAX / 64;
 }
@@ -78,7 +78,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     const int64_t items = p->values[ITEMS];
     depthwise_weight_arguments a;
     if (!is_applicable(q, p, why)) return;
-    if (!describe(q, items, &a)) {
+    if (!describe(q, items, p->values[INDEX_BITS], &a)) {
         text_append(why, "its sums would overflow");
         return;
     }

@@ -45,15 +45,28 @@ static int64_t slabs_of(const geometry *g, const int64_t *tile)
     return flat > 0 ? ceil_divide(flat, tile[SLAB]) : g->taps * ceil_divide(g->group_in, tile[SLAB]);
 }
 
+/* Products of a tap that slabs run over, or of an output if they run over all. */
+static int64_t products_of_run(const geometry *g, int64_t slab)
+{
+    int64_t flat = flat_products(g, slab);
+    return flat > 0 ? flat : g->group_in;
+}
+
+/* Places, and the smallest tiles with the parts of their sums, are counted by 32 bits. */
 static bool places_are_short(const clconv_problem *p, const geometry *g)
 {
-    return gemm_tile_is_short(p, g, is_batched(p, g) ? p->batch * p->groups : 1);
+    enum { LEAST_CHANNELS = 16, LEAST_POSITIONS = 32, MOST_TILES = INT32_MAX / 4 };
+    const int64_t counts[] = {p->batch, p->groups, ceil_divide(g->group_out, LEAST_CHANNELS),
+                              g->output_plane / LEAST_POSITIONS + 1};
+    int64_t tiles;
+    return size_product(counts, 4, &tiles) && tiles <= MOST_TILES &&
+           gemm_tile_is_short(p, g, is_batched(p, g) ? p->batch * p->groups : 1);
 }
 
 /* The tile's place, and where products read if slabs run over taps, are in local memory too. */
 static gemm_tile_memory memory_of(const request *q)
 {
-    enum { PLACE = 16, ELEMENT = 16, LARGEST_SLAB = 16 };
+    enum { PLACE = 80, ELEMENT = 16, LARGEST_SLAB = 16 };
     const geometry *g = q->geometry;
     int64_t element = places_are_short(q->problem, g) ? ELEMENT : 2 * ELEMENT;
     return (gemm_tile_memory){.fixed = PLACE + flat_products(g, LARGEST_SLAB) * element,
@@ -156,6 +169,7 @@ static void append_product(const request *q, const int64_t *tile, implicit_gemm_
     step s = kernel_step("implicit_gemm", "gpu/implicit_gemm.cl", "implicit_gemm", q->problem->dtype);
     gemm_tile_define(&s, tile, q->problem->padding_mode);
     kernel_define(&s, "FLAT", flat_products(q->geometry, tile[SLAB]));
+    kernel_define(&s, "TAIL", products_of_run(q->geometry, tile[SLAB]) % tile[SLAB] != 0);
     kernel_define(&s, "BATCHED", is_batched(q->problem, q->geometry));
     partial_sums_define(&s, slabs_of(q->geometry, tile) * tile[SLAB]);
     int64_t offset = is_divided ? recipe_reserve(r, parts * a->outputs * q->geometry->element_size) : 0;

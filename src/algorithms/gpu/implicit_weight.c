@@ -17,8 +17,8 @@ static const parameter_range ranges[] = {GEMM_TILE_RANGES, {NULL, 0, 0, false}};
 /* Where the elements of a tile's filters are read lies in local memory. */
 static gemm_tile_memory memory_of(const geometry *g)
 {
-    enum { ELEMENT = 32 };
-    return (gemm_tile_memory){.column = ELEMENT, .element_size = g->element_size};
+    enum { ELEMENT = 32, WINDOW = 64 };
+    return (gemm_tile_memory){.column = ELEMENT, .fixed = WINDOW, .element_size = g->element_size};
 }
 
 static void choose(const request *q, parameter_set *p)
@@ -64,7 +64,8 @@ static bool describe(const request *q, const int64_t *tile, implicit_weight_argu
         KERNEL_STEPS(p),
     };
     if (!size_multiply(g->group_in, g->taps, &filter) ||
-        !size_multiply(p->batch, g->output_plane, &positions) || positions > INT32_MAX || g->taps > INT32_MAX)
+        !size_multiply(p->batch, g->output_plane, &positions) || positions > INT32_MAX / 2 ||
+        g->taps > INT32_MAX)
         return false;
     a->slabs = ceil_divide(positions, tile[SLAB]);
     a->column_tiles = ceil_divide(filter, tile[TILE_POSITIONS]);
@@ -72,6 +73,7 @@ static bool describe(const request *q, const int64_t *tile, implicit_weight_argu
     divide(q, tile, tiles, a);
     int64_t parts = ceil_divide(a->slabs, a->part_slabs);
     return size_multiply(tiles, parts, &a->units) &&
+           (tile[GEMM_INDEX_BITS] == 64 || a->units <= INT32_MAX / 2) &&
            size_product((const int64_t[]){parts, a->weights, g->element_size}, 3, &bytes) &&
            bytes <= INT64_MAX / 64;
 }
