@@ -42,7 +42,7 @@ kernel void strips(TENSOR(const real, input), TENSOR(const real, weight), TENSOR
                 out_size = (index)out_depth * out_h * out_w, in_size = d * h * w,
                 row_count = (index)row_strips;
     const int channels_in = (int)group_in, run = (int)run_channels;
-    for (index plane = (index)WORK_ITEM(1); plane < (index)planes; plane += (index)WORK_ITEMS(1)) {
+    for (index plane = (index)get_global_id(1); plane < (index)planes; plane += (index)get_global_size(1)) {
         const index channel = plane % (index)channels;
         const long first = (long)plane * out_size;
         const epilogue e = EPILOGUE_AT(first);
@@ -50,8 +50,8 @@ kernel void strips(TENSOR(const real, input), TENSOR(const real, weight), TENSOR
             TENSOR_START(input) + (long)(plane / (index)group_out) * channels_in * in_size;
         global const real *taps = TENSOR_START(weight) + (long)channel * channels_in * rows * KERNEL_W;
         global real *out = TENSOR_START(output) + first;
-        for (index strip = (index)WORK_ITEM(0); strip < (index)strips;
-             strip += (index)WORK_ITEMS(0)) {
+        for (index strip = (index)get_global_id(0); strip < (index)strips;
+             strip += (index)get_global_size(0)) {
             const index line = strip / row_count, first = (strip - line * row_count) * STRIP,
                         plane_z = line / out_h, z = plane_z * (index)stride_d - (index)pad_depth,
                         y = (line - plane_z * out_h) * (index)stride_h - (index)pad_height,

@@ -77,7 +77,13 @@ void kernel_set_range(step *s, const int64_t counts[3], const int64_t local[3])
 void kernel_share_out(step *s, int64_t groups, int64_t local)
 {
     kernel_set_range(s, (const int64_t[]){groups, 1, 1}, (const int64_t[]){local, 1, 1});
-    s->launch.groups[0] = 0;
+    kernel_keep_whole(s);
+}
+
+void kernel_keep_whole(step *s)
+{
+    for (int axis = 0; axis < 3; axis++)
+        s->launch.groups[axis] = 0;
 }
 
 /* The longest axis that can be cut; the last of equals, so that a part's memory is together. */

