@@ -203,6 +203,48 @@ static clconv_status use_cache(state *s, clconv_error *err)
     return status;
 }
 
+/* What no measurement is needed for: a candidate is excluded, which the file then says, and it is read again. */
+static clconv_status use_tuning(state *s, clconv_error *err)
+{
+    static const char path[] = "fault-sweep.tuning";
+    clconv_status status = clconv_tune_exclude(s->context, CLCONV_FORWARD, &s->problem, NULL,
+                                               "direct_indexed", "", "it is only a test", err);
+    if (!status) status = clconv_tuning_save(s->context, path, err);
+    if (!status) status = clconv_tuning_load(s->context, path, err);
+    return status;
+}
+
+/* A plan's programs go to a bundle, and come from it in another context. */
+static clconv_status use_bundle(state *s, clconv_error *err)
+{
+    static const char path[] = "fault-sweep.bundle";
+    clconv_plan_options p;
+    clconv_context_options o;
+    clconv_context *contexts[2] = {NULL};
+    clconv_plan *plans[2] = {NULL};
+    clconv_error errors[1];
+    clconv_plan_options_init(&p);
+    clconv_context_options_init(&o);
+    p.algorithm = "direct_indexed";
+    o.exportable = 1;
+    const clconv_plan_request request = {CLCONV_FORWARD, s->problem, &p};
+    const clconv_host_tensors t = {.input = s->x, .weight = s->w, .bias = s->b, .output = s->made[0]};
+    clconv_status status = CLCONV_SUCCESS;
+    for (int i = 0; i < 2 && !status; i++) {
+        o.bundle = i > 0 ? path : NULL;
+        status = clconv_context_create_selected(NULL, &o, &contexts[i], err);
+        if (!status && (status = clconv_plans_prepare(contexts[i], &request, 1, &plans[i], errors)))
+            *err = errors[0];
+        if (!status && i == 0) status = clconv_programs_export(plans, 1, path, err);
+        if (!status) status = clconv_plan_run_host(plans[i], &t, err);
+    }
+    for (int i = 0; i < 2; i++) {
+        clconv_plan_release(plans[i]);
+        clconv_context_release(contexts[i]);
+    }
+    return status;
+}
+
 static const use uses[] = {
     {.name = "conv3d_host", .run = convolve},
     {.name = "conv3d_host in blocks", .run = convolve, .memory_limit = 12000},
@@ -216,6 +258,8 @@ static const use uses[] = {
     {.name = "buffer_create", .run = create_buffer},
     {.name = "contexts", .run = open_contexts, .without_context = true},
     {.name = "cache", .run = use_cache, .without_context = true},
+    {.name = "tuning", .run = use_tuning},
+    {.name = "bundle", .run = use_bundle, .without_context = true},
 };
 enum { USES = sizeof uses / sizeof uses[0] };
 
