@@ -3,8 +3,7 @@
 #include "base/error.h"
 #include "base/system.h"
 #include "problem/problem.h"
-#include "search/runs.h"
-#include "search/verify.h"
+#include "search/tuner.h"
 
 #include <float.h>
 #include <math.h>
@@ -20,108 +19,6 @@ static const double climbed_ratio = 1.5;
  * runs were all alike, since another day's are not. */
 static const double screening = 0.3, final_turns = 2, least_noise = 0.01;
 enum { SCREENING_ROUNDS = 3, FINAL_ROUNDS = 7 };
-
-static const char unfinished[] = "unfinished"; /* the reason of a best that is not known to be that */
-
-typedef struct tuner {
-    clconv_context *context;
-    const clconv_tune_options *options;
-    clconv_plan_options plan; /* of the default */
-    double end;
-    arena arena;
-    contender usual; /* plan NULL: it failed */
-    verifier verifier;
-    space space;
-    tuning_entry like; /* place and class */
-    double *ratios;    /* of the space's candidates, INFINITY for those that cannot win; owned */
-    size_t next;       /* candidate to try */
-    size_t best;       /* the candidate with the least ratio; 0 at first, which is the default */
-    size_t climbed;    /* candidates around which others have been added, as bits of `is_climbed` */
-    bool *is_climbed;  /* owned */
-    bool is_over;      /* the time, or the caller wants no more */
-    size_t tried, failed;
-} tuner;
-
-static const tuning_entry *find(tuner *t, tuning_kind kind, const space_candidate *c, tuning_entry *found)
-{
-    tuning_entry like = t->like;
-    like.kind = kind;
-    if (c != NULL) {
-        snprintf(like.algorithm, sizeof like.algorithm, "%s", c->algorithm->name);
-        snprintf(like.parameters, sizeof like.parameters, "%s", c->parameters);
-    }
-    lock_acquire(t->context->rt.guard);
-    const tuning_entry *e = tuning_find(&t->context->tuning, &like);
-    if (e != NULL) *found = *e;
-    lock_leave(t->context->rt.guard);
-    return e != NULL ? found : NULL;
-}
-
-static clconv_status keep(tuner *t, const tuning_entry *entry, clconv_error *err)
-{
-    lock_acquire(t->context->rt.guard);
-    clconv_status status = tuning_add(&t->context->tuning, entry, err);
-    lock_leave(t->context->rt.guard);
-    return status;
-}
-
-static int64_t nanoseconds(double seconds)
-{
-    return (int64_t)(1e9 * seconds + 0.5);
-}
-
-static tuning_entry entry_of(const tuner *t, tuning_kind kind, const space_candidate *c, const turns *times,
-                             const char *reason)
-{
-    tuning_entry e = t->like;
-    e.kind = kind;
-    snprintf(e.algorithm, sizeof e.algorithm, "%s", c->algorithm->name);
-    snprintf(e.parameters, sizeof e.parameters, "%s", c->parameters);
-    snprintf(e.usual, sizeof e.usual, "%s", t->space.candidates[0].algorithm->name);
-    snprintf(e.reason, sizeof e.reason, "%s", reason);
-    for (char *at = e.reason; *at != '\0'; at++)
-        if ((unsigned char)*at < ' ') *at = ' ';
-    e.time_ns = nanoseconds(times->other);
-    e.default_ns = nanoseconds(times->usual);
-    e.noise_ppm = (int64_t)(1e6 * fmin(times->noise, 1e6));
-    e.tuned = clock_calendar();
-    return e;
-}
-
-/* The ratio that an entry tells; of times alone where there was no default. */
-static double ratio_of(const tuning_entry *e)
-{
-    if (e->time_ns <= 0) return INFINITY;
-    return e->default_ns > 0 ? (double)e->time_ns / (double)e->default_ns : 1e-9 * (double)e->time_ns;
-}
-
-static clconv_tune_trial trial_of(const tuner *t, size_t number)
-{
-    const space_candidate *c = &t->space.candidates[number], *best = &t->space.candidates[t->best];
-    return (clconv_tune_trial){.number = number,
-                               .count = t->space.count,
-                               .algorithm = c->algorithm->name,
-                               .parameters = c->parameters,
-                               .message = "",
-                               .best_algorithm = best->algorithm->name,
-                               .best_parameters = best->parameters,
-                               .best_ratio = isfinite(t->ratios[t->best]) ? t->ratios[t->best] : 0};
-}
-
-static void tell_begin(tuner *t, size_t number)
-{
-    clconv_tune_trial trial = trial_of(t, number);
-    if (t->options->begin != NULL && t->options->begin(t->options->user, &trial) != 0) t->is_over = true;
-}
-
-static void tell_end(tuner *t, size_t number, const tuning_entry *e)
-{
-    clconv_tune_trial trial = trial_of(t, number);
-    trial.message = e->reason;
-    trial.seconds = 1e-9 * (double)e->time_ns;
-    trial.ratio = isfinite(t->ratios[number]) ? t->ratios[number] : 0;
-    if (t->options->end != NULL && t->options->end(t->options->user, &trial) != 0) t->is_over = true;
-}
 
 /* Builds a candidate and checks what it computes, on the ragged problems and then on the one that is tuned. What is wrong with it
  * goes to `why`; else it is to be released. */
@@ -188,22 +85,22 @@ static clconv_status take_candidate(tuner *t, size_t number, clconv_error *err)
     char why[VERIFY_TEXT] = "";
     clconv_status status = CLCONV_SUCCESS;
     t->ratios[number] = INFINITY;
-    if (find(t, TUNING_FAILED, &c, &known) != NULL) {
+    if (tuner_find(t, TUNING_FAILED, &c, &known) != NULL) {
         t->failed++;
         return status;
     }
-    if (find(t, TUNING_TRIAL, &c, &known) == NULL) {
+    if (tuner_find(t, TUNING_TRIAL, &c, &known) == NULL) {
         t->is_over = t->is_over || clock_seconds() >= t->end;
-        if (!t->is_over) tell_begin(t, number);
+        if (!t->is_over) tuner_tell_begin(t, number);
         if (t->is_over) return status;
         status = try_candidate(t, &c, &times, why, err);
         if (status != CLCONV_SUCCESS) return status;
-        known = entry_of(t, TUNING_TRIAL, &c, &times, why);
-        status = keep(t, &known, err);
-        note_ratio(t, number, known.reason[0] == '\0' ? ratio_of(&known) : INFINITY);
-        tell_end(t, number, &known);
+        known = tuner_entry(t, TUNING_TRIAL, &c, &times, why);
+        status = tuner_keep(t, &known, err);
+        note_ratio(t, number, known.reason[0] == '\0' ? tuner_ratio(&known) : INFINITY);
+        tuner_tell_end(t, number, &known);
     } else {
-        note_ratio(t, number, known.reason[0] == '\0' ? ratio_of(&known) : INFINITY);
+        note_ratio(t, number, known.reason[0] == '\0' ? tuner_ratio(&known) : INFINITY);
     }
     t->tried++;
     t->failed += known.reason[0] != '\0';
@@ -219,14 +116,14 @@ static clconv_status take_default(tuner *t, clconv_error *err)
     clconv_status status = CLCONV_SUCCESS;
     t->ratios[0] = INFINITY;
     t->tried++;
-    if (find(t, TUNING_FAILED, &c, &known) == NULL) {
-        tell_begin(t, 0);
+    if (tuner_find(t, TUNING_FAILED, &c, &known) == NULL) {
+        tuner_tell_begin(t, 0);
         if (t->is_over) return status;
         status = open_candidate(t, &c, &t->plan, &t->usual, why, err);
         if (status != CLCONV_SUCCESS) return status;
         if (why[0] == '\0') t->ratios[0] = 1;
-        known = entry_of(t, TUNING_TRIAL, &c, &(turns){0}, why);
-        tell_end(t, 0, &known);
+        known = tuner_entry(t, TUNING_TRIAL, &c, &(turns){0}, why);
+        tuner_tell_end(t, 0, &known);
     }
     t->failed += t->usual.plan == NULL;
     return status;
@@ -320,19 +217,6 @@ static clconv_status decide(tuner *t, turns *times, bool *wins, clconv_error *er
     return status;
 }
 
-static void report(const tuner *t, const tuning_entry *e, clconv_tune_result *r)
-{
-    *r = (clconv_tune_result){.seconds = 1e-9 * (double)e->time_ns,
-                              .default_seconds = 1e-9 * (double)e->default_ns,
-                              .noise = 1e-6 * (double)e->noise_ppm,
-                              .tried = t->tried,
-                              .failed = t->failed,
-                              .is_done = strcmp(e->reason, unfinished) != 0};
-    snprintf(r->algorithm, sizeof r->algorithm, "%s", e->algorithm);
-    snprintf(r->parameters, sizeof r->parameters, "%s", e->parameters);
-    snprintf(r->default_algorithm, sizeof r->default_algorithm, "%s", e->usual);
-}
-
 static clconv_status conclude(tuner *t, clconv_tune_result *result, clconv_error *err)
 {
     turns times = {0};
@@ -341,16 +225,16 @@ static clconv_status conclude(tuner *t, clconv_tune_result *result, clconv_error
     if (status != CLCONV_SUCCESS) return status;
     if (!wins && !isfinite(t->ratios[t->best]) && !t->is_over)
         return error_set(err, CLCONV_UNSUPPORTED, "nothing that was tried computes this problem rightly");
-    tuning_entry e =
-        entry_of(t, TUNING_BEST, &t->space.candidates[t->best], &times, t->is_over ? unfinished : "");
+    tuning_entry e = tuner_entry(t, TUNING_BEST, &t->space.candidates[t->best], &times,
+                                 t->is_over ? tuner_unfinished : "");
     if (!wins) {
         snprintf(e.algorithm, sizeof e.algorithm, "%s", TUNING_DEFAULT);
         e.parameters[0] = '\0';
         e.time_ns = e.default_ns;
     }
     /* That nothing has won yet says nothing. */
-    if (wins || !t->is_over) status = keep(t, &e, err);
-    if (status == CLCONV_SUCCESS) report(t, &e, result);
+    if (wins || !t->is_over) status = tuner_keep(t, &e, err);
+    if (status == CLCONV_SUCCESS) tuner_report(t, &e, result);
     return status;
 }
 
@@ -421,9 +305,9 @@ clconv_status clconv_tune(clconv_context *context, clconv_op op, const clconv_pr
     if (result == NULL) return error_set(err, CLCONV_INVALID_ARGUMENT, "result is NULL");
     tuner t = {.context = context, .options = options, .end = clock_seconds() + options->seconds};
     status = start(&t, op, problem, plan_options, err);
-    if (status == CLCONV_SUCCESS && options->again == 0 && find(&t, TUNING_BEST, NULL, &known) != NULL &&
-        strcmp(known.reason, unfinished) != 0) {
-        report(&t, &known, result);
+    if (status == CLCONV_SUCCESS && options->again == 0 &&
+        tuner_find(&t, TUNING_BEST, NULL, &known) != NULL && strcmp(known.reason, tuner_unfinished) != 0) {
+        tuner_report(&t, &known, result);
         goto done;
     }
     if (status == CLCONV_SUCCESS) status = space_start(&t.space, err);
@@ -452,5 +336,5 @@ clconv_status clconv_tune_exclude(clconv_context *context, clconv_op op, const c
     snprintf(e.algorithm, sizeof e.algorithm, "%s", algorithm);
     snprintf(e.parameters, sizeof e.parameters, "%s", parameters);
     snprintf(e.reason, sizeof e.reason, "%s", *reason != '\0' ? reason : "it failed");
-    return keep(&t, &e, err);
+    return tuner_keep(&t, &e, err);
 }
