@@ -53,8 +53,8 @@ def mistakes(build):
 
 def environment(kernels, build):
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("POCL_", "CLCONV_", "OCL_ICD"))}
-    return kept | {"CLCONV_KERNEL_DIR": str(kernels), "POCL_CACHE_DIR": str(build / "pocl-cache"), "CLCONV_DEVICE": "",
-                   "OCL_ICD_VENDORS": "/etc/OpenCL/vendors/pocl.icd"}
+    return kept | {"CLCONV_KERNEL_DIR": str(kernels), "POCL_CACHE_DIR": str(build / "pocl-cache"),
+                   "CLCONV_DEVICE": "", "CLCONV_CACHE": "off", "OCL_ICD_VENDORS": "/etc/OpenCL/vendors/pocl.icd"}
 
 
 def run(mistake, kernels, build):
