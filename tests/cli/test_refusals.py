@@ -261,7 +261,7 @@ class Devices(Refusals):
         self.assertTrue(os.listdir(made))
 
     def test_tensor_past_the_allocation_limit(self):
-        """1 GiB of global memory in all: a larger output is made in blocks, of a transposed convolution refused."""
+        """1 GiB of global memory in all: a larger output is made in blocks, of a transposed convolution too."""
         limited = {"POCL_MEMORY_LIMIT": "1"}
         facts = self.tool("devices", "--json", environment=limited).stdout.splitlines()
         limits = [n for n in [2**28, 2**29, 2**30] if any('"max_allocation_bytes":%d' % n in line for line in facts)]
@@ -270,14 +270,13 @@ class Devices(Refusals):
         x, w = self.normal(1, 1, 64, 64, 64), self.normal(limits[0] // 2**20 + 8, 1, 1, 1, 1)
         self.save("x.npy", x)
         self.save("w.npy", w)
-        self.save("t.npy", np.zeros((1, 2048, 1, 1, 1), "<f4"))
+        self.save("t.npy", w.reshape(1, -1, 1, 1, 1))
         self.done("run", "--input", "x.npy", "--weight", "w.npy", "--output", "y.npy", environment=limited)
-        y = np.load(self.path("y.npy"), mmap_mode="r")
-        for channel in [0, len(w) // 2, len(w) - 1]:
-            self.assertTrue(np.array_equal(y[0, channel], x[0, 0] * w[channel].ravel()[0]))
-        for algorithm in ["auto", "direct", "direct_indexed"]:
-            self.refused(1, "output has 2147483648 bytes", "run", "--input", "x.npy", "--weight", "t.npy", "--transposed",
-                         "--output", "z.npy", "--algorithm", algorithm, environment=limited)
+        self.done("run", "--input", "x.npy", "--weight", "t.npy", "--transposed", "--output", "z.npy", environment=limited)
+        for name in ["y.npy", "z.npy"]:
+            made = np.load(self.path(name), mmap_mode="r")
+            for channel in [0, len(w) // 2, len(w) - 1]:
+                self.assertTrue(np.array_equal(made[0, channel], x[0, 0] * w[channel].ravel()[0]))
 
 
 class Initial(Refusals):
