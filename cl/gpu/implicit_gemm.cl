@@ -215,7 +215,7 @@ ALWAYS_INLINE void fetch(fetcher *f, const scalars *s, const extents *e, local c
         elements[i] = fetch_element(f, s, e, filter, i * ELEMENT_STEP);
     f->chunk += SLAB * TILE_CHANNELS;
     f->element += SLAB * e->channel_size;
-    if (FLAT || TAIL) {
+    if (FLAT + TAIL > 0) {
         f->chunks_left -= SLAB;
         f->elements_left -= SLAB;
     }
@@ -329,7 +329,7 @@ ALWAYS_INLINE void sum_slabs(real acc[OUT_CHANNELS][POSITIONS], fetcher *f, cons
         tap_left -= stretch;
         run_left -= stretch;
         left -= stretch;
-        if (left == 0 || (LONG_SUMS && run_left == 0)) end_run(acc, t, s, e, ended++ == 0, left == 0);
+        if ((left == 0) | (LONG_SUMS & (run_left == 0))) end_run(acc, t, s, e, ended++ == 0, left == 0);
         if (run_left == 0) run_left = (int)s->run;
     }
 }
