@@ -1,8 +1,22 @@
 /* main() of every CUnit program: exit status 0 only if all assertions of a non-empty suite held. */
+#define _XOPEN_SOURCE 700
 #include "harness.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st, (void)type, (void)at;
+    return remove(path);
+}
+
+void test_remove_folder(const char *path)
+{
+    CU_ASSERT_EQUAL(nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
 
 int main(void)
 {

@@ -12,4 +12,7 @@ typedef struct test_entry {
 extern const char test_suite_name[];
 extern const test_entry test_suite[];
 
+/* Removes a folder with all that is in it. */
+void test_remove_folder(const char *path);
+
 #endif

@@ -1,6 +1,8 @@
 /* The table of algorithms. */
 #include "algorithms/registry.h"
 
+#include <string.h>
+
 #define ALGORITHM_ADDRESS(variable) &variable,
 static const algorithm *const algorithms[] = {ALGORITHM_LIST(ALGORITHM_ADDRESS)};
 
@@ -18,4 +20,12 @@ bool registry_serves(const algorithm *a, clconv_op op)
 bool registry_is_for(const algorithm *a, const device_traits *traits)
 {
     return a->devices == FOR_ANY || (a->devices == FOR_CPU) == traits->is_cpu;
+}
+
+const algorithm *registry_find(const char *name)
+{
+    size_t i = 0;
+    while (registry_at(i) != NULL && strcmp(registry_at(i)->name, name) != 0)
+        i++;
+    return registry_at(i);
 }

@@ -50,4 +50,7 @@ bool registry_is_for(const algorithm *a, const device_traits *traits);
 /* The algorithm at `index`, NULL past the end. */
 const algorithm *registry_at(size_t index);
 
+/* The algorithm of that name, NULL if there is none. */
+const algorithm *registry_find(const char *name);
+
 #endif

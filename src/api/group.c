@@ -5,15 +5,11 @@
 #include "base/error.h"
 #include "problem/problem.h"
 
-#include <string.h>
-
 /* Whether the options name an algorithm, but one that does not do this op. */
 static bool names_another(const clconv_plan_options *options, clconv_op op)
 {
-    for (size_t i = 0; options->algorithm != NULL && registry_at(i) != NULL; i++)
-        if (strcmp(registry_at(i)->name, options->algorithm) == 0)
-            return !registry_serves(registry_at(i), op);
-    return false;
+    const algorithm *named = options->algorithm != NULL ? registry_find(options->algorithm) : NULL;
+    return named != NULL && !registry_serves(named, op);
 }
 
 clconv_plan_options plan_group_options(const clconv_plan_options *options, const clconv_op *ops, int count,

@@ -7,6 +7,7 @@
 #include "plan/arguments.h"
 #include "plan/missing.h"
 #include "steps/gemm.h"
+#include "steps/kernel.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +16,7 @@
 static bool same_kernel(const step *a, const step *b)
 {
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): every kernel is made for a step */
-    return strcmp(a->launch.source, b->launch.source) == 0 &&
-           strcmp(a->launch.kernel, b->launch.kernel) == 0 &&
-           strcmp(a->launch.options, b->launch.options) == 0;
+    return launch_same_program(&a->launch, &b->launch) && strcmp(a->launch.kernel, b->launch.kernel) == 0;
 }
 
 /* At a launch that code is of the kernel, not of memory that is out: it needs more registers or local memory than
@@ -246,8 +245,7 @@ static void add_missing(missing_programs *m, const step *steps, size_t count)
         const kernel_launch *l = &steps[i].launch;
         bool is_known = steps[i].kind != STEP_KERNEL;
         for (size_t k = 0; k < m->count && !is_known; k++)
-            is_known = strcmp(m->steps[k]->launch.source, l->source) == 0 &&
-                       strcmp(m->steps[k]->launch.options, l->options) == 0;
+            is_known = launch_same_program(&m->steps[k]->launch, l);
         if (!is_known && !program_is_there(m->rt, l->source, l->options)) m->steps[m->count++] = &steps[i];
     }
 }

@@ -7,6 +7,7 @@
 #include "opencl/program.h"
 #include "opencl/sources.h"
 #include "plan/missing.h"
+#include "steps/kernel.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +15,9 @@
 
 /* A program that plans need. */
 typedef struct needed {
-    const char *source, *options; /* of a step */
-    text kernels, problems;       /* lines of a manifest, each once */
-    text code;                    /* its source, expanded */
+    const kernel_launch *launch; /* one that needs it */
+    text kernels, problems;      /* lines of a manifest, each once */
+    text code;                   /* its source, expanded */
     char sum[CHECKSUM_TEXT];
     bool is_single; /* all of its kernels run as single work-items */
 } needed;
@@ -41,9 +42,7 @@ static void list_release(needed_list *list)
 static needed *find_or_add(needed_list *list, const kernel_launch *launch)
 {
     for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->programs[i].source, launch->source) == 0 &&
-            strcmp(list->programs[i].options, launch->options) == 0)
-            return &list->programs[i];
+        if (launch_same_program(list->programs[i].launch, launch)) return &list->programs[i];
     if (list->count == list->room) {
         size_t room = 2 * list->room + 16;
         needed *grown = realloc(list->programs, room * sizeof *grown);
@@ -52,7 +51,7 @@ static needed *find_or_add(needed_list *list, const kernel_launch *launch)
         list->room = room;
     }
     needed *made = &list->programs[list->count++];
-    *made = (needed){.source = launch->source, .options = launch->options, .is_single = true};
+    *made = (needed){.launch = launch, .is_single = true};
     return made;
 }
 
@@ -119,7 +118,7 @@ static clconv_status gather(clconv_plan *const *plans, size_t count, needed_list
     if (status == CLCONV_SUCCESS && list->failed) status = no_memory(err);
     for (size_t i = 0; i < list->count && status == CLCONV_SUCCESS; i++) {
         needed *n = &list->programs[i];
-        status = source_expand(n->source, &n->code, err);
+        status = source_expand(n->launch->source, &n->code, err);
         if (status == CLCONV_SUCCESS) checksum_text(n->code.data, n->code.length, n->sum);
     }
     return status;
@@ -128,8 +127,8 @@ static clconv_status gather(clconv_plan *const *plans, size_t count, needed_list
 /* All of a program's lines but that of its binary. */
 static void describe(const needed *n, const char *kernels, text *out)
 {
-    text_append(out, "\nprogram %s\nsource-hash %s\noptions %s\n%s%s", n->source, n->sum, n->options,
-                n->problems.data, kernels);
+    text_append(out, "\nprogram %s\nsource-hash %s\noptions %s\n%s%s", n->launch->source, n->sum,
+                n->launch->options, n->problems.data, kernels);
 }
 
 static clconv_status save(const char *path, byte_span bytes, clconv_error *err)
@@ -145,9 +144,9 @@ static clconv_status fill_bundle(runtime *rt, const needed_list *list, text *man
     for (size_t i = 0; i < list->count; i++) {
         const needed *n = &list->programs[i];
         size_t start = content->length;
-        if (!program_binary(rt, n->source, n->options, content))
-            return error_set(err, CLCONV_UNSUPPORTED, "the driver gives no binary of cl/%s %s", n->source,
-                             n->options);
+        if (!program_binary(rt, n->launch->source, n->launch->options, content))
+            return error_set(err, CLCONV_UNSUPPORTED, "the driver gives no binary of cl/%s %s",
+                             n->launch->source, n->launch->options);
         text binary = {0}; /* it may be the same as an earlier one's */
         describe(n, n->kernels.data, manifest);
         bundle_append_binary(&binary, (byte_span){content->data + start, content->length - start});
@@ -188,7 +187,7 @@ static void name_of(const needed *n, const char *stem, text *out)
 {
     char sum[CHECKSUM_TEXT];
     text identity = {0};
-    text_append(&identity, "%s %s", n->sum, n->options);
+    text_append(&identity, "%s %s", n->sum, n->launch->options);
     checksum_text(identity.failed ? "" : identity.data, identity.length, sum);
     text_append(out, "%s_%.8s", stem, sum);
     out->failed = out->failed || identity.failed;
@@ -231,8 +230,8 @@ static void write_source_text(const needed *n, text *source, text *renamed)
     text_append(source,
                 "/* cl/%s of clconv %s with all that it includes, for the options %s */\n"
                 "#define channel channel_ /* a keyword of compilers for FPGAs */\n",
-                n->source, clconv_version(), n->options);
-    define_options(n->options, source);
+                n->launch->source, clconv_version(), n->launch->options);
+    define_options(n->launch->options, source);
     define_kernels(n, source, renamed);
     if (n->is_single)
         text_append(source, "#define kernel __kernel __attribute__((reqd_work_group_size(1, 1, 1)))\n");
@@ -242,9 +241,9 @@ static void write_source_text(const needed *n, text *source, text *renamed)
 /* The name of its file without the ending. */
 static void file_name_of(const needed *n, text *out)
 {
-    const char *slash = strrchr(n->source, '/');
+    const char *slash = strrchr(n->launch->source, '/');
     char stem[128];
-    snprintf(stem, sizeof stem, "%s", slash != NULL ? slash + 1 : n->source);
+    snprintf(stem, sizeof stem, "%s", slash != NULL ? slash + 1 : n->launch->source);
     stem[strcspn(stem, ".")] = '\0';
     name_of(n, stem, out);
 }

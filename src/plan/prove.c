@@ -7,6 +7,7 @@
 #include "opencl/program.h"
 #include "plan/bind.h"
 #include "problem/reference.h"
+#include "steps/kernel.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -21,11 +22,6 @@ typedef struct unproven {
     size_t count;
 } unproven;
 
-static bool has_program(const kernel_launch *a, const kernel_launch *b)
-{
-    return strcmp(a->source, b->source) == 0 && strcmp(a->options, b->options) == 0;
-}
-
 /* Or all, if they were tried or not. */
 static void add_programs(unproven *u, bool all, const step *steps, size_t count)
 {
@@ -33,7 +29,7 @@ static void add_programs(unproven *u, bool all, const step *steps, size_t count)
         const kernel_launch *l = &steps[i].launch;
         bool is_known = steps[i].kind != STEP_KERNEL;
         for (size_t k = 0; k < u->count && !is_known; k++)
-            is_known = has_program(u->programs[k], l);
+            is_known = launch_same_program(u->programs[k], l);
         if (!is_known && (all || program_is_unproven(u->rt, l->source, l->options)))
             u->programs[u->count++] = l;
     }
@@ -50,7 +46,7 @@ static unproven find_programs(clconv_plan *plan, bool all)
 static bool needs(const step *steps, size_t count, const kernel_launch *program)
 {
     for (size_t i = 0; i < count; i++)
-        if (steps[i].kind == STEP_KERNEL && has_program(&steps[i].launch, program)) return true;
+        if (steps[i].kind == STEP_KERNEL && launch_same_program(&steps[i].launch, program)) return true;
     return false;
 }
 

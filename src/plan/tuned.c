@@ -24,14 +24,6 @@ void context_load_tuning(clconv_context *context)
     if (context->tuning.count > 0) tuning_place_of(&context->rt.info, &context->place);
 }
 
-static const algorithm *find_algorithm(const char *name)
-{
-    size_t i = 0;
-    while (registry_at(i) != NULL && strcmp(registry_at(i)->name, name) != 0)
-        i++;
-    return registry_at(i);
-}
-
 static bool is_legal(const algorithm *a, const request *q, const char *parameters)
 {
     parameter_set set = {{0}};
@@ -45,7 +37,7 @@ static tuned_choice choice_of(const tuning_entry *e, const request *q, double di
         .is_there = true, .distance = distance, .time_ns = e->time_ns, .default_ns = e->default_ns};
     memcpy(c.problem, e->class.problem, sizeof c.problem);
     if (strcmp(e->algorithm, TUNING_DEFAULT) == 0) return c;
-    c.algorithm = find_algorithm(e->algorithm);
+    c.algorithm = registry_find(e->algorithm);
     memcpy(c.parameters, e->parameters, sizeof c.parameters);
     c.is_there = is_legal(c.algorithm, q, c.parameters);
     return c;

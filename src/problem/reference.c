@@ -234,3 +234,10 @@ double bound_op(clconv_op op, const clconv_problem *problem, const geometry *g, 
     bool is_input = op == CLCONV_BACKWARD_INPUT || op == CLCONV_TRANSPOSED;
     return bound_sum(problem->dtype, terms, is_input ? all_readers(problem) : 0, magnitude);
 }
+
+double bound_share(double got, double exact, double allowed)
+{
+    const double error = fabs(got - exact);
+    if (error == 0) return 0;
+    return isfinite(error) && allowed > 0 ? error / allowed : INFINITY;
+}

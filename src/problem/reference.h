@@ -68,4 +68,7 @@ double bound_result(const clconv_problem *problem, bool accumulates_directly, do
 double bound_op(clconv_op op, const clconv_problem *problem, const geometry *g, bool accumulates_directly,
                 double magnitude, double made);
 
+/* |got - exact| as a share of what is allowed; INFINITY where nothing is, or one of them is not finite. */
+double bound_share(double got, double exact, double allowed);
+
 #endif

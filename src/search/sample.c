@@ -210,10 +210,9 @@ double sample_worst(const sample *s, const void *made, bool accumulates_directly
     for (int i = 0; i < s->count; i++) {
         double got =
             is_wide ? ((const double *)made)[s->index[i]] : (double)((const float *)made)[s->index[i]];
-        double error = fabs(got - s->exact[i]);
         double allowed =
             bound_op(s->op, s->problem, &s->g, accumulates_directly, s->magnitude[i], s->exact[i]);
-        if (!(error <= 0)) worst = fmax(worst, isfinite(error) && allowed > 0 ? error / allowed : INFINITY);
+        worst = fmax(worst, bound_share(got, s->exact[i], allowed));
     }
     return worst;
 }

@@ -175,8 +175,7 @@ static double worst_share(const verify_data *d, bool is_direct)
     for (int64_t i = 0; i < d->made; i++) {
         double got = is_wide ? ((const double *)d->got)[i] : (double)((const float *)d->got)[i];
         double allowed = bound_op(d->op, &d->problem, &d->g, is_direct, d->magnitude[i], d->exact[i]);
-        double error = fabs(got - d->exact[i]);
-        worst = fmax(worst, isfinite(error) && allowed > 0 ? error / allowed : error == 0 ? 0 : INFINITY);
+        worst = fmax(worst, bound_share(got, d->exact[i], allowed));
     }
     return worst;
 }

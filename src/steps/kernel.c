@@ -86,6 +86,11 @@ void kernel_keep_whole(step *s)
         s->launch.groups[axis] = 0;
 }
 
+bool launch_same_program(const kernel_launch *a, const kernel_launch *b)
+{
+    return strcmp(a->source, b->source) == 0 && strcmp(a->options, b->options) == 0;
+}
+
 /* The longest axis that can be cut; the last of equals, so that a part's memory is together. */
 static int longest_axis(const kernel_launch *l)
 {

@@ -67,6 +67,9 @@ void kernel_share_out(step *s, int64_t groups, int64_t local);
 /* The launch must be one, since its kernel does not ask which part it is. */
 void kernel_keep_whole(step *s);
 
+/* Whether both kernels are of one program. */
+bool launch_same_program(const kernel_launch *a, const kernel_launch *b);
+
 /* A part of a launch, and how its place in the index space is told to a kernel (common/types.clh). */
 typedef struct launch_part {
     size_t offset[3], global[3];

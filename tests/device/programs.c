@@ -5,7 +5,6 @@
 #include "harness.h"
 #include "opencl/sources.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,16 +77,10 @@ void kernel_folder_open(const char *name, const char *content)
     CU_ASSERT_EQUAL_FATAL(setenv("CLCONV_KERNEL_DIR", folder, 1), 0);
 }
 
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st, (void)type, (void)at;
-    return remove(path);
-}
-
 void kernel_folder_close(void)
 {
     const char *folder = getenv("CLCONV_KERNEL_DIR");
     CU_ASSERT_FATAL(folder != NULL);
-    CU_ASSERT_EQUAL(nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+    test_remove_folder(folder);
     unsetenv("CLCONV_KERNEL_DIR");
 }

@@ -9,7 +9,6 @@
 #include "plan/plan.h"
 #include "runner.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,12 +36,6 @@ enum { CASES = sizeof cases / sizeof cases[0] };
 static char root[] = "/tmp/clconv-test-XXXXXX";
 static char bundle_path[64], sources[64];
 
-static int remove_file(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st, (void)type, (void)at;
-    return remove(path);
-}
-
 static void pretend(bool has_compiler)
 {
     setenv("LAYER_COMPILER", has_compiler ? "1" : "0", 1);
@@ -68,7 +61,7 @@ static void test_begin(void)
 
 static void test_end(void)
 {
-    CU_ASSERT_EQUAL(nftw(root, remove_file, 16, FTW_DEPTH | FTW_PHYS), 0);
+    test_remove_folder(root);
 }
 
 static int warnings;

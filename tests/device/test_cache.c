@@ -21,15 +21,9 @@ enum { CHANNELS = 2, SIZE = 6, TAPS = 27 };
 static char root[] = "/tmp/clconv-test-XXXXXX";
 static char cache[64], drivers[64];
 
-static int remove_file(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st, (void)type, (void)at;
-    return remove(path);
-}
-
 static void empty_cache(void)
 {
-    if (access(cache, F_OK) == 0) CU_ASSERT_EQUAL(nftw(cache, remove_file, 16, FTW_DEPTH | FTW_PHYS), 0);
+    if (access(cache, F_OK) == 0) test_remove_folder(cache);
 }
 
 static void test_begin(void)
@@ -46,7 +40,7 @@ static void test_begin(void)
 
 static void test_end(void)
 {
-    CU_ASSERT_EQUAL(nftw(root, remove_file, 16, FTW_DEPTH | FTW_PHYS), 0);
+    test_remove_folder(root);
 }
 
 /* What a context told, and what it counted. */

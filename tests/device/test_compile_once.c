@@ -24,12 +24,6 @@ static int count_file(const char *path, const struct stat *st, int type, struct 
     return 0;
 }
 
-static int remove_file(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st, (void)type, (void)at;
-    return remove(path);
-}
-
 static int files_in_cache(void)
 {
     file_count = 0;
@@ -127,7 +121,7 @@ static void make_cache(void)
 
 static void remove_cache(void)
 {
-    CU_ASSERT_EQUAL(nftw(cache, remove_file, 16, FTW_DEPTH | FTW_PHYS), 0);
+    test_remove_folder(cache);
 }
 
 static void test_sizes(void)

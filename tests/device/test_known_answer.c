@@ -4,7 +4,6 @@
 #include "harness.h"
 #include "runner.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +12,6 @@
 
 static char root[] = "/tmp/clconv-test-XXXXXX";
 static char bundle_path[64], cache[64];
-
-static int remove_file(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st, (void)type, (void)at;
-    return remove(path);
-}
 
 static void test_begin(void)
 {
@@ -30,7 +23,7 @@ static void test_begin(void)
 
 static void test_end(void)
 {
-    CU_ASSERT_EQUAL(nftw(root, remove_file, 16, FTW_DEPTH | FTW_PHYS), 0);
+    test_remove_folder(root);
 }
 
 /* What is compiled from now on leaves out the first tap of each row. */
